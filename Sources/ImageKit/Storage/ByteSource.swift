@@ -1,0 +1,27 @@
+/// Bytes that can be read at any place: a file, a compressed image, a device, or a disk that is only planned.
+///
+/// Reading is safe from several threads at once.
+public protocol ByteSource: Sendable {
+    /// The length in bytes.
+    var size: UInt64 { get }
+
+    /// Fills the whole of `buffer` with the bytes from `offset` on. Bytes past ``size`` are an error.
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError)
+}
+
+extension ByteSource {
+    /// The `count` bytes at `offset`.
+    public func read(_ count: Int, at offset: UInt64) throws(ImageError) -> [UInt8] {
+        guard count >= 0, offset <= size, UInt64(count) <= size - offset else {
+            throw ImageError(
+                .corrupt, "cannot read \(count) bytes", offset: offset, reason: "the source has only \(size) bytes")
+        }
+        var bytes = [UInt8](repeating: 0, count: count)
+        var failure: ImageError?
+        bytes.withUnsafeMutableBytes { buffer in
+            do throws(ImageError) { try read(into: buffer, at: offset) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+}

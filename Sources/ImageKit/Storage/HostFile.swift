@@ -1,0 +1,84 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+import SystemPackage
+
+/// A host file open for reading, which makes sure that it still is the file that was planned.
+struct HostFile: ~Copyable {
+    private let descriptor: Int32
+    private let path: [CChar]
+    private let expected: HostFiles.Identity
+
+    /// Opens the file and compares device, inode, size and change time with what was planned.
+    init(_ file: HostFiles.FileID, of files: HostFiles) throws(ImageError) {
+        let path = files.pathBytes(of: file)
+        let expected = files.identity(of: file)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else {
+            throw .system(Errno(rawValue: errno), "cannot open", path: FilePath(platformString: path))
+        }
+        do throws(ImageError) {
+            try Self.check(descriptor, expected, path)
+        } catch {
+            close(descriptor)
+            throw error
+        }
+        self.descriptor = descriptor
+        self.path = path
+        self.expected = expected
+    }
+
+    deinit { close(descriptor) }
+
+    /// Fills `buffer` from `offset` on.
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
+        var done = 0
+        while done < buffer.count {
+            let count = pread(
+                descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done, off_t(offset) + off_t(done))
+            if count > 0 {
+                done += count
+            } else if count == 0 {
+                throw Self.changed(path, "it became shorter while it was read")
+            } else if errno != EINTR {
+                throw .system(Errno(rawValue: errno), "cannot read", path: FilePath(platformString: path), offset: offset)
+            }
+        }
+    }
+
+    /// Asks the kernel to have a range in memory soon.
+    func prefetch(_ length: UInt64, at offset: UInt64) {
+        posix_fadvise(descriptor, off_t(offset), off_t(length), POSIX_FADV_WILLNEED)
+    }
+
+    /// Throws when the file is no longer what was planned. To be called after the last read.
+    func checkUnchanged() throws(ImageError) { try Self.check(descriptor, expected, path) }
+
+    private static func check(
+        _ descriptor: Int32, _ expected: HostFiles.Identity, _ path: [CChar]
+    ) throws(ImageError) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else {
+            throw .system(Errno(rawValue: errno), "cannot read", path: FilePath(platformString: path))
+        }
+        if HostFiles.Identity(status) != expected {
+            throw changed(path, "it was replaced or written to since it was planned")
+        }
+    }
+
+    private static func changed(_ path: [CChar], _ reason: String) -> ImageError {
+        ImageError(
+            .changed, "the source file changed", path: FilePath(platformString: path).string, reason: reason,
+            remedy: "build again when nothing writes to it")
+    }
+}
+
+extension HostFiles.Identity {
+    init(_ status: stat) {
+        self.init(
+            device: UInt64(status.st_dev), inode: UInt64(status.st_ino), size: UInt64(max(0, status.st_size)),
+            changed: Int64(status.st_ctim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_ctim.tv_nsec))
+    }
+}

@@ -1,0 +1,110 @@
+public import SystemPackage
+
+/// The host's files that an image takes bytes from: where each is, and what it was when it was planned.
+///
+/// A closure has a hundred thousand of them, so a path is kept as a folder and a name, and names lie in one buffer.
+/// Folders and files are added while trees are scanned; afterwards the table is only read.
+public struct HostFiles: Sendable {
+    /// A folder in the table.
+    public struct FolderID: Hashable, Sendable { let index: UInt32 }
+    /// A file in the table.
+    public struct FileID: Hashable, Sendable { let index: UInt32 }
+
+    /// What tells that a file is still the one that was planned. (Modification times say nothing in a store: they are
+    /// always 1.)
+    public struct Identity: Hashable, Sendable {
+        /// Device and inode number.
+        public var device: UInt64, inode: UInt64
+        /// Size in bytes.
+        public var size: UInt64
+        /// Time of the last change of the inode, in nanoseconds since 1970.
+        public var changed: Int64
+    }
+
+    struct Folder: Sendable {
+        var parent: UInt32  // its own index for a root
+        var name: UInt32
+        var nameLength: UInt32
+    }
+
+    struct File: Sendable {
+        var folder: UInt32
+        var name: UInt32
+        var nameLength: UInt32
+        var identity: Identity
+    }
+
+    private var names: [UInt8] = []
+    private var folders: [Folder] = []
+    private var files: [File] = []
+
+    /// An empty table.
+    public init() {}
+
+    /// How many files it holds.
+    public var count: Int { files.count }
+
+    /// Adds a folder by its whole path.
+    public mutating func addRoot(_ path: FilePath) -> FolderID {
+        let index = UInt32(folders.count)
+        let (name, length) = intern(path.bytes)
+        folders.append(Folder(parent: index, name: name, nameLength: length))
+        return FolderID(index: index)
+    }
+
+    /// Adds a folder inside another.
+    public mutating func addFolder(_ name: some Collection<UInt8>, in parent: FolderID) -> FolderID {
+        let (offset, length) = intern(name)
+        folders.append(Folder(parent: parent.index, name: offset, nameLength: length))
+        return FolderID(index: UInt32(folders.count - 1))
+    }
+
+    /// Adds a file inside a folder.
+    public mutating func addFile(
+        _ name: some Collection<UInt8>, in folder: FolderID, identity: Identity
+    ) -> FileID {
+        let (offset, length) = intern(name)
+        files.append(File(folder: folder.index, name: offset, nameLength: length, identity: identity))
+        return FileID(index: UInt32(files.count - 1))
+    }
+
+    /// What the file was when it was added.
+    public func identity(of file: FileID) -> Identity { files[Int(file.index)].identity }
+
+    /// The file's path.
+    public func path(of file: FileID) -> FilePath {
+        FilePath(platformString: pathBytes(of: file))
+    }
+
+    /// The file's path as bytes with a final zero, as system calls take it.
+    func pathBytes(of file: FileID) -> [CChar] {
+        let entry = files[Int(file.index)]
+        var parts: [(UInt32, UInt32)] = [(entry.name, entry.nameLength)]
+        var folder = entry.folder
+        while true {
+            let next = folders[Int(folder)]
+            parts.append((next.name, next.nameLength))
+            if next.parent == folder { break }
+            folder = next.parent
+        }
+        var path: [CChar] = []
+        path.reserveCapacity(192)
+        for (offset, length) in parts.reversed() {
+            if let last = path.last, last != 0x2F { path.append(0x2F) }
+            for byte in names[Int(offset)..<Int(offset) + Int(length)] { path.append(CChar(bitPattern: byte)) }
+        }
+        path.append(0)
+        return path
+    }
+
+    private mutating func intern(_ name: some Collection<UInt8>) -> (UInt32, UInt32) {
+        let offset = UInt32(names.count)
+        names.append(contentsOf: name)
+        return (offset, UInt32(names.count) - offset)
+    }
+}
+
+extension FilePath {
+    /// The path's bytes, without a final zero.
+    var bytes: [UInt8] { withPlatformString { Array(UnsafeRawBufferPointer(start: $0, count: length)) } }
+}

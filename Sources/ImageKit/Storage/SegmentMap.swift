@@ -1,0 +1,202 @@
+/// A disk, or a part of one, on paper: which bytes lie where. What no segment covers is zero.
+///
+/// ```
+///   offset   0        512                     8 MiB            38 MiB
+///            ├ memory ┤ ······ zero ········· ├ memory ┤ file ┤ ├ memory ┤ file ┤ file ┤ ···· │ size
+///                                             ▲ unit mark       ▲ region mark
+/// ```
+///
+/// Every producer (partition table, FAT, ext4) makes one, every consumer (raw file, zstd frames, device) takes one, and
+/// since it can be read at any place it is a ``ByteSource`` itself. Segments are added in any order; ``seal()`` sorts them
+/// and refuses overlaps.
+public struct SegmentMap: Sendable {
+    /// Where a segment's bytes come from. Made by the `add` methods; the indices point into the map's own tables.
+    enum Content: Sendable {
+        case memory(chunk: Int32, offset: Int)
+        case file(table: Int32, file: HostFiles.FileID, offset: UInt64)
+        case source(index: Int32, offset: UInt64)
+    }
+
+    /// A run of bytes that come from one place.
+    struct Segment: Sendable {
+        var offset: UInt64
+        var length: UInt64
+        var content: Content
+        var end: UInt64 { offset + length }
+    }
+
+    /// A place where a compressed frame may or must end.
+    public struct Mark: Sendable, Hashable {
+        /// Byte offset on the disk.
+        public var offset: UInt64
+        /// `nil`: the bytes before and after are of different kinds (file data, metadata) and never share a frame.
+        /// Otherwise a new unit of content (a store path) begins here, and this is a number that depends on nothing
+        /// but what the unit is: frames end at places chosen by it, so that they fall alike in the next image.
+        public var unit: UInt64?
+    }
+
+    /// Size in bytes.
+    public private(set) var size: UInt64
+    private(set) var segments: [Segment] = []
+    private(set) var marks: [Mark] = []
+    private(set) var chunks: [[UInt8]] = [[]]
+    private(set) var tables: [HostFiles] = []
+    private(set) var sources: [any ByteSource] = []
+    private var isSealed = true
+
+    /// An empty (all zero) disk of `size` bytes.
+    public init(size: UInt64) {
+        self.size = size
+    }
+
+    /// Adds bytes in memory; they are copied into the map.
+    public mutating func add(_ bytes: some Collection<UInt8>, at offset: UInt64) {
+        guard !bytes.isEmpty else { return }
+        let place = chunks[0].count
+        chunks[0].append(contentsOf: bytes)
+        append(Segment(offset: offset, length: UInt64(bytes.count), content: .memory(chunk: 0, offset: place)))
+    }
+
+    /// Registers a table of host files, for ``add(file:of:range:at:)``.
+    public mutating func addTable(_ files: HostFiles) -> Int {
+        tables.append(files)
+        return tables.count - 1
+    }
+
+    /// Adds `length` bytes of a host file, from its byte `start` on.
+    public mutating func add(
+        file: HostFiles.FileID, of table: Int, start: UInt64, length: UInt64, at offset: UInt64
+    ) {
+        guard length > 0 else { return }
+        append(
+            Segment(
+                offset: offset, length: length, content: .file(table: Int32(table), file: file, offset: start)))
+    }
+
+    /// Adds `length` bytes of another source, from its byte `start` on.
+    public mutating func add(_ source: any ByteSource, start: UInt64, length: UInt64, at offset: UInt64) {
+        guard length > 0 else { return }
+        sources.append(source)
+        append(
+            Segment(
+                offset: offset, length: length, content: .source(index: Int32(sources.count - 1), offset: start)))
+    }
+
+    /// Adds everything another map holds, moved by `offset` bytes: a partition into its disk.
+    public mutating func add(_ map: SegmentMap, at offset: UInt64) {
+        let chunkBase = Int32(chunks.count), tableBase = Int32(tables.count), sourceBase = Int32(sources.count)
+        chunks += map.chunks
+        tables += map.tables
+        sources += map.sources
+        segments.reserveCapacity(segments.count + map.segments.count)
+        for var segment in map.segments {
+            segment.offset += offset
+            switch segment.content {
+            case .memory(let chunk, let place): segment.content = .memory(chunk: chunk + chunkBase, offset: place)
+            case .file(let table, let file, let start):
+                segment.content = .file(table: table + tableBase, file: file, offset: start)
+            case .source(let index, let start): segment.content = .source(index: index + sourceBase, offset: start)
+            }
+            append(segment)
+        }
+        for mark in map.marks { addMark(at: mark.offset + offset, unit: mark.unit) }
+    }
+
+    /// Marks a place where a frame may end (a unit of content begins) or must (`unit` is `nil`).
+    public mutating func addMark(at offset: UInt64, unit: UInt64? = nil) {
+        marks.append(Mark(offset: offset, unit: unit))
+        isSealed = false
+    }
+
+    private mutating func append(_ segment: Segment) {
+        segments.append(segment)
+        isSealed = false
+    }
+
+    /// Sorts the segments and makes sure that none overlap and all lie within ``size``. Needed before reading.
+    public mutating func seal() throws(ImageError) {
+        if isSealed { return }
+        segments.sort { $0.offset < $1.offset }
+        marks.sort { ($0.offset, $0.unit == nil ? 0 : 1) < ($1.offset, $1.unit == nil ? 0 : 1) }
+        var end: UInt64 = 0
+        for segment in segments {
+            guard segment.offset >= end else {
+                throw ImageError(
+                    .internal, "two parts of the image overlap", offset: segment.offset,
+                    reason: "the part before ends at byte \(end)")
+            }
+            end = segment.end
+        }
+        guard end <= size else {
+            throw ImageError(
+                .internal, "a part of the image lies past its end", offset: end, reason: "the image has \(size) bytes")
+        }
+        isSealed = true
+    }
+
+    /// The index of the first segment that ends after `offset`.
+    func firstSegment(endingAfter offset: UInt64) -> Int {
+        var low = 0
+        var high = segments.count
+        while low < high {
+            let middle = (low + high) / 2
+            if segments[middle].end <= offset { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// Whether no segment touches `range`.
+    func isZero(_ range: Range<UInt64>) -> Bool {
+        let index = firstSegment(endingAfter: range.lowerBound)
+        return index == segments.count || segments[index].offset >= range.upperBound
+    }
+
+    /// The bytes that segments cover.
+    public var mappedBytes: UInt64 { segments.reduce(0) { $0 + $1.length } }
+}
+
+extension SegmentMap: ByteSource {
+    public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
+        precondition(isSealed, "a map is read after it was sealed")
+        guard offset <= size, UInt64(buffer.count) <= size - offset else {
+            throw ImageError(
+                .corrupt, "cannot read \(buffer.count) bytes of the image", offset: offset,
+                reason: "it has only \(size) bytes")
+        }
+        let end = offset + UInt64(buffer.count)
+        var place = offset
+        var index = firstSegment(endingAfter: offset)
+        while index < segments.count, segments[index].offset < end {
+            let segment = segments[index]
+            let start = max(segment.offset, offset)
+            let stop = min(segment.end, end)
+            UnsafeMutableRawBufferPointer(rebasing: buffer[Int(place - offset)..<Int(start - offset)])
+                .initializeMemory(as: UInt8.self, repeating: 0)
+            try read(
+                segment.content, skipping: start - segment.offset,
+                into: UnsafeMutableRawBufferPointer(rebasing: buffer[Int(start - offset)..<Int(stop - offset)]))
+            place = stop
+            index += 1
+        }
+        UnsafeMutableRawBufferPointer(rebasing: buffer[Int(place - offset)...])
+            .initializeMemory(as: UInt8.self, repeating: 0)
+    }
+
+    private func read(
+        _ content: Content, skipping: UInt64, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(ImageError) {
+        switch content {
+        case .memory(let chunk, let place):
+            chunks[Int(chunk)].withUnsafeBytes { bytes in
+                let start = place + Int(skipping)
+                buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[start..<start + buffer.count]))
+            }
+        case .file(let table, let file, let start):
+            let open = try HostFile(file, of: tables[Int(table)])
+            try open.read(into: buffer, at: start + skipping)
+            try open.checkUnchanged()
+        case .source(let index, let start):
+            try sources[Int(index)].read(into: buffer, at: start + skipping)
+        }
+    }
+}

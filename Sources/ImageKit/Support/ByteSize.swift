@@ -1,0 +1,39 @@
+/// Sizes as people write and read them: powers of 1024.
+public enum ByteSize {
+    /// Reads `"30M"`, `"1G"`, `"512K"`, `"4096"` (also `"30MiB"`, `"30m"`); `nil` where it is none, or over 2^63 − 1.
+    public static func parse(_ text: String) -> UInt64? {
+        let digits = text.prefix { $0.isASCII && $0.isNumber }
+        guard let number = UInt64(digits) else { return nil }
+        let shift: UInt64
+        switch text.dropFirst(digits.count).lowercased() {
+        case "", "b": shift = 0
+        case "k", "kib": shift = 10
+        case "m", "mib": shift = 20
+        case "g", "gib": shift = 30
+        case "t", "tib": shift = 40
+        default: return nil
+        }
+        let (value, overflow) = number.multipliedReportingOverflow(by: 1 << shift)
+        return overflow || value > UInt64(Int64.max) ? nil : value
+    }
+
+    /// Three significant digits and a binary unit: `"2.61 GiB"`, `"64 MiB"`, `"912 B"`.
+    public static func format(_ bytes: UInt64) -> String {
+        let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
+        var unit = 0
+        var scale: UInt64 = 1
+        while bytes / scale >= 1024, unit < units.count - 1 {
+            scale <<= 10
+            unit += 1
+        }
+        if unit == 0 || bytes % scale == 0 { return "\(bytes / scale) \(units[unit])" }
+        let whole = bytes / scale
+        let decimals = whole >= 100 ? 0 : whole >= 10 ? 1 : 2
+        let power: UInt64 = decimals == 0 ? 1 : decimals == 1 ? 10 : 100
+        let coarse: UInt64 = scale > 1 << 40 ? 1 << 20 : 1  // keeps the product below within 64 bits
+        let fraction = (bytes % scale) / coarse * power / (scale / coarse)
+        if decimals == 0 { return "\(whole) \(units[unit])" }
+        let digits = String(fraction)
+        return "\(whole).\(String(repeating: "0", count: decimals - digits.count))\(digits) \(units[unit])"
+    }
+}

@@ -1,0 +1,72 @@
+import Synchronization
+
+/// How far a piece of work has come: written by the work, read by whoever shows it (at any time, from any thread).
+public final class Progress: Sendable {
+    /// What is being done, in the order in which a build does it.
+    public enum Phase: Int, Sendable, CaseIterable {
+        /// Nothing yet.
+        case idle
+        /// Finding the closure's store paths and their registration.
+        case closure
+        /// Walking the store paths.
+        case scan
+        /// Finding files with the same content.
+        case deduplicate
+        /// Laying out the filesystems.
+        case layout
+        /// Reading, compressing and writing.
+        case write
+        /// Bringing the output to the disk.
+        case flush
+    }
+
+    /// A moment's state.
+    public struct Snapshot: Sendable, Equatable {
+        /// The current phase.
+        public var phase: Phase
+        /// What is done of it: bytes in ``Phase/write``, items elsewhere.
+        public var done: UInt64
+        /// What there is to do in it, in the same unit; 0 where nobody knows.
+        public var total: UInt64
+        /// Bytes that have reached the output.
+        public var written: UInt64
+    }
+
+    private let phase = Atomic<Int>(0)
+    private let done = Atomic<UInt64>(0)
+    private let total = Atomic<UInt64>(0)
+    private let written = Atomic<UInt64>(0)
+    private let stop = Atomic<Bool>(false)
+
+    /// Starts at ``Phase/idle``.
+    public init() {}
+
+    /// The state now.
+    public var snapshot: Snapshot {
+        Snapshot(
+            phase: Phase(rawValue: phase.load(ordering: .acquiring)) ?? .idle, done: done.load(ordering: .relaxed),
+            total: total.load(ordering: .relaxed), written: written.load(ordering: .relaxed))
+    }
+
+    /// Asks the work to stop: it throws ``ImageError/Code/cancelled`` soon after.
+    public func cancel() { stop.store(true, ordering: .relaxed) }
+
+    /// Begins a phase of `total` units.
+    func begin(_ next: Phase, total units: UInt64 = 0) throws(ImageError) {
+        try checkCancelled()
+        done.store(0, ordering: .relaxed)
+        total.store(units, ordering: .relaxed)
+        phase.store(next.rawValue, ordering: .releasing)
+    }
+
+    /// Counts units of the phase as done.
+    func advance(_ units: UInt64 = 1) { done.wrappingAdd(units, ordering: .relaxed) }
+
+    /// Counts bytes as written to the output.
+    func wrote(_ bytes: UInt64) { written.wrappingAdd(bytes, ordering: .relaxed) }
+
+    /// Throws when somebody asked the work to stop.
+    func checkCancelled() throws(ImageError) {
+        if stop.load(ordering: .relaxed) { throw ImageError(.cancelled, "stopped on request") }
+    }
+}

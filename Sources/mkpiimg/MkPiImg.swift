@@ -1,5 +1,36 @@
 import ArgumentParser
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// The command line: one file a subcommand; what they do is ImageKit's.
 @main
 struct MkPiImg: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "mkpiimg",
+        abstract: "Make Raspberry Pi SD card images from NixOS closures.",
+        usage: "mkpiimg --closure ./result --out pi.img.zst",
+        discussion: """
+            Lays out the partition table, the firmware partition and the root filesystem on paper, and streams the \
+            closure's files once, straight from the store, into a compressed image that can be read in parts. It needs \
+            no root, no mounting and no emulation, and gives the same bytes for the same closure on every machine.
+            """,
+        version: version,
+        subcommands: [Build.self],
+        defaultSubcommand: Build.self)
+
+    static func main() {
+        do {
+            Termination.prepare()
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let failure as Failure {
+            failure.exit()
+        } catch {
+            exit(withError: error)
+        }
+    }
 }

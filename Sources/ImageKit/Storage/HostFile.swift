@@ -48,6 +48,14 @@ struct HostFile: ~Copyable {
         }
     }
 
+    /// Whether the host's filesystem knows that a range holds no data (it then reads as zeros). `false` where it cannot
+    /// tell.
+    func isHole(_ range: Range<UInt64>) -> Bool {
+        let seekData: Int32 = 3  // SEEK_DATA, which glibc only shows to GNU sources
+        let next = lseek(descriptor, off_t(range.lowerBound), seekData)
+        return next < 0 ? errno == ENXIO : UInt64(next) >= range.upperBound
+    }
+
     /// Asks the kernel to have a range in memory soon.
     func prefetch(_ length: UInt64, at offset: UInt64) {
         posix_fadvise(descriptor, off_t(offset), off_t(length), POSIX_FADV_WILLNEED)

@@ -46,3 +46,11 @@ struct Threads: ~Copyable {
     /// Processors this process may use.
     static var processors: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
 }
+
+/// Runs `body` on `count` threads at once and returns when all are done.
+func onThreads(_ count: Int, _ body: @escaping @Sendable () -> Void) throws(ImageError) {
+    if count <= 1 { return body() }
+    var threads = Threads()
+    for _ in 0..<count { try threads.start(body) }
+    threads.join()
+}

@@ -1,0 +1,101 @@
+import SystemPackage
+
+/// The root filesystem of an image as a tree: the store, the registration that the first boot loads, and what boots.
+///
+/// ```
+///   /nix/store/…                 the closure's paths, as Nix would have written them
+///   /nix-path-registration       what they are, for `nix-store --load-db`
+///   /boot/extlinux/extlinux.conf
+///   /boot/nixos/…                copies of kernel, initial RAM disk and device trees
+/// ```
+struct RootTree {
+    private(set) var tree = FileTree()
+    /// What joining files of the same content saved.
+    private(set) var savings = FileTree.LinkSavings()
+
+    private static let file = FileTree.Attributes(permissions: 0o444)
+
+    init(
+        _ closure: Closure, in store: StoreLocation, toplevel: Toplevel?, boot: BootStyle, registrationPath: String,
+        links: FileTree.LinkRule, progress: Progress?
+    ) throws(ImageError) {
+        try addStore(closure, in: store, links: links, progress: progress)
+        let storeNode = tree.root
+        var sketch = TreeSketch()
+        try sketch.put(storeNode, at: "/nix/store")
+        try sketch.put(tree.addFile(closure.registration.encoded(), Self.file), at: registrationPath)
+        if boot == .extlinux {
+            guard let toplevel else {
+                throw ImageError(
+                    .invalidInput, "none of the closures can boot",
+                    reason: "none has 'init', 'nixos-version' and 'kernel'",
+                    remedy: "give a NixOS system's toplevel, or leave booting out with '--boot none'")
+            }
+            try addExtlinux(toplevel, in: store, to: &sketch)
+        }
+        tree.root = try sketch.build(into: &tree)
+    }
+
+    /// Scans the store paths into one folder, and says in which order their data lies on the disk: by package name, so
+    /// that a path whose hash changed stays where it was.
+    private mutating func addStore(
+        _ closure: Closure, in store: StoreLocation, links: FileTree.LinkRule, progress: Progress?
+    ) throws(ImageError) {
+        try progress?.begin(.scan)
+        var hostLinks = FileTree.HostLinks()
+        var children: [(name: [UInt8], node: FileTree.NodeID)] = []
+        for info in closure.paths {
+            let physical = store.physical(info.path)
+            let node = try tree.scan(
+                physical, rules: FileTree.ScanRules(metadata: .store), links: &hostLinks, progress: progress)
+            children.append((Array(info.path.baseName.utf8), node))
+        }
+        let storeNode = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o755))
+        savings = try tree.joinLinks(under: storeNode, links, progress: progress)
+        tree.root = storeNode
+        tree.units = zip(closure.paths, children).map { info, child in
+            (name: String(info.path.name), path: info.path, node: child.node)
+        }.sorted {
+            ($0.name, $0.path) < ($1.name, $1.path)
+        }.map {
+            FileTree.Unit(node: $0.node, key: Self.key(of: $0.name))
+        }
+    }
+
+    /// A number that depends on a package's name alone (FNV-1a, mixed so that all bits do).
+    private static func key(of name: String) -> UInt64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        hash ^= hash >> 32
+        hash &*= 0x9E37_79B9_7F4A_7C15
+        return hash ^ (hash >> 29)
+    }
+
+    private mutating func addExtlinux(
+        _ toplevel: Toplevel, in store: StoreLocation, to sketch: inout TreeSketch
+    ) throws(ImageError) {
+        let entry = ExtlinuxMenu.Entry(
+            label: "nixos-default", title: "NixOS - Default",
+            kernel: try addCopy(of: toplevel.kernel, to: &sketch),
+            initrd: try toplevel.initrd.map { (place) throws(ImageError) in try addCopy(of: place, to: &sketch) },
+            deviceTrees: try toplevel.deviceTrees.map { (place) throws(ImageError) in
+                try addCopy(of: place, to: &sketch)
+            },
+            commandLine: (["init=\(toplevel.initPath)"] + [toplevel.kernelParameters].filter { !$0.isEmpty })
+                .joined(separator: " "))
+        let menu = ExtlinuxMenu(entries: [entry])
+        try sketch.put(tree.addFile(menu.text.utf8, Self.file), at: "/boot/extlinux/extlinux.conf")
+    }
+
+    /// Puts a copy of something in the store into `/boot/nixos`, under a name made of its path: the store's own files
+    /// stay out of reach of whatever cleans up that folder.
+    private mutating func addCopy(
+        of place: StorePlace, to sketch: inout TreeSketch
+    ) throws(ImageError) -> String {
+        let name = place.logical.string.dropFirst("/nix/store/".count).split(separator: "/").joined(separator: "-")
+        var links = FileTree.HostLinks()
+        let node = try tree.scan(place.physical, rules: FileTree.ScanRules(metadata: .store), links: &links)
+        try sketch.put(node, at: "/boot/nixos/\(name)")
+        return name
+    }
+}

@@ -1,0 +1,155 @@
+import CExt2FS
+
+/// A filesystem's metadata blocks in memory: what libext2fs writes to, and reads from, while an image is laid out.
+///
+/// libext2fs takes an `io_manager`, a table of functions. This one keeps only blocks that are not all zero; no file data
+/// ever comes through it. A channel finds its store through the device name, which holds the store's address.
+final class BlockStore {
+    private(set) var blocks: [UInt64: [UInt8]] = [:]
+    fileprivate var blockSize = 1024
+
+    /// The name under which ``manager`` opens this store, for as long as it lives.
+    var deviceName: String { String(UInt(bitPattern: Unmanaged.passUnretained(self).toOpaque())) }
+
+    /// Copies a block's bytes out; zeros where none were written.
+    func read(_ block: UInt64, count: Int, into data: UnsafeMutableRawPointer) {
+        let size = blockSize
+        // Before the block size is set, libext2fs reads the superblock in units of 1 KiB.
+        var target = UnsafeMutableRawBufferPointer(start: data, count: byteCount(count))
+        var place = block * UInt64(size)
+        while !target.isEmpty {
+            let inBlock = Int(place % Ext4Geometry.blockSize)
+            let length = min(target.count, Int(Ext4Geometry.blockSize) - inBlock)
+            if let bytes = blocks[place / Ext4Geometry.blockSize] {
+                target.copyBytes(from: bytes[inBlock..<inBlock + length])
+            } else {
+                UnsafeMutableRawBufferPointer(rebasing: target[..<length]).initializeMemory(as: UInt8.self, repeating: 0)
+            }
+            target = UnsafeMutableRawBufferPointer(rebasing: target[length...])
+            place += UInt64(length)
+        }
+    }
+
+    /// Copies bytes into blocks.
+    func write(_ block: UInt64, count: Int, from data: UnsafeRawPointer) {
+        write(bytes: UnsafeRawBufferPointer(start: data, count: byteCount(count)), at: block * UInt64(blockSize))
+    }
+
+    /// Copies bytes in at a byte offset.
+    func write(bytes: UnsafeRawBufferPointer, at offset: UInt64) {
+        var source = bytes
+        var place = offset
+        while !source.isEmpty {
+            let inBlock = Int(place % Ext4Geometry.blockSize)
+            let length = min(source.count, Int(Ext4Geometry.blockSize) - inBlock)
+            let part = UnsafeRawBufferPointer(rebasing: source[..<length])
+            let key = place / Ext4Geometry.blockSize
+            if length == Int(Ext4Geometry.blockSize) {
+                if let index = blocks.index(forKey: key) {
+                    blocks.values[index].withUnsafeMutableBytes { $0.copyMemory(from: part) }
+                } else if part.contains(where: { $0 != 0 }) {
+                    blocks[key] = Array(part)
+                }
+            } else {
+                blocks[key, default: [UInt8](repeating: 0, count: Int(Ext4Geometry.blockSize))]
+                    .withUnsafeMutableBytes {
+                        UnsafeMutableRawBufferPointer(rebasing: $0[inBlock..<inBlock + length]).copyMemory(from: part)
+                    }
+            }
+            source = UnsafeRawBufferPointer(rebasing: source[length...])
+            place += UInt64(length)
+        }
+    }
+
+    fileprivate func discard(_ block: UInt64, count: UInt64) {
+        // The journal is the one long range that is zeroed, and nothing was written to it.
+        let first = block * UInt64(blockSize) / Ext4Geometry.blockSize
+        let last = (block + count) * UInt64(blockSize) / Ext4Geometry.blockSize
+        if last - first > UInt64(blocks.count) {
+            blocks = blocks.filter { $0.key < first || $0.key >= last }
+        } else {
+            for key in first..<max(first, last) { blocks[key] = nil }
+        }
+    }
+
+    /// libext2fs counts blocks, and bytes where the count is negative.
+    private func byteCount(_ count: Int) -> Int { count < 0 ? -count : count * blockSize }
+}
+
+extension BlockStore {
+    /// The table of functions for `ext2fs_initialize` and `ext2fs_open`.
+    nonisolated(unsafe) static let manager: io_manager = {
+        let manager = io_manager.allocate(capacity: 1)
+        manager.initialize(to: struct_io_manager())
+        manager.pointee.magic = mk_et_magic_io_manager()
+        manager.pointee.name = UnsafePointer(strdup("memory"))
+        manager.pointee.open = { name, _, channel in
+            guard let name, let channel, let address = UInt(String(cString: name)),
+                let store = UnsafeMutableRawPointer(bitPattern: address)
+            else { return mk_et_invalid_argument() }
+            let opened = io_channel.allocate(capacity: 1)
+            opened.initialize(to: struct_io_channel())
+            opened.pointee.magic = mk_et_magic_io_channel()
+            opened.pointee.manager = BlockStore.manager
+            opened.pointee.name = strdup(name)
+            opened.pointee.block_size = 1024
+            opened.pointee.refcount = 1
+            opened.pointee.private_data = store
+            channel.pointee = opened
+            return 0
+        }
+        manager.pointee.close = { channel in
+            guard let channel else { return mk_et_invalid_argument() }
+            channel.pointee.refcount -= 1
+            if channel.pointee.refcount > 0 { return 0 }
+            free(channel.pointee.name)
+            channel.deallocate()
+            return 0
+        }
+        manager.pointee.set_blksize = { channel, size in
+            channel?.pointee.block_size = size
+            BlockStore.store(of: channel)?.blockSize = Int(size)
+            return 0
+        }
+        manager.pointee.read_blk = { channel, block, count, data in
+            guard let data else { return mk_et_invalid_argument() }
+            BlockStore.store(of: channel)?.read(UInt64(block), count: Int(count), into: data)
+            return 0
+        }
+        manager.pointee.write_blk = { channel, block, count, data in
+            guard let data else { return mk_et_invalid_argument() }
+            BlockStore.store(of: channel)?.write(UInt64(block), count: Int(count), from: data)
+            return 0
+        }
+        manager.pointee.read_blk64 = { channel, block, count, data in
+            guard let data else { return mk_et_invalid_argument() }
+            BlockStore.store(of: channel)?.read(block, count: Int(count), into: data)
+            return 0
+        }
+        manager.pointee.write_blk64 = { channel, block, count, data in
+            guard let data else { return mk_et_invalid_argument() }
+            BlockStore.store(of: channel)?.write(block, count: Int(count), from: data)
+            return 0
+        }
+        manager.pointee.write_byte = { channel, offset, count, data in
+            guard let data, count >= 0 else { return mk_et_invalid_argument() }
+            BlockStore.store(of: channel)?.write(bytes: UnsafeRawBufferPointer(start: data, count: Int(count)), at: UInt64(offset))
+            return 0
+        }
+        manager.pointee.flush = { _ in 0 }
+        manager.pointee.discard = { channel, block, count in
+            BlockStore.store(of: channel)?.discard(block, count: count)
+            return 0
+        }
+        manager.pointee.zeroout = { channel, block, count in
+            BlockStore.store(of: channel)?.discard(block, count: count)
+            return 0
+        }
+        return manager
+    }()
+
+    fileprivate static func store(of channel: io_channel?) -> BlockStore? {
+        guard let data = channel?.pointee.private_data else { return nil }
+        return Unmanaged<BlockStore>.fromOpaque(data).takeUnretainedValue()
+    }
+}

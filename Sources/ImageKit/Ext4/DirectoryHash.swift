@@ -1,0 +1,37 @@
+import CExt2FS
+
+/// The hash by which a directory's names are ordered: half of MD4 with the filesystem's seed, over unsigned characters
+/// (which is what the flag in the superblock says, whatever machine the image is made on).
+struct DirectoryHash {
+    /// As the superblock and the root of a hash tree name it: half MD4.
+    static let versionOnDisk: UInt8 = 1
+    /// As `ext2fs_dirhash2` names the same over unsigned characters.
+    private static let versionUnsigned: Int32 = 4
+
+    private var seed: (UInt32, UInt32, UInt32, UInt32) = (0, 0, 0, 0)
+
+    /// - Parameter seed: the 16 bytes of `s_hash_seed`.
+    init(seed bytes: [UInt8]) {
+        seed = (
+            bytes.load(at: 0) ?? 0, bytes.load(at: 4) ?? 0, bytes.load(at: 8) ?? 0, bytes.load(at: 12) ?? 0
+        )
+    }
+
+    /// The hash of a name. Its lowest bit is 0 (the index uses it), and it is never the value that means "end".
+    func callAsFunction(_ name: ArraySlice<UInt8>) throws(ImageError) -> UInt32 {
+        var major: ext2_dirhash_t = 0
+        var minor: ext2_dirhash_t = 0
+        var seed = seed
+        let code = withUnsafeMutableBytes(of: &seed) { seedBytes in
+            name.withUnsafeBytes { bytes in
+                ext2fs_dirhash2(
+                    Self.versionUnsigned, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(bytes.count), nil,
+                    0, seedBytes.baseAddress?.assumingMemoryBound(to: UInt32.self), &major, &minor)
+            }
+        }
+        guard code == 0 else { throw .ext2(code, "cannot hash a name") }
+        let hash = major & ~1
+        // The kernel keeps 0xfffffffe for the end of a directory and moves names that hash to it.
+        return hash == 0xFFFF_FFFE ? 0xFFFF_FFFC : hash
+    }
+}

@@ -1,0 +1,190 @@
+/// Where an ext4 filesystem's own structures lie: block groups, superblocks, descriptors, bitmaps and inode tables.
+///
+/// ```
+///   group 0                         1                    2 …      15   16
+///   ├sb┬gdt┬reserved gdt┬bitmaps of 0–15┬inode tables of 0–15┬ …    ├ …  ┤├bitmaps of 16–31┬ …
+///                                       ├sb┬gdt┬reserved┬ … (backups in groups 1 and the powers of 3, 5 and 7)
+/// ```
+///
+/// Sixteen groups (a flex group, 2 GiB) keep their bitmaps and tables together at their beginning.
+///
+/// Source: the kernel's documentation of ext4, "Layout", "Block Groups", "Flexible Block Groups".
+struct Ext4Geometry: Sendable, Hashable {
+    static let blockSize: UInt64 = 4096
+    static let blocksPerGroup: UInt64 = 32_768
+    static let inodeSize: UInt64 = 256
+    static let inodesPerBlock: UInt64 = blockSize / inodeSize
+    static let groupsPerFlex = 16
+    static let logGroupsPerFlex: UInt8 = 4
+    static let descriptorSize: UInt64 = 64
+    /// An inode for every 16 KiB, which is also what groups get that are added when the card grows.
+    static let minimumInodesPerGroup: UInt64 = 8192
+    static let maximumInodesPerGroup: UInt64 = 32_768
+    /// libext2fs drops a last group that has fewer blocks than this beyond its own structures.
+    private static let leastUsefulBlocks: UInt64 = 50
+    /// Descriptor blocks are reserved so that a card of 2 TiB needs no other descriptor layout.
+    private static let growthDescriptorBlocks: UInt64 = (2 << 40) / (blocksPerGroup * blockSize) * descriptorSize / blockSize
+
+    /// Blocks of the filesystem.
+    let blocks: UInt64
+    /// Inodes in each group.
+    let inodesPerGroup: UInt64
+
+    var groups: Int { Int(blocks.dividedRoundingUp(by: Self.blocksPerGroup)) }
+    var inodes: UInt64 { inodesPerGroup * UInt64(groups) }
+    var inodeTableBlocks: UInt64 { inodesPerGroup / Self.inodesPerBlock }
+    var descriptorBlocks: UInt64 { Self.descriptorBlocks(groups: groups) }
+    var reservedDescriptorBlocks: UInt64 { Self.reservedDescriptorBlocks(groups: groups) }
+
+    static func descriptorBlocks(groups: Int) -> UInt64 {
+        (UInt64(groups) * descriptorSize).dividedRoundingUp(by: blockSize)
+    }
+
+    static func reservedDescriptorBlocks(groups: Int) -> UInt64 {
+        let used = descriptorBlocks(groups: groups)
+        return used < growthDescriptorBlocks ? growthDescriptorBlocks - used : min(1024, used)
+    }
+
+    /// Whether a group begins with a copy of the superblock and the descriptors (feature `sparse_super`).
+    static func hasSuperblock(group: Int) -> Bool {
+        if group <= 1 { return true }
+        for base in [3, 5, 7] {
+            var power = base
+            while power < group { power *= base }
+            if power == group { return true }
+        }
+        return false
+    }
+
+    /// The blocks of a group that hold the superblock, the descriptors and the room for more of them.
+    private static func headBlocks(groups: Int) -> UInt64 {
+        1 + descriptorBlocks(groups: groups) + reservedDescriptorBlocks(groups: groups)
+    }
+
+    func headRange(group: Int) -> Range<UInt64>? {
+        guard Self.hasSuperblock(group: group) else { return nil }
+        let start = UInt64(group) * Self.blocksPerGroup
+        return start..<start + Self.headBlocks(groups: groups)
+    }
+
+    /// The blocks that all groups' own structures take.
+    private static func overhead(groups: Int, inodesPerGroup: UInt64) -> UInt64 {
+        let heads = UInt64((0..<groups).count { hasSuperblock(group: $0) }) * headBlocks(groups: groups)
+        return heads + UInt64(groups) * (2 + inodesPerGroup / inodesPerBlock)
+    }
+
+    private static func leastBlocksOfLastGroup(groups: Int, inodesPerGroup: UInt64) -> UInt64 {
+        let head = hasSuperblock(group: groups - 1) ? headBlocks(groups: groups) : 0
+        return min(blocksPerGroup, head + 2 + inodesPerGroup / inodesPerBlock + leastUsefulBlocks)
+    }
+
+    private static func inodesPerGroup(_ inodes: UInt64, groups: Int) -> UInt64 {
+        max(minimumInodesPerGroup, inodes.dividedRoundingUp(by: UInt64(groups)).roundedUp(to: inodesPerBlock))
+    }
+
+    /// The smallest geometry that has `inodes` inodes and `content` blocks beside the groups' own structures, whose
+    /// last group libext2fs keeps.
+    static func smallest(content: UInt64, inodes: UInt64) throws(ImageError) -> Ext4Geometry {
+        // No more groups than MBR can address; each adds blocks and inodes, so the search ends.
+        var groups = max(1, Int(clamping: content / blocksPerGroup))
+        while groups <= 1 << 14 {
+            let perGroup = inodesPerGroup(inodes, groups: groups)
+            if perGroup <= maximumInodesPerGroup {
+                let needed = content + overhead(groups: groups, inodesPerGroup: perGroup)
+                if needed <= UInt64(groups) * blocksPerGroup {
+                    let least = UInt64(groups - 1) * blocksPerGroup
+                        + leastBlocksOfLastGroup(groups: groups, inodesPerGroup: perGroup)
+                    return Ext4Geometry(blocks: max(needed, least), inodesPerGroup: perGroup)
+                }
+            }
+            groups += 1
+        }
+        throw ImageError(
+            .doesNotFit, "the root filesystem would be larger than 2 TiB",
+            reason: "it needs \(ByteSize.format(content.multipliedClamping(by: blockSize)))",
+            remedy: "MBR cannot address more: leave something out")
+    }
+
+    /// The geometry of a filesystem of a given size (in bytes); its last group is left out where libext2fs would drop
+    /// it.
+    static func fixed(size: UInt64, inodes: UInt64) throws(ImageError) -> Ext4Geometry {
+        var blocks = size / blockSize
+        while blocks > 0 {
+            let groups = Int(blocks.dividedRoundingUp(by: blocksPerGroup))
+            let perGroup = inodesPerGroup(inodes, groups: groups)
+            let inLast = blocks - UInt64(groups - 1) * blocksPerGroup
+            if inLast < leastBlocksOfLastGroup(groups: groups, inodesPerGroup: min(perGroup, maximumInodesPerGroup)) {
+                blocks -= inLast
+                continue
+            }
+            guard perGroup <= maximumInodesPerGroup, groups <= 1 << 14 else { break }
+            return Ext4Geometry(blocks: blocks, inodesPerGroup: perGroup)
+        }
+        throw ImageError(
+            .doesNotFit, "a root filesystem of \(ByteSize.format(size)) cannot hold \(inodes) inodes",
+            remedy: "choose another --root-size, or leave it out")
+    }
+
+    /// Blocks beside the groups' own structures.
+    var contentBlocks: UInt64 {
+        let overhead = Self.overhead(groups: groups, inodesPerGroup: inodesPerGroup)
+        return blocks > overhead ? blocks - overhead : 0
+    }
+
+    /// Where each group's bitmaps and inode table lie.
+    struct GroupPlaces: Sendable {
+        var blockBitmap: UInt64
+        var inodeBitmap: UInt64
+        var inodeTable: UInt64
+    }
+
+    /// Places every group's bitmaps and tables, and gives the ranges of all structures in ascending order, joined.
+    func places() -> (groups: [GroupPlaces], taken: [Range<UInt64>]) {
+        let heads = (0..<groups).compactMap { headRange(group: $0) }
+        var places = [GroupPlaces](
+            repeating: GroupPlaces(blockBitmap: 0, inodeBitmap: 0, inodeTable: 0), count: groups)
+        var taken = heads
+        var nextHead = 0
+        var cursor: UInt64 = 0
+
+        /// The next `count` blocks in a row that no head lies in.
+        func take(_ count: UInt64) -> UInt64 {
+            while nextHead < heads.count, heads[nextHead].lowerBound < cursor + count {
+                cursor = max(cursor, heads[nextHead].upperBound)
+                nextHead += 1
+            }
+            taken.append(cursor..<cursor + count)
+            cursor += count
+            return cursor - count
+        }
+
+        for first in stride(from: 0, to: groups, by: Self.groupsPerFlex) {
+            let flex = first..<min(first + Self.groupsPerFlex, groups)
+            cursor = max(cursor, UInt64(first) * Self.blocksPerGroup)
+            for group in flex { places[group].blockBitmap = take(1) }
+            for group in flex { places[group].inodeBitmap = take(1) }
+            for group in flex { places[group].inodeTable = take(inodeTableBlocks) }
+        }
+        taken.sort { $0.lowerBound < $1.lowerBound }
+        var joined: [Range<UInt64>] = []
+        for range in taken {
+            if let last = joined.last, last.upperBound == range.lowerBound {
+                joined[joined.count - 1] = last.lowerBound..<range.upperBound
+            } else {
+                joined.append(range)
+            }
+        }
+        return (places, joined)
+    }
+
+    /// The journal's blocks for a filesystem of that many, as mke2fs chooses them: 64 MiB from 1 GiB up, 16 MiB below.
+    static func journalBlocks(for blocks: UInt64) -> UInt64 { blocks >= 1 << 18 ? 16_384 : 4096 }
+}
+
+extension UInt64 {
+    /// The product, or the largest number there is.
+    func multipliedClamping(by factor: UInt64) -> UInt64 {
+        let (product, overflow) = multipliedReportingOverflow(by: factor)
+        return overflow ? .max : product
+    }
+}

@@ -1,0 +1,196 @@
+/// What a tree needs of an ext4 filesystem, found out before anything is laid out: inode numbers, links, blocks.
+struct Ext4Plan {
+    let tree: FileTree
+    /// Inode number of each node; 0 for nodes that the tree no longer reaches.
+    private(set) var inodes: [UInt32]
+    /// Names of each file; of each folder, 2 and its subfolders.
+    private(set) var links: [UInt32]
+    /// The parent of each folder.
+    private(set) var parents: [FileTree.NodeID: FileTree.NodeID] = [:]
+    /// All nodes in the order of their inode numbers.
+    private(set) var order: [FileTree.NodeID] = []
+    /// The order in which files' and links' blocks are laid out; a unit begins at each index of `units`.
+    private(set) var dataOrder: [FileTree.NodeID] = []
+    private(set) var unitStarts: [Int: UInt64] = [:]
+    /// The folders that need more than one block, finished but for their checksums.
+    private(set) var indexed: [FileTree.NodeID: DirectoryBlocks] = [:]
+    /// The stored parts of files that have holes, in bytes.
+    private(set) var stored: [FileTree.NodeID: [Range<UInt64>]] = [:]
+    /// The last inode in use.
+    private(set) var lastInode: UInt32 = Ext4Filesystem.firstInode
+    /// Blocks of folders, of files and long links, and the most that extent trees can need.
+    private(set) var directoryBlocks: UInt64 = 0
+    private(set) var dataBlocks: UInt64 = 0
+    private(set) var extentBlocks: UInt64 = 0
+
+    private static let lostAndFound = Array("lost+found".utf8)
+    /// `lost+found` has room from the start: e2fsck must not allocate when it needs it.
+    static let lostAndFoundBlocks = 4
+    /// Targets of links up to this length lie in the inode.
+    static let longestInlineTarget: UInt64 = 59
+    private static let largestFile: UInt64 = (1 << 32 - 1) * Ext4Geometry.blockSize
+
+    init(_ original: FileTree, hash: DirectoryHash, progress: Progress?) throws(ImageError) {
+        var tree = original
+        let lost = try Self.addLostAndFound(to: &tree)
+        self.tree = tree
+        inodes = [UInt32](repeating: 0, count: tree.nodes.count)
+        links = inodes
+        try number(lost)
+        try progress?.checkCancelled()
+        try measureDirectories(lost, hash: hash)
+        try measureFiles(progress)
+        orderData()
+    }
+
+    private static func addLostAndFound(to tree: inout FileTree) throws(ImageError) -> FileTree.NodeID {
+        if let node = tree.child(lostAndFound, of: tree.root) {
+            guard tree.kind(of: node) == .directory else {
+                throw ImageError(
+                    .invalidInput, "'/lost+found' must be a folder", reason: "e2fsck keeps what it rescues there")
+            }
+            return node
+        }
+        let node = try tree.addDirectory([], FileTree.Attributes(permissions: 0o700))
+        let attributes = tree.attributes(of: tree.root)
+        let children = tree.children(of: tree.root).map { (name: Array($0.name), node: $0.node) }
+        tree.root = try tree.addDirectory(children + [(lostAndFound, node)], attributes)
+        return node
+    }
+
+    /// Numbers inodes in tree order: the root is 2, `lost+found` the first free one, 11.
+    private mutating func number(_ lost: FileTree.NodeID) throws(ImageError) {
+        var seen = [Bool](repeating: false, count: tree.nodes.count)
+        order = tree.nodesInOrder(from: tree.root, seen: &seen)
+        guard order.count < Int(UInt32.max) - 16 else {
+            throw ImageError(.doesNotFit, "a filesystem cannot hold \(order.count) files")
+        }
+        var next = Ext4Filesystem.firstInode + 1
+        for node in order {
+            if node == tree.root {
+                inodes[Int(node.index)] = Ext4Filesystem.rootInode
+            } else if node == lost {
+                inodes[Int(node.index)] = Ext4Filesystem.firstInode
+            } else {
+                inodes[Int(node.index)] = next
+                next += 1
+            }
+        }
+        lastInode = next - 1
+        links[Int(tree.root.index)] = 2
+        for folder in order where tree.kind(of: folder) == .directory {
+            for entry in tree.entryRange(of: folder) {
+                let node = tree.entries[entry].node
+                if tree.kind(of: node) == .directory {
+                    links[Int(node.index)] += 2
+                    links[Int(folder.index)] += 1
+                    parents[node] = folder
+                } else {
+                    links[Int(node.index)] += 1
+                }
+            }
+        }
+        for node in order where tree.kind(of: node) != .directory && links[Int(node.index)] > FileTree.maximumLinks {
+            throw ImageError(
+                .doesNotFit, "a file has \(links[Int(node.index)]) names", reason: "ext4 allows 65,000")
+        }
+    }
+
+    private mutating func measureDirectories(_ lost: FileTree.NodeID, hash: DirectoryHash) throws(ImageError) {
+        for folder in order where tree.kind(of: folder) == .directory {
+            let bytes = tree.entryRange(of: folder).reduce(0) {
+                $0 + DirectoryBlocks.Entry.length(nameLength: Int(tree.entries[$1].nameLength))
+            }
+            if DirectoryBlocks.fitsOneBlock(entryBytes: bytes), folder != lost {
+                directoryBlocks += 1
+            } else {
+                let blocks = try buildDirectory(
+                    folder, hash: hash, leastBlocks: folder == lost ? Self.lostAndFoundBlocks : 1)
+                let count = UInt64(blocks.blocks.count)
+                directoryBlocks += count
+                extentBlocks += UInt64(ExtentTree.blocks(forExtents: Int(Self.mostExtents(forRunOf: count))))
+                indexed[folder] = blocks
+            }
+        }
+    }
+
+    /// A folder's blocks, without checksums.
+    func buildDirectory(
+        _ folder: FileTree.NodeID, hash: DirectoryHash, leastBlocks: Int = 1
+    ) throws(ImageError) -> DirectoryBlocks {
+        let entries = tree.entryRange(of: folder).map { index in
+            let node = tree.entries[index].node
+            return DirectoryBlocks.Entry(
+                inode: inode(of: node), kind: .init(tree.kind(of: node)), name: tree.name(ofEntry: index))
+        }
+        return try DirectoryBlocks(
+            inode: inode(of: folder), parent: inode(of: parents[folder] ?? folder), entries: entries, hash: hash,
+            leastBlocks: leastBlocks)
+    }
+
+    private mutating func measureFiles(_ progress: Progress?) throws(ImageError) {
+        for node in order {
+            let size = tree.size(of: node)
+            switch tree.kind(of: node) {
+            case .directory: break
+            case .symlink: if size > Self.longestInlineTarget { dataBlocks += 1 }
+            case .file:
+                guard size <= Self.largestFile else {
+                    throw ImageError(
+                        .doesNotFit, "a file is too large for ext4", reason: "it has \(ByteSize.format(size))")
+                }
+                var extents: UInt64 = 1
+                if size < FileTree.holeUnit {
+                    dataBlocks += size.dividedRoundingUp(by: Ext4Geometry.blockSize)
+                } else {
+                    try progress?.checkCancelled()
+                    let ranges = try tree.storedRanges(of: node)
+                    if ranges != [0..<size] { stored[node] = ranges }
+                    extents = 0
+                    for range in ranges {
+                        let blocks = (range.upperBound - range.lowerBound).dividedRoundingUp(by: Ext4Geometry.blockSize)
+                        dataBlocks += blocks
+                        extents += Self.mostExtents(forRunOf: blocks)
+                    }
+                }
+                extentBlocks += UInt64(ExtentTree.blocks(forExtents: Int(extents)))
+            }
+        }
+    }
+
+    /// The most extents that a run of blocks can be cut into: by its length, and by the structures of each group it
+    /// touches. (A run of less than a group always fits the inode.)
+    private static func mostExtents(forRunOf blocks: UInt64) -> UInt64 { 3 * (blocks / Ext4Geometry.blocksPerGroup) + 4 }
+
+    /// Units first, in their order, each in tree order; then everything else.
+    private mutating func orderData() {
+        var seen = [Bool](repeating: false, count: tree.nodes.count)
+        for unit in tree.units {
+            unitStarts[dataOrder.count] = unit.key
+            dataOrder += tree.nodesInOrder(from: unit.node, seen: &seen).filter(hasBlocks)
+        }
+        dataOrder += tree.nodesInOrder(from: tree.root, seen: &seen).filter(hasBlocks)
+    }
+
+    /// Whether a file or link has blocks of its own.
+    private func hasBlocks(_ node: FileTree.NodeID) -> Bool {
+        switch tree.kind(of: node) {
+        case .directory: false
+        case .file: tree.size(of: node) > 0
+        case .symlink: tree.size(of: node) > Self.longestInlineTarget
+        }
+    }
+
+    /// A node's inode number.
+    func inode(of node: FileTree.NodeID) -> UInt32 { inodes[Int(node.index)] }
+}
+
+extension DirectoryBlocks.Kind {
+    init(_ kind: FileTree.Kind) {
+        switch kind {
+        case .directory: self = .directory
+        case .file: self = .file
+        case .symlink: self = .symlink
+        }
+    }
+}

@@ -1,0 +1,148 @@
+import Synchronization
+
+/// Finds files with the same content: by size and executable bit, then by a fingerprint of the first block, then by
+/// comparing every byte.
+struct DuplicateSearch {
+    private struct Candidate {
+        var node: FileTree.NodeID
+        var size: UInt64
+        var permissions: UInt16
+        var owner: UInt64
+        var fingerprint: UInt64 = 0
+
+        func isAlike(_ other: Candidate) -> Bool {
+            size == other.size && permissions == other.permissions && owner == other.owner
+                && fingerprint == other.fingerprint
+        }
+    }
+
+    private let tree: FileTree
+    private var candidates: [Candidate] = []
+    /// Bytes that the fingerprint is of.
+    private static let firstBlock = 4096
+
+    init(tree: FileTree, top: FileTree.NodeID) {
+        self.tree = tree
+        var seen = [Bool](repeating: false, count: tree.nodes.count)
+        for node in tree.nodesInOrder(from: top, seen: &seen) where tree.kind(of: node) == .file {
+            let attributes = tree.attributes(of: node)
+            candidates.append(
+                Candidate(
+                    node: node, size: tree.size(of: node), permissions: attributes.permissions,
+                    owner: UInt64(attributes.owner) << 32 | UInt64(attributes.group)))
+        }
+    }
+
+    /// Sets `classes[n]`, for every file, to the node that stands for all files with its content.
+    mutating func run(threads: Int, progress: Progress?, into classes: inout [UInt32]) throws(ImageError) {
+        keepThoseThatShareASize()
+        try progress?.begin(.deduplicate, total: UInt64(candidates.count))
+        try fingerprint(threads: threads, progress: progress)
+        candidates.sort { ($0.size, $0.permissions, $0.owner, $0.fingerprint, $0.node) < ($1.size, $1.permissions, $1.owner, $1.fingerprint, $1.node) }
+        var start = 0
+        while start < candidates.count {
+            var end = start + 1
+            while end < candidates.count, candidates[end].isAlike(candidates[start]) { end += 1 }
+            if end - start > 1 { try compare(start..<end, into: &classes) }
+            start = end
+        }
+    }
+
+    private mutating func keepThoseThatShareASize() {
+        var counts: [UInt64: Int] = [:]
+        for candidate in candidates { counts[candidate.size, default: 0] += 1 }
+        candidates.removeAll { counts[$0.size] == 1 }
+    }
+
+    /// Reads the first block of every candidate. They are taken in tree order, several at once, which a cold disk likes.
+    private mutating func fingerprint(threads: Int, progress: Progress?) throws(ImageError) {
+        let batch = 128
+        let all = candidates
+        let tree = tree
+        let next = Atomic<Int>(0)
+        let shared = Monitor((fingerprints: [UInt64](repeating: 0, count: all.count), failure: ImageError?.none))
+        try onThreads(threads) {
+            var buffer = [UInt8](repeating: 0, count: Self.firstBlock)
+            while true {
+                let start = next.wrappingAdd(batch, ordering: .relaxed).oldValue
+                guard start < all.count else { return }
+                let range = start..<min(start + batch, all.count)
+                var found: [UInt64] = []
+                found.reserveCapacity(batch)
+                do throws(ImageError) {
+                    for index in range {
+                        let count = Int(min(all[index].size, UInt64(Self.firstBlock)))
+                        try tree.read(all[index].node, count: count, at: 0, into: &buffer)
+                        var hasher = Hasher()
+                        buffer.withUnsafeBytes { hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+                        found.append(UInt64(bitPattern: Int64(hasher.finalize())))
+                    }
+                    try progress?.checkCancelled()
+                } catch {
+                    shared.change { $0.failure = $0.failure ?? error }
+                    next.store(all.count, ordering: .relaxed)
+                    return
+                }
+                progress?.advance(UInt64(range.count))
+                shared.change { $0.fingerprints.replaceSubrange(range, with: found) }
+            }
+        }
+        let (fingerprints, failure) = shared.change { $0 }
+        if let failure { throw failure }
+        for index in candidates.indices { candidates[index].fingerprint = fingerprints[index] }
+    }
+
+    /// Divides candidates that look alike into classes of equal content.
+    private func compare(_ range: Range<Int>, into classes: inout [UInt32]) throws(ImageError) {
+        var representatives: [FileTree.NodeID] = []
+        for candidate in candidates[range] {
+            var match: FileTree.NodeID?
+            for representative in representatives
+            where try tree.haveSameContent(representative, candidate.node, size: candidate.size) {
+                match = representative
+                break
+            }
+            if let match {
+                classes[Int(candidate.node.index)] = match.index
+            } else {
+                representatives.append(candidate.node)
+            }
+        }
+    }
+}
+
+extension FileTree {
+    /// Reads `count` bytes of a file's content into the beginning of a buffer that is large enough.
+    func read(_ node: NodeID, count: Int, at offset: UInt64, into buffer: inout [UInt8]) throws(ImageError) {
+        guard count > 0 else { return }
+        var failure: ImageError?
+        buffer.withUnsafeMutableBytes { bytes in
+            let target = UnsafeMutableRawBufferPointer(rebasing: bytes[..<count])
+            do throws(ImageError) {
+                switch content(of: node) {
+                case .bytes(let memory): target.copyBytes(from: memory.dropFirst(Int(offset)).prefix(count))
+                case .host(let file): try HostFile(file, of: hostFiles).read(into: target, at: offset)
+                case .source(let source, let start): try source.read(into: target, at: start + offset)
+                }
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    fileprivate func haveSameContent(_ one: NodeID, _ other: NodeID, size: UInt64) throws(ImageError) -> Bool {
+        let step: UInt64 = 1 << 18
+        var first = [UInt8](repeating: 0, count: Int(min(step, size)))
+        var second = first
+        var offset: UInt64 = 0
+        while offset < size {
+            let count = Int(min(step, size - offset))
+            try read(one, count: count, at: offset, into: &first)
+            try read(other, count: count, at: offset, into: &second)
+            guard first[..<count] == second[..<count] else { return false }
+            offset += UInt64(count)
+        }
+        return true
+    }
+}

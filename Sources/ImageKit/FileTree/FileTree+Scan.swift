@@ -1,0 +1,231 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+public import SystemPackage
+
+extension FileTree {
+    /// How a folder of the host becomes part of a tree.
+    public struct ScanRules: Sendable {
+        /// Where nodes get their metadata from.
+        public enum Metadata: Sendable {
+            /// As Nix keeps its store: owner 0:0, time 1, 0555 for folders and executables, 0444 for other files.
+            case store
+            /// Owner 0:0; modes and times (whole seconds) as on the host.
+            case host
+        }
+        /// What a symbolic link of the host becomes.
+        public enum Links: Sendable {
+            /// A symbolic link.
+            case keep
+            /// What it points to: for filesystems that have no links.
+            case follow
+        }
+        /// See ``Metadata``.
+        public var metadata: Metadata
+        /// See ``Links``.
+        public var links: Links
+        /// See the properties of the same names.
+        public init(metadata: Metadata, links: Links = .keep) {
+            self.metadata = metadata
+            self.links = links
+        }
+    }
+
+    /// Files of the host that have several names, by device and inode, so that they become one node.
+    public struct HostLinks: Sendable {
+        struct Key: Hashable { var device: UInt64, inode: UInt64 }
+        var nodes: [Key: NodeID] = [:]
+        /// Nothing seen yet.
+        public init() {}
+    }
+
+    /// Adds what lies at a host path (a folder with all that is in it, a file or a link) and gives its node.
+    ///
+    /// No file is read. Anything but folders, files and symbolic links is an error, and so is a folder's loop of links
+    /// where links are followed.
+    public mutating func scan(
+        _ path: FilePath, rules: ScanRules, links: inout HostLinks, progress: Progress? = nil
+    ) throws(ImageError) -> NodeID {
+        var scanner = HostScanner(tree: self, rules: rules, links: links, progress: progress)
+        // A second owner would make the scanner copy the whole tree before its first change.
+        self = FileTree()
+        links = HostLinks()
+        defer {
+            self = scanner.tree
+            links = scanner.links
+        }
+        return try scanner.scan(path)
+    }
+}
+
+/// One walk over a host folder. Folders are read whole, one at a time and without recursion, so neither the depth of a
+/// tree nor the number of open files matters.
+private struct HostScanner {
+    var tree: FileTree
+    let rules: FileTree.ScanRules
+    var links: FileTree.HostLinks
+    let progress: Progress?
+
+    /// A folder whose entries are being visited.
+    struct Level {
+        var folder: HostFiles.FolderID
+        var pending: [[UInt8]]
+        var children: [(name: [UInt8], node: FileTree.NodeID)] = []
+        var status: stat
+        var name: [UInt8]
+        var pathLength: Int
+    }
+
+    mutating func scan(_ top: FilePath) throws(ImageError) -> FileTree.NodeID {
+        var path = top.bytes
+        var status = stat()
+        try Self.status(of: path, follow: rules.links == .follow, into: &status)
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            let name = top.lastComponent.map { Array($0.string.utf8) } ?? []
+            let folder = tree.hostFiles.addRoot(top.removingLastComponent())
+            return try leaf(name, in: folder, path: path, status)
+        }
+        var levels = [
+            Level(
+                folder: tree.hostFiles.addRoot(top), pending: try Self.names(in: path), status: status, name: [],
+                pathLength: path.count)
+        ]
+        while true {
+            let depth = levels.count - 1
+            path.removeSubrange(levels[depth].pathLength...)
+            guard let name = levels[depth].pending.popLast() else {
+                let level = levels.removeLast()
+                let node = try tree.addDirectory(level.children, attributes(level.status))
+                if levels.isEmpty { return node }
+                levels[depth - 1].children.append((level.name, node))
+                continue
+            }
+            if path.last != 0x2F { path.append(0x2F) }
+            path += name
+            try Self.status(of: path, follow: rules.links == .follow, into: &status)
+            progress?.advance()
+            if status.st_mode & S_IFMT == S_IFDIR {
+                if rules.links == .follow, levels.contains(where: { $0.status.isSameFile(as: status) }) {
+                    throw ImageError(
+                        .invalidInput, "a symbolic link leads back to a folder it lies in", path: Self.string(path),
+                        remedy: "remove the link")
+                }
+                try progress?.checkCancelled()
+                levels.append(
+                    Level(
+                        folder: tree.hostFiles.addFolder(name, in: levels[depth].folder),
+                        pending: try Self.names(in: path), status: status, name: name, pathLength: path.count))
+            } else {
+                let node = try leaf(name, in: levels[depth].folder, path: path, status)
+                levels[depth].children.append((name, node))
+            }
+        }
+    }
+
+    private mutating func leaf(
+        _ name: [UInt8], in folder: HostFiles.FolderID, path: [UInt8], _ status: stat
+    ) throws(ImageError) -> FileTree.NodeID {
+        let identity = HostFiles.Identity(status)
+        let key = FileTree.HostLinks.Key(device: identity.device, inode: identity.inode)
+        if status.st_nlink > 1, let known = links.nodes[key] { return known }
+        let node: FileTree.NodeID
+        switch status.st_mode & S_IFMT {
+        case S_IFREG:
+            node = tree.addFile(tree.hostFiles.addFile(name, in: folder, identity: identity), attributes(status))
+        case S_IFLNK:
+            node = tree.addSymlink(to: try Self.target(of: path, size: Int(status.st_size)), attributes(status))
+        default:
+            throw ImageError(
+                .invalidInput, "cannot put into an image", path: Self.string(path),
+                reason: "it is a \(Self.kindName(status.st_mode)), and only files, folders and symbolic links can be",
+                remedy: "remove it")
+        }
+        if status.st_nlink > 1 { links.nodes[key] = node }
+        return node
+    }
+
+    private func attributes(_ status: stat) -> FileTree.Attributes {
+        let isLink = status.st_mode & S_IFMT == S_IFLNK
+        switch rules.metadata {
+        case .store:
+            let executable = status.st_mode & S_IFMT == S_IFDIR || status.st_mode & S_IXUSR != 0
+            return FileTree.Attributes(permissions: isLink ? 0o777 : executable ? 0o555 : 0o444)
+        case .host:
+            return FileTree.Attributes(
+                permissions: isLink ? 0o777 : UInt16(truncatingIfNeeded: status.st_mode),
+                modified: Int64(status.st_mtim.tv_sec))
+        }
+    }
+
+    // MARK: System calls
+
+    private static func status(of path: [UInt8], follow: Bool, into status: inout stat) throws(ImageError) {
+        let code = withCString(path) { fstatat(AT_FDCWD, $0, &status, follow ? 0 : AT_SYMLINK_NOFOLLOW) }
+        if code != 0 { throw .system(Errno(rawValue: errno), "cannot read", path: FilePath(string(path))) }
+    }
+
+    /// The names in a folder, in no order, without `.` and `..`.
+    private static func names(in path: [UInt8]) throws(ImageError) -> [[UInt8]] {
+        guard let folder = withCString(path, { opendir($0) }) else {
+            throw .system(Errno(rawValue: errno), "cannot read the folder", path: FilePath(string(path)))
+        }
+        defer { closedir(folder) }
+        var names: [[UInt8]] = []
+        while true {
+            errno = 0
+            guard let entry = readdir(folder) else {
+                let code = errno
+                if code == 0 { return names }
+                throw .system(Errno(rawValue: code), "cannot read the folder", path: FilePath(string(path)))
+            }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            if name != [0x2E], name != [0x2E, 0x2E] { names.append(name) }
+        }
+    }
+
+    private static func target(of path: [UInt8], size: Int) throws(ImageError) -> [UInt8] {
+        var code = 0
+        let target = [UInt8](unsafeUninitializedCapacity: 4096) { buffer, count in
+            code = withCString(path) { name in
+                buffer.withMemoryRebound(to: CChar.self) { text in
+                    text.baseAddress.map { readlink(name, $0, text.count) } ?? -1
+                }
+            }
+            count = max(0, code)
+        }
+        if code < 0 { throw .system(Errno(rawValue: errno), "cannot read the link", path: FilePath(string(path))) }
+        guard code < 4096 else {
+            throw ImageError(
+                .doesNotFit, "cannot store the link", path: string(path),
+                reason: "its target is longer than 4,095 bytes, the longest that ext4 can hold")
+        }
+        return target
+    }
+
+    private static func withCString<Result>(_ bytes: [UInt8], _ body: (UnsafePointer<CChar>) -> Result) -> Result {
+        (bytes + [0]).withUnsafeBufferPointer { buffer in
+            buffer.withMemoryRebound(to: CChar.self) { text in
+                guard let start = text.baseAddress else { return body("") }
+                return body(start)
+            }
+        }
+    }
+
+    private static func string(_ path: [UInt8]) -> String { String(decoding: path, as: UTF8.self) }
+
+    private static func kindName(_ mode: mode_t) -> String {
+        switch mode & S_IFMT {
+        case S_IFIFO: "named pipe"
+        case S_IFSOCK: "socket"
+        case S_IFBLK: "block device"
+        case S_IFCHR: "character device"
+        default: "file of an unknown kind"
+        }
+    }
+}
+
+extension stat {
+    fileprivate func isSameFile(as other: stat) -> Bool { st_dev == other.st_dev && st_ino == other.st_ino }
+}

@@ -1,0 +1,102 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+public import SystemPackage
+
+/// Writes a planned image: compressed and seekable, or as it is.
+public struct ImageBuilder: Sendable {
+    /// The form of the output.
+    public enum Format: Sendable, Hashable {
+        /// Many zstd frames and a seek table; `frameSize` is what frames aim at, in bytes (64 KiB to 512 MiB).
+        case seekable(ZstdParameters, frameSize: UInt64)
+        /// One zstd frame.
+        case singleFrame(ZstdParameters)
+        /// The bytes themselves, holes where they are zero.
+        case raw
+    }
+
+    /// Where the output goes.
+    public enum Target: Sendable, Hashable {
+        /// A file that appears when it is complete, and replaces what was there.
+        case file(FilePath)
+        /// Standard output.
+        case standardOutput
+    }
+
+    /// What was written.
+    public struct Report: Sendable, Hashable {
+        /// Bytes of the image.
+        public var imageSize: UInt64
+        /// Bytes of the output; of a raw one, the image's.
+        public var outputSize: UInt64
+    }
+
+    /// The length of frames that is aimed at, unless something else is asked for.
+    public static let defaultFrameSize: UInt64 = 8 << 20
+    /// The lengths that can be asked for, in bytes.
+    public static let frameSizes: ClosedRange<UInt64> = 64 << 10...512 << 20
+
+    private let layout: ImageLayout
+    private let format: Format
+    private let threads: Int
+
+    /// - Parameter threads: for reading and compressing, at least 1.
+    public init(_ layout: ImageLayout, format: Format, threads: Int) {
+        self.layout = layout
+        self.format = format
+        self.threads = max(1, threads)
+    }
+
+    /// Writes the image.
+    public func write(to target: Target, progress: Progress? = nil) throws(ImageError) -> Report {
+        try progress?.begin(.write, total: layout.map.size)
+        switch target {
+        case .standardOutput:
+            guard format != .raw else {
+                throw ImageError(.invalidInput, "a raw image cannot be streamed", remedy: "name a file with --out")
+            }
+            let size = try compress(to: DescriptorSink(STDOUT_FILENO, path: "standard output"), progress)
+            return Report(imageSize: layout.map.size, outputSize: size)
+        case .file(let path):
+            var file = try OutputFile(path)
+            try checkSpace(file)
+            let size: UInt64
+            if format == .raw {
+                try SparseWriter(map: layout.map, threads: threads, progress: progress)
+                    .write(to: file.descriptor, path: file.target)
+                size = layout.map.size
+            } else {
+                size = try compress(to: DescriptorSink(file.descriptor, path: file.target), progress)
+            }
+            try progress?.begin(.flush)
+            try file.commit()
+            return Report(imageSize: layout.map.size, outputSize: size)
+        }
+    }
+
+    private func compress(to sink: some ByteSink, _ progress: Progress?) throws(ImageError) -> UInt64 {
+        switch format {
+        case .seekable(let parameters, let frameSize):
+            let frame = min(max(frameSize, Self.frameSizes.lowerBound), Self.frameSizes.upperBound)
+            return try ZstdImageWriter(
+                map: layout.map, parameters: parameters, frameSize: frame, threads: threads, progress: progress
+            ).write(to: sink).size
+        case .singleFrame(let parameters):
+            return try ZstdStreamWriter(
+                map: layout.map, parameters: parameters, threads: threads, progress: progress
+            ).write(to: sink)
+        case .raw: return 0
+        }
+    }
+
+    /// What a compressed image needs, nobody knows beforehand; what a raw one needs is known.
+    private func checkSpace(_ file: borrowing OutputFile) throws(ImageError) {
+        guard format == .raw, let free = file.freeBytes(), free < layout.map.mappedBytes else { return }
+        throw ImageError(
+            .doesNotFit, "the disk is too full for", path: file.target.string,
+            reason: "the image needs \(ByteSize.format(layout.map.mappedBytes)) and \(ByteSize.format(free)) are free",
+            remedy: "free some space, write to another disk, or write a compressed image ('.img.zst')")
+    }
+}

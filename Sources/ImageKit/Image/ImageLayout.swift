@@ -1,0 +1,83 @@
+/// A whole image on paper: what lies where, to the byte, before anything is written.
+///
+/// ```
+///   0        gap (8 MiB)                                          (a multiple of 1 MiB)
+///   ├ MBR ┄┄┄├ partition 1: FAT, firmware, type 0x0b ├ partition 2: ext4, root, type 0x83, active ┤
+/// ```
+public struct ImageLayout: Sendable {
+    /// The image's bytes.
+    public let map: SegmentMap
+    /// Its partition table.
+    public let table: PartitionTable
+    /// The closure it holds.
+    public let closure: Closure
+    /// The system that boots from it.
+    public let toplevel: Toplevel?
+    /// Figures of the root filesystem.
+    public let root: Ext4Formatter.Summary
+    /// What joining files of the same content saved.
+    public let savings: FileTree.LinkSavings
+    /// Names in the root filesystem: files, links and folders.
+    public let entries: Int
+
+    private static let mebibyte: UInt64 = 1 << 20
+    private static let sector: UInt64 = 512
+
+    /// Plans the image that a recipe asks for.
+    public init(_ recipe: ImageRecipe, progress: Progress? = nil) throws(ImageError) {
+        var roots: [StorePath] = []
+        for argument in recipe.closures { roots.append(try recipe.store.resolve(argument)) }
+        let threads = max(1, recipe.threads)
+        let closure = try Closure.load(
+            roots: roots, from: recipe.source, store: recipe.store, threads: threads, progress: progress)
+        let toplevel = try Toplevel.find(in: roots, of: recipe.store)
+        // Firmware first: when it is missing, nobody should wait for the store to be scanned.
+        let firmware = try FirmwareTree(
+            folders: recipe.firmware, closure: closure, in: recipe.store, toplevel: toplevel, boot: recipe.boot,
+            progress: progress)
+        let firmwareMap = try FATFormatter.layOut(
+            firmware.tree,
+            options: FATOptions(label: recipe.firmwareLabel, serial: recipe.diskID, size: recipe.firmwareSize))
+        let options = try Ext4Options(
+            label: recipe.rootLabel, uuid: recipe.rootUUID, slack: recipe.rootSlack,
+            reservedPercent: recipe.reservedPercent, size: recipe.rootSize)
+        try Self.check(recipe)
+        let root = try RootTree(
+            closure, in: recipe.store, toplevel: toplevel, boot: recipe.boot, registrationPath: recipe.registrationPath,
+            links: recipe.deduplicates ? .byContent(threads: threads) : .asScanned, progress: progress)
+        let ext4 = try Ext4Formatter.layOut(root.tree, options, progress: progress)
+
+        let firmwareStart = recipe.gap
+        let rootStart = (firmwareStart + firmwareMap.size).roundedUp(to: Self.mebibyte)
+        let rootSize = max(ext4.map.size, recipe.rootSize.map { $0 / Self.sector * Self.sector } ?? 0)
+        table = try PartitionTable(
+            diskID: recipe.diskID,
+            partitions: [
+                Partition(
+                    number: 1, start: firmwareStart / Self.sector, count: firmwareMap.size / Self.sector, type: 0x0B),
+                Partition(
+                    number: 2, start: rootStart / Self.sector, count: rootSize / Self.sector, type: 0x83, isActive: true),
+            ])
+        var map = SegmentMap(size: rootStart + rootSize)
+        map.add(table.encoded(), at: 0)
+        map.addMark(at: firmwareStart)
+        map.add(firmwareMap, at: firmwareStart)
+        map.addMark(at: rootStart)
+        map.add(ext4.map, at: rootStart)
+        try map.seal()
+        self.map = map
+        self.closure = closure
+        self.toplevel = toplevel
+        self.root = ext4.summary
+        savings = root.savings
+        entries = root.tree.entries.count
+    }
+
+    private static func check(_ recipe: ImageRecipe) throws(ImageError) {
+        guard recipe.gap >= mebibyte, recipe.gap % mebibyte == 0, recipe.gap <= 1 << 40 else {
+            throw ImageError(
+                .invalidInput, "the gap before the first partition cannot be \(ByteSize.format(recipe.gap))",
+                reason: "it must be a multiple of 1 MiB, and at least that", remedy: "choose another --gap")
+        }
+    }
+}

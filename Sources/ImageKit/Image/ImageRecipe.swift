@@ -1,0 +1,48 @@
+public import SystemPackage
+
+/// What is asked of an image. The defaults are those of NixOS' own images, where those have the same option.
+public struct ImageRecipe: Sendable {
+    /// Where the store physically is.
+    public var store = StoreLocation()
+    /// The store paths that the image holds with everything they need, or links to them; the first that is a system
+    /// boots.
+    public var closures: [FilePath]
+    /// Who says what belongs to the closures.
+    public var source: ClosureSource = .nix
+    /// Folders with files for the firmware partition; later ones win. Empty: what the closure holds.
+    public var firmware: [FilePath] = []
+    /// How the board boots.
+    public var boot: BootStyle = .extlinux
+    /// Bytes before the first partition; a multiple of 1 MiB.
+    public var gap: UInt64 = 8 << 20
+    /// Bytes of the firmware partition; `nil` is 30 MiB, or what its content needs.
+    public var firmwareSize: UInt64?
+    /// The firmware partition's label, up to 11 characters.
+    public var firmwareLabel = "FIRMWARE"
+    /// The root partition's label, up to 16 bytes.
+    public var rootLabel = "NIXOS_SD"
+    /// The root filesystem's UUID, 16 bytes.
+    public var rootUUID: [UInt8] = [0x44, 0x44, 0x44, 0x44, 0x44, 0x44, 0x44, 0x44, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88]
+    /// The disk's identifier in the partition table, and the firmware filesystem's serial number.
+    public var diskID: UInt32 = 0x2178_694E
+    /// Bytes that a user other than root can still write to the root filesystem.
+    public var rootSlack: UInt64 = 64 << 20
+    /// Per cent of the root filesystem that only root can use.
+    public var reservedPercent: UInt32 = 0
+    /// Bytes of the root partition; `nil` is just what is needed.
+    public var rootSize: UInt64?
+    /// Where the first boot expects the registration.
+    public var registrationPath = "/nix-path-registration"
+    /// Whether identical store files become hard links; otherwise links are those of the host's store.
+    public var deduplicates = true
+    /// Threads for reading, comparing and compressing; at least 1.
+    public var threads: Int = 1
+
+    /// An image of these closures, everything else by default.
+    public init(closures: [FilePath]) {
+        self.closures = closures
+    }
+
+    /// Processors of this machine: a good number of threads.
+    public static var processors: Int { Threads.processors }
+}

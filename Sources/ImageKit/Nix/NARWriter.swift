@@ -1,0 +1,291 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+public import SystemPackage
+
+/// The NAR archive format, `nix-archive-1`: what Nix hashes of a store path.
+///
+/// Everything is a string: its length in 8 bytes, little-endian, its bytes, and zeros up to a multiple of 8.
+/// ```
+///   archive   = "nix-archive-1" node
+///   node      = "(" "type" ( regular | symlink | directory ) ")"
+///   regular   = "regular" [ "executable" "" ] "contents" <bytes>
+///   symlink   = "symlink" "target" <bytes>
+///   directory = "directory" { "entry" "(" "name" <bytes> "node" node ")" }     sorted by the bytes of the names
+/// ```
+/// Of the metadata it has only whether the owner may execute a file.
+public enum NAR {
+    /// Gives `sink` the serialisation of what is at `path` (a file, folder or link), piece by piece and in order. A piece
+    /// is only there for the duration of the call.
+    ///
+    /// - Throws: what `sink` throws; when something cannot be read, changes while it is read, or is neither file, folder
+    ///   nor symbolic link.
+    public static func serialise(
+        physical path: FilePath, into sink: (UnsafeRawBufferPointer) throws(ImageError) -> Void
+    ) throws(ImageError) {
+        var writer = NARWriter()
+        try writer.write(path, to: sink)
+    }
+}
+
+/// Serialises one path after the other, through one buffer.
+///
+/// The walk is not recursive and holds one folder open at a time (it goes back up by `..`, and checks where it came
+/// out), so neither depth nor the length of paths is limited by the stack, by descriptors or by `PATH_MAX`.
+struct NARWriter: ~Copyable {
+    /// Files are read straight into the buffer; it is small enough to stay in a core's cache until it has been hashed.
+    static let defaultBufferSize = 256 << 10
+
+    private typealias Sink = (UnsafeRawBufferPointer) throws(ImageError) -> Void
+
+    /// A folder that the walk is in.
+    private struct Level {
+        let names: DirectoryNames
+        let device: dev_t
+        let inode: ino_t
+        /// The length of the folder's path.
+        let pathLength: Int
+        var next = 0
+    }
+
+    private let buffer: UnsafeMutableRawBufferPointer
+    private var used = 0
+    /// The path that the walk is at, for messages.
+    private var path: [UInt8] = []
+    private var levels: [Level] = []
+    private var folder: Int32 = -1
+
+    /// A writer that gives its sink pieces of at most `bufferSize` bytes.
+    init(bufferSize: Int = NARWriter.defaultBufferSize) {
+        buffer = .allocate(byteCount: max(64, bufferSize), alignment: 64)
+    }
+
+    deinit {
+        if folder >= 0 { close(folder) }
+        buffer.deallocate()
+    }
+
+    /// Serialises what is at `top`.
+    mutating func write(
+        _ top: FilePath, to sink: (UnsafeRawBufferPointer) throws(ImageError) -> Void
+    ) throws(ImageError) {
+        used = 0
+        path = top.bytes
+        levels = []
+        defer { moveTo(-1) }
+        try string("nix-archive-1", sink)
+        let name = path.map { CChar(bitPattern: $0) } + [0]
+        if try !node(in: AT_FDCWD, name, sink) { return try flush(sink) }
+        try enter(AT_FDCWD, name, sink)
+        while let level = levels.last {
+            path.removeSubrange(level.pathLength...)
+            if level.next < level.names.count {
+                levels[levels.count - 1].next += 1
+                let name = level.names[level.next]
+                path.append(UInt8(ascii: "/"))
+                path.append(contentsOf: name)
+                try string("entry", sink)
+                try string("(", sink)
+                try string("name", sink)
+                try string(name, sink)
+                try string("node", sink)
+                let terminated = name.map { CChar(bitPattern: $0) } + [0]
+                if try node(in: folder, terminated, sink) {
+                    try enter(folder, terminated, sink)
+                } else {
+                    try string(")", sink)
+                }
+            } else {
+                levels.removeLast()
+                try string(")", sink)
+                if let parent = levels.last {
+                    try leave(to: parent)
+                    try string(")", sink)
+                }
+            }
+        }
+        try flush(sink)
+    }
+
+    // MARK: The walk
+
+    private mutating func moveTo(_ descriptor: Int32) {
+        if folder >= 0 { close(folder) }
+        folder = descriptor
+    }
+
+    private mutating func enter(
+        _ parent: Int32, _ name: [CChar], _ sink: Sink
+    ) throws(ImageError) {
+        let descriptor = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure("cannot open", errno) }
+        moveTo(descriptor)
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw failure("cannot read", errno) }
+        switch DirectoryNames.read(descriptor) {
+        case .failure(let code): throw failure("cannot list", code.rawValue)
+        case .success(let names):
+            levels.append(
+                Level(names: names, device: status.st_dev, inode: status.st_ino, pathLength: path.count))
+        }
+        try string("(", sink)
+        try string("type", sink)
+        try string("directory", sink)
+    }
+
+    private mutating func leave(to parent: Level) throws(ImageError) {
+        let descriptor = openat(folder, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure("cannot open the folder above", errno) }
+        moveTo(descriptor)
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw failure("cannot read", errno) }
+        guard status.st_dev == parent.device, status.st_ino == parent.inode else {
+            throw changed("it was moved while it was read")
+        }
+    }
+
+    /// Writes a file or a link, and says whether it is a folder instead.
+    private mutating func node(
+        in folder: Int32, _ name: [CChar], _ sink: Sink
+    ) throws(ImageError) -> Bool {
+        var status = stat()
+        guard fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { throw failure("cannot read", errno) }
+        switch status.st_mode & S_IFMT {
+        case S_IFDIR: return true
+        case S_IFREG:
+            // Not blocking, in case it has become a FIFO since.
+            let descriptor = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+            guard descriptor >= 0 else { throw failure("cannot open", errno) }
+            defer { close(descriptor) }
+            try file(descriptor, status, sink)
+        case S_IFLNK:
+            try link(folder, name, sink)
+        default:
+            throw ImageError(
+                .invalidInput, "a store cannot hold", path: shownPath,
+                reason: "it is neither file, folder nor symbolic link but \(Self.kind(status.st_mode))",
+                remedy: "delete that store path and build it again")
+        }
+        return false
+    }
+
+    private mutating func link(_ folder: Int32, _ name: [CChar], _ sink: Sink) throws(ImageError) {
+        let target = [UInt8](unsafeUninitializedCapacity: Int(PATH_MAX)) { bytes, count in
+            count = bytes.withMemoryRebound(to: CChar.self) { text in
+                text.baseAddress.map { readlinkat(folder, name, $0, text.count) } ?? -1
+            }
+            count = max(0, count)
+        }
+        // No symbolic link is empty.
+        guard !target.isEmpty else { throw failure("cannot read", errno) }
+        try string("(", sink)
+        try string("type", sink)
+        try string("symlink", sink)
+        try string("target", sink)
+        try string(target, sink)
+        try string(")", sink)
+    }
+
+    private mutating func file(
+        _ descriptor: Int32, _ planned: stat, _ sink: Sink
+    ) throws(ImageError) {
+        try string("(", sink)
+        try string("type", sink)
+        try string("regular", sink)
+        if planned.st_mode & S_IXUSR != 0 {
+            try string("executable", sink)
+            try string("", sink)
+        }
+        try string("contents", sink)
+        let size = Int(planned.st_size)
+        try number(size, sink)
+        var done = 0
+        while done < size {
+            // A read of a few bytes to fill the buffer up would cost as much as a whole one.
+            if buffer.count - used < min(size - done, buffer.count / 2) { try flush(sink) }
+            let room = min(size - done, buffer.count - used)
+            let count = read(descriptor, buffer.baseAddress.map { $0 + used }, room)
+            if count > 0 {
+                used += count
+                done += count
+            } else if count == 0 {
+                throw changed("it became shorter while it was read")
+            } else if errno != EINTR {
+                throw failure("cannot read", errno, offset: UInt64(done))
+            }
+        }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw failure("cannot read", errno) }
+        guard HostFiles.Identity(status) == HostFiles.Identity(planned) else {
+            throw changed("it was replaced or written to while it was read")
+        }
+        try padding(after: size, sink)
+        try string(")", sink)
+    }
+
+    private static func kind(_ mode: mode_t) -> String {
+        switch mode & S_IFMT {
+        case S_IFIFO: "a FIFO"
+        case S_IFSOCK: "a socket"
+        case S_IFCHR, S_IFBLK: "a device"
+        default: "something else"
+        }
+    }
+
+    // MARK: Tokens
+
+    private mutating func string(_ text: StaticString, _ sink: Sink) throws(ImageError) {
+        try string(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount), sink)
+    }
+
+    private mutating func string(
+        _ bytes: some RandomAccessCollection<UInt8>, _ sink: Sink
+    ) throws(ImageError) {
+        try number(bytes.count, sink)
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            if used == buffer.count { try flush(sink) }
+            let piece = rest.prefix(buffer.count - used)
+            UnsafeMutableRawBufferPointer(rebasing: buffer[used..<used + piece.count]).copyBytes(from: piece)
+            used += piece.count
+            rest = rest.dropFirst(piece.count)
+        }
+        try padding(after: bytes.count, sink)
+    }
+
+    private mutating func number(_ value: Int, _ sink: Sink) throws(ImageError) {
+        if buffer.count - used < 8 { try flush(sink) }
+        buffer.storeBytes(of: UInt64(value).littleEndian, toByteOffset: used, as: UInt64.self)
+        used += 8
+    }
+
+    private mutating func padding(after length: Int, _ sink: Sink) throws(ImageError) {
+        let count = (8 - length % 8) % 8
+        if buffer.count - used < count { try flush(sink) }
+        for _ in 0..<count {
+            buffer[used] = 0
+            used += 1
+        }
+    }
+
+    private mutating func flush(_ sink: Sink) throws(ImageError) {
+        if used > 0 { try sink(UnsafeRawBufferPointer(rebasing: buffer[..<used])) }
+        used = 0
+    }
+
+    // MARK: Errors
+
+    private var shownPath: String { String(decoding: path, as: UTF8.self) }
+
+    private func failure(_ message: String, _ code: Int32, offset: UInt64? = nil) -> ImageError {
+        .system(Errno(rawValue: code), message, path: FilePath(shownPath), offset: offset)
+    }
+
+    private func changed(_ reason: String) -> ImageError {
+        ImageError(
+            .changed, "the store path changed", path: shownPath, reason: reason,
+            remedy: "try again when nothing writes to it")
+    }
+}

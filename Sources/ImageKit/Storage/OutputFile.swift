@@ -1,0 +1,139 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+import SystemPackage
+
+/// A file that appears whole or not at all.
+///
+/// Bytes go to a temporary file beside the target, `.NAME.mkpiimg-XXXXXXXX.tmp`, which takes the target's name in
+/// ``commit()`` and is removed when this value goes away before that. While it is written it is locked; unlocked ones
+/// are leftovers of killed builds and are removed by the next build of the same name.
+struct OutputFile: ~Copyable {
+    let descriptor: Int32
+    /// The file it will be (links followed).
+    let target: FilePath
+    private let temporary: FilePath
+    private var isCommitted = false
+
+    /// Creates the temporary file. The target's folder must exist; the target may be a file or nothing.
+    init(_ path: FilePath) throws(ImageError) {
+        let target = try Self.resolve(path)
+        let (descriptor, temporary) = try Self.create(beside: target)
+        self.descriptor = descriptor
+        self.target = target
+        self.temporary = temporary
+    }
+
+    deinit {
+        if !isCommitted {
+            unlink(temporary.string)
+            TemporaryFiles.forget(temporary)
+        }
+        close(descriptor)
+    }
+
+    /// Brings the bytes to the disk and gives the file its name.
+    mutating func commit() throws(ImageError) {
+        guard fsync(descriptor) == 0 else { throw .system(Errno(rawValue: errno), "cannot write", path: target) }
+        guard rename(temporary.string, target.string) == 0 else {
+            throw .system(Errno(rawValue: errno), "cannot create", path: target)
+        }
+        isCommitted = true
+        TemporaryFiles.forget(temporary)
+        // The name is only safe once its folder is on the disk. Some filesystems cannot do this; the file is there.
+        let folder = open(Self.folder(of: target).string, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if folder >= 0 {
+            fsync(folder)
+            close(folder)
+        }
+    }
+
+    /// Bytes that are free for it on its disk.
+    func freeBytes() -> UInt64? {
+        var status = statvfs()
+        guard fstatvfs(descriptor, &status) == 0 else { return nil }
+        return UInt64(status.f_bavail) * UInt64(status.f_frsize)
+    }
+
+    // MARK: Names
+
+    private static func folder(of path: FilePath) -> FilePath {
+        let folder = path.removingLastComponent()
+        return folder.isEmpty ? "." : folder
+    }
+
+    /// Follows links, and refuses what a file cannot take the place of.
+    private static func resolve(_ path: FilePath) throws(ImageError) -> FilePath {
+        var target = path
+        var status = stat()
+        if stat(path.string, &status) == 0 {
+            switch status.st_mode & S_IFMT {
+            case S_IFREG: break
+            case S_IFDIR:
+                throw ImageError(
+                    .invalidInput, "cannot write the image to", path: path.string, reason: "it is a folder",
+                    remedy: "name a file in it")
+            default:
+                throw ImageError(
+                    .invalidInput, "cannot write the image to", path: path.string, reason: "it is not a regular file",
+                    remedy: "write to a file and put that on the device, or stream with '--out -'")
+            }
+            if let resolved = realpath(path.string, nil) {
+                target = FilePath(platformString: resolved)
+                free(resolved)
+            }
+        }
+        guard target.lastComponent != nil else {
+            throw ImageError(.invalidInput, "cannot write the image to", path: path.string, reason: "it names no file")
+        }
+        let folder = folder(of: target)
+        guard stat(folder.string, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+            throw ImageError(
+                .notFound, "cannot write the image to", path: path.string,
+                reason: "the folder '\(ImageError.printable(folder.string))' does not exist", remedy: "create it first")
+        }
+        return target
+    }
+
+    private static func create(beside target: FilePath) throws(ImageError) -> (Int32, FilePath) {
+        let folder = folder(of: target)
+        let prefix = ".\(target.lastComponent?.string ?? "").mkpiimg-"
+        removeLeftovers(in: folder, prefix: prefix)
+        while true {
+            let number = String(UInt32.random(in: .min ... .max), radix: 16)
+            let name = prefix + String(repeating: "0", count: 8 - number.count) + number + ".tmp"
+            let temporary = folder.appending(name)
+            TemporaryFiles.remember(temporary)
+            let descriptor = open(temporary.string, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+            guard descriptor >= 0 else {
+                let code = Errno(rawValue: errno)
+                TemporaryFiles.forget(temporary)
+                if code == .fileExists { continue }
+                throw .system(code, "cannot create a file in", path: folder)
+            }
+            // Another build may have taken it for a leftover in the moment before it was locked.
+            var status = stat()
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &status) == 0, status.st_nlink > 0 {
+                return (descriptor, temporary)
+            }
+            close(descriptor)
+            TemporaryFiles.forget(temporary)
+        }
+    }
+
+    private static func removeLeftovers(in folder: FilePath, prefix: String) {
+        guard let entries = opendir(folder.string) else { return }
+        defer { closedir(entries) }
+        while let entry = readdir(entries) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            guard name.hasPrefix(prefix), name.hasSuffix(".tmp") else { continue }
+            let path = folder.appending(name).string
+            let descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+            guard descriptor >= 0 else { continue }
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { unlink(path) }
+            close(descriptor)
+        }
+    }
+}

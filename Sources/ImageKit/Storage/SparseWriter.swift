@@ -1,0 +1,94 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+import Synchronization
+import SystemPackage
+
+/// Writes a planned disk to a file as it is, leaving holes where it is zero.
+struct SparseWriter {
+    let map: SegmentMap
+    let threads: Int
+    let progress: Progress?
+
+    private static let piece: UInt64 = 4 << 20
+    private static let block = 4096
+
+    /// Fills the open file. It gets its full length first, so that pieces can be written in any order.
+    func write(to descriptor: Int32, path: FilePath) throws(ImageError) {
+        guard ftruncate(descriptor, off_t(map.size)) == 0 else {
+            throw .system(Errno(rawValue: errno), "cannot write", path: path)
+        }
+        let next = Atomic<UInt64>(0)
+        let failure = Monitor(ImageError?.none)
+        let (map, progress) = (map, progress)
+        let prefetch = Prefetcher(map)
+        try onThreads(threads) {
+            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(Self.piece), alignment: Self.block)
+            defer { buffer.deallocate() }
+            while true {
+                let start = next.wrappingAdd(Self.piece, ordering: .relaxed).oldValue
+                guard start < map.size else { return }
+                let range = start..<min(start + Self.piece, map.size)
+                do throws(ImageError) {
+                    try progress?.checkCancelled()
+                    if !map.isZero(range) {
+                        prefetch.run(range.upperBound..<min(range.upperBound + Self.piece, map.size))
+                        let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(range.upperBound - start)])
+                        try map.read(into: part, at: start)
+                        try Self.writeNonzero(UnsafeRawBufferPointer(part), to: descriptor, at: start, path: path)
+                    }
+                    progress?.advance(range.upperBound - start)
+                } catch {
+                    failure.change { $0 = $0 ?? error }
+                    next.store(map.size, ordering: .relaxed)
+                    return
+                }
+            }
+        }
+        if let error = failure.change({ $0 }) { throw error }
+    }
+
+    private static func writeNonzero(
+        _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, at offset: UInt64, path: FilePath
+    ) throws(ImageError) {
+        var start = 0
+        while start < bytes.count {
+            func isZero(_ place: Int) -> Bool {
+                UnsafeRawBufferPointer(rebasing: bytes[place..<min(place + block, bytes.count)]).isZero
+            }
+            if isZero(start) {
+                start += block
+                continue
+            }
+            var end = start + block
+            while end < bytes.count, !isZero(end) { end += block }
+            end = min(end, bytes.count)
+            while start < end {
+                let count = pwrite(
+                    descriptor, bytes.baseAddress.map { $0 + start }, end - start, off_t(offset) + off_t(start))
+                if count < 0, errno != EINTR {
+                    throw .system(Errno(rawValue: errno), "cannot write", path: path, offset: offset + UInt64(start))
+                }
+                start += max(0, count)
+            }
+        }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Whether all bytes are zero.
+    var isZero: Bool {
+        var index = 0
+        while index + 8 <= count {
+            if loadUnaligned(fromByteOffset: index, as: UInt64.self) != 0 { return false }
+            index += 8
+        }
+        while index < count {
+            if self[index] != 0 { return false }
+            index += 1
+        }
+        return true
+    }
+}

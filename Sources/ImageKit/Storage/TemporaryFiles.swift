@@ -1,0 +1,21 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+import Synchronization
+import SystemPackage
+
+/// The temporary files that exist now, for a program that is told to end.
+public enum TemporaryFiles {
+    private static let paths = Mutex<Set<FilePath>>([])
+
+    static func remember(_ path: FilePath) { paths.withLock { _ = $0.insert(path) } }
+
+    static func forget(_ path: FilePath) { paths.withLock { _ = $0.remove(path) } }
+
+    /// Removes them all; to be called right before the process ends, from a thread (not from a signal handler).
+    public static func removeAll() {
+        paths.withLock { for path in $0 { unlink(path.string) } }
+    }
+}

@@ -1,0 +1,93 @@
+/// A part of the disk that becomes one compressed frame.
+struct Frame: Sendable, Hashable {
+    /// Bytes on the disk.
+    var range: Range<UInt64>
+    /// Whether nothing but zeros lies there.
+    var isZero: Bool
+
+    var length: Int { Int(range.upperBound - range.lowerBound) }
+}
+
+/// Divides a disk into frames.
+///
+/// File data is cut where the content says so (at the beginnings of units chosen by their keys, and inside long units at
+/// distances from their beginning), never at places that depend on where the data happens to lie. After a small change
+/// the cuts fall into step again, and most frames of the new image are frames of the old one.
+struct FrameCutter {
+    /// The length aimed at, in bytes. Frames are at most twice as long.
+    let target: UInt64
+
+    /// What a stretch of zeros must have to become frames of its own.
+    private static let zeroRun: UInt64 = 1 << 20
+    private static let block: UInt64 = 4096
+
+    /// All frames of the disk in order, without gaps.
+    func frames(of map: SegmentMap) -> [Frame] {
+        let edges = edges(of: map)
+        var frames: [Frame] = []
+        var marks = map.marks[...]
+        for (start, end) in zip(edges, edges.dropFirst()) {
+            marks = marks.drop { $0.offset < start }
+            if map.isZero(start..<end) {
+                for place in stride(from: start, to: end, by: Int(target)) {
+                    frames.append(Frame(range: place..<min(place + target, end), isZero: true))
+                }
+            } else {
+                let units = marks.prefix { $0.offset < end }.compactMap { mark in
+                    mark.unit.map { (offset: mark.offset, key: $0) }
+                }
+                cut(start..<end, units: units, into: &frames)
+            }
+        }
+        return frames
+    }
+
+    /// Where frames must end: at hard marks, and where long stretches of zeros begin and end. Ascending, from 0 to the
+    /// disk's size.
+    private func edges(of map: SegmentMap) -> [UInt64] {
+        var edges = map.marks.filter { $0.unit == nil }.map(\.offset)
+        var covered: UInt64 = 0
+        for index in 0...map.segments.count {
+            let next = index < map.segments.count ? map.segments[index].offset : map.size
+            let first = covered.roundedUp(to: Self.block)
+            let last = next / Self.block * Self.block
+            if last > first, last - first >= Self.zeroRun { edges += [first, last] }
+            if index < map.segments.count { covered = map.segments[index].end }
+        }
+        edges.sort()
+        var unique: [UInt64] = [0]
+        for edge in edges where edge > unique[unique.count - 1] && edge < map.size { unique.append(edge) }
+        return unique + [map.size]
+    }
+
+    /// Cuts a stretch of data. Between half the target and the target a frame ends where the next unit's key allows it
+    /// (one in four does); from the target on, with any unit. Inside a unit that is longer than that, frames end at
+    /// multiples of the target from the unit's beginning.
+    private func cut(
+        _ range: Range<UInt64>, units: [(offset: UInt64, key: UInt64)], into frames: inout [Frame]
+    ) {
+        var start = range.lowerBound
+        func end(at place: UInt64) {
+            if place > start { frames.append(Frame(range: start..<place, isZero: false)) }
+            start = max(start, place)
+        }
+        var unitStart = range.lowerBound
+        for index in 0...units.count {
+            let next = index < units.count ? units[index].offset : range.upperBound
+            if next - start > 2 * target {
+                // The unit that ends here is long. It begins a frame of its own unless what comes before is short.
+                if unitStart - start >= target / 2 { end(at: unitStart) }
+                var place = max(unitStart, start) + target
+                while next - place >= target / 2, next > place {
+                    end(at: place)
+                    place += target
+                }
+            }
+            unitStart = next
+            let length = next - start
+            if index == units.count || length >= target || (length >= target / 2 && units[index].key & 3 == 0) {
+                end(at: next)
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import ArgumentParser
+import ImageKit
+import SystemPackage
+
+/// `mkpiimg build`, which is also what `mkpiimg` without a subcommand does.
+struct Build: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Make an image from a closure (the default).",
+        usage: "mkpiimg [build] --closure ./result --out pi.img.zst [<options>]",
+        discussion: """
+            Sizes take K, M and G (powers of 1024). Results go to standard output, everything else to standard error.
+            """)
+
+    @OptionGroup(title: "Closure") var closure: ClosureOptions
+    @OptionGroup(title: "Boot and firmware") var boot: BootOptions
+    @OptionGroup(title: "Layout") var layout: LayoutOptions
+    @OptionGroup(title: "Output") var output: OutputOptions
+
+    func validate() throws {
+        if output.out == nil, !output.plan {
+            throw ValidationError("Missing expected argument '--out <file>'")
+        }
+        if let out = output.out, output.format(of: out) == nil {
+            throw ValidationError(
+                "--out takes a name that ends in '.img.zst' (compressed) or '.img' (raw), or '-' for standard output")
+        }
+        if output.out == "-", output.json {
+            throw ValidationError("--json needs standard output for itself: name a file with --out")
+        }
+    }
+
+    func run() throws {
+        let progress = Progress()
+        let display = try failing { () throws(ImageError) in try ProgressDisplay(progress, output.progress) }
+        let plan: ImageLayout
+        var report: ImageBuilder.Report?
+        do {
+            defer { display.end() }
+            (plan, report) = try failing { () throws(ImageError) in try build(progress) }
+        }
+        let summary = BuildSummary(plan, report, seconds: display.elapsed, out: output.out)
+        if output.json {
+            print(summary.json)
+        } else if output.plan {
+            print(summary.text, terminator: "")
+        } else if output.progress != .none {
+            StandardError.write(summary.text)
+        }
+    }
+
+    private func build(_ progress: Progress) throws(ImageError) -> (ImageLayout, ImageBuilder.Report?) {
+        let threads = output.threads ?? ImageRecipe.processors
+        var recipe = ImageRecipe(closures: closure.closure)
+        closure.fill(&recipe)
+        boot.fill(&recipe)
+        layout.fill(&recipe)
+        recipe.threads = threads
+        let plan = try ImageLayout(recipe, progress: progress)
+        guard !output.plan, let out = output.out, let format = output.format(of: out) else { return (plan, nil) }
+        let target: ImageBuilder.Target = out == "-" ? .standardOutput : .file(FilePath(out))
+        let report = try ImageBuilder(plan, format: format, threads: threads).write(to: target, progress: progress)
+        return (plan, report)
+    }
+}

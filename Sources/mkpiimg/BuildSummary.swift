@@ -1,0 +1,100 @@
+import ImageKit
+
+/// What a build says at its end.
+struct BuildSummary {
+    private let plan: ImageLayout
+    private let report: ImageBuilder.Report?
+    private let seconds: Double
+    private let out: String?
+
+    init(_ plan: ImageLayout, _ report: ImageBuilder.Report?, seconds: Double, out: String?) {
+        self.plan = plan
+        self.report = report
+        self.seconds = seconds
+        self.out = out
+    }
+
+    /// A few aligned lines.
+    var text: String {
+        var lines: [(String, String)] = []
+        if let toplevel = plan.toplevel { lines.append(("system", "\(toplevel.version) (\(toplevel.path.path))")) }
+        lines.append(("store paths", "\(plan.closure.paths.count) with \(plan.entries) files, folders and links"))
+        if plan.savings.names > 0 {
+            lines.append(("hard links", "\(plan.savings.names) files, \(ByteSize.format(plan.savings.bytes)) saved"))
+        }
+        for partition in plan.table.partitions {
+            lines.append(
+                (
+                    "partition \(partition.number)",
+                    "\(ByteSize.format(partition.count * 512)) at \(ByteSize.format(partition.start * 512))"
+                        + (partition.number == 1
+                            ? " (firmware)"
+                            : " (root, \(ByteSize.format(plan.root.freeBlocks * 4096)) and \(plan.root.freeInodes) inodes free)")
+                ))
+        }
+        lines.append(("image", ByteSize.format(plan.map.size)))
+        if let report, let out, out.hasSuffix(".zst") || out == "-" {
+            let percent = Double(report.outputSize) / Double(max(1, report.imageSize)) * 100
+            lines.append(("compressed", "\(ByteSize.format(report.outputSize)) (\(Self.decimal(percent))%)"))
+        }
+        if report != nil { lines.append(("time", "\(Self.decimal(seconds)) s")) }
+        let width = lines.map(\.0.count).max() ?? 0
+        return lines.map { name, value in
+            "  \(name)\(String(repeating: " ", count: width - name.count))  \(value)\n"
+        }.joined()
+    }
+
+    /// One JSON object.
+    var json: String {
+        var fields: [(String, String)] = [("version", "1")]
+        if let out { fields.append(("out", Self.quote(out))) }
+        if let toplevel = plan.toplevel {
+            fields.append(("toplevel", Self.quote(toplevel.path.path)))
+            fields.append(("nixosVersion", Self.quote(toplevel.version)))
+        }
+        fields += [
+            ("storePaths", "\(plan.closure.paths.count)"), ("entries", "\(plan.entries)"),
+            ("narSize", "\(plan.closure.narSize)"),
+            ("linkedFiles", "\(plan.savings.names)"), ("linkedBytes", "\(plan.savings.bytes)"),
+            (
+                "partitions",
+                "["
+                    + plan.table.partitions.map {
+                        "{\"number\":\($0.number),\"start\":\($0.start * 512),\"size\":\($0.count * 512),\"type\":\($0.type)}"
+                    }.joined(separator: ",") + "]"
+            ),
+            (
+                "root",
+                "{\"blocks\":\(plan.root.blocks),\"freeBlocks\":\(plan.root.freeBlocks),\"reservedBlocks\":\(plan.root.reservedBlocks),"
+                    + "\"inodes\":\(plan.root.inodes),\"freeInodes\":\(plan.root.freeInodes)}"
+            ),
+            ("imageSize", "\(plan.map.size)"),
+        ]
+        if let report {
+            fields.append(("outputSize", "\(report.outputSize)"))
+            fields.append(("seconds", Self.decimal(seconds)))
+        }
+        return "{" + fields.map { "\(Self.quote($0.0)):\($0.1)" }.joined(separator: ",") + "}"
+    }
+
+    /// One decimal place.
+    private static func decimal(_ number: Double) -> String {
+        let tenths = Int((number * 10).rounded())
+        return "\(tenths / 10).\(tenths % 10)"
+    }
+
+    private static func quote(_ text: String) -> String {
+        var quoted = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": quoted += "\\\""
+            case "\\": quoted += "\\\\"
+            case _ where scalar.value < 0x20:
+                let digits = String(scalar.value, radix: 16)
+                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        return quoted + "\""
+    }
+}

@@ -129,7 +129,7 @@ struct OutputOptions: ParsableArguments {
         help: ArgumentHelp(
             "zstd's compression level (\(ZstdParameters.levels.lowerBound) to \(ZstdParameters.levels.upperBound)).",
             valueName: "n"))
-    var level = 3
+    var level = ZstdParameters.defaultLevel
 
     @Option(help: ArgumentHelp("Threads. Default: one a processor.", valueName: "n"))
     var threads: Int?

@@ -29,6 +29,10 @@ public enum Ext4Formatter {
     /// Inodes that are left free at least.
     static let leastFreeInodes: UInt64 = 4096
 
+    /// The kernel keeps a fiftieth of the blocks to itself, at most 4,096, so that delayed allocation never fails. (Source:
+    /// the kernel's documentation of ext4, `reserved_clusters` in sysfs.)
+    private static let kernelShare: UInt64 = 50, kernelMaximum: UInt64 = 4096
+
     /// Lays out `tree`. Files are not read, but for looking for holes in those of 1 MiB and more.
     public static func layOut(
         _ tree: FileTree, _ options: Ext4Options, progress: Progress? = nil
@@ -49,22 +53,28 @@ public enum Ext4Formatter {
         // The resize inode has one block of its own.
         let content = plan.directoryBlocks + plan.dataBlocks + plan.extentBlocks + 1
 
-        /// The smallest geometry; the reserve is a share of the outcome, so it is approached from below.
+        /// What users other than root cannot have of that many blocks.
+        func shares(of blocks: UInt64) -> (reserved: UInt64, withKernels: UInt64) {
+            let reserved = blocks * UInt64(options.reservedPercent) / 100
+            return (reserved, reserved + min(blocks / kernelShare, kernelMaximum))
+        }
+
+        /// The smallest geometry; what is reserved is a share of the outcome, so it is approached from below.
         func smallest(journal: UInt64) throws(ImageError) -> (Ext4Geometry, reserved: UInt64) {
-            var reserved: UInt64 = 0
+            var withheld: UInt64 = 0
             while true {
-                let geometry = try Ext4Geometry.smallest(content: content + journal + slack + reserved, inodes: inodes)
-                let share = geometry.blocks * UInt64(options.reservedPercent) / 100
-                if share <= reserved { return (geometry, reserved) }
-                reserved = share
+                let geometry = try Ext4Geometry.smallest(content: content + journal + slack + withheld, inodes: inodes)
+                let (reserved, share) = shares(of: geometry.blocks)
+                if share <= withheld { return (geometry, reserved) }
+                withheld = share
             }
         }
 
         if let size = options.size {
             let geometry = try Ext4Geometry.fixed(size: size, inodes: inodes)
             let journal = Ext4Geometry.journalBlocks(for: geometry.blocks)
-            let reserved = geometry.blocks * UInt64(options.reservedPercent) / 100
-            let needed = content + journal + slack + reserved
+            let (reserved, withheld) = shares(of: geometry.blocks)
+            let needed = content + journal + slack + withheld
             guard needed <= geometry.contentBlocks else {
                 let missing = (needed - geometry.contentBlocks) * Ext4Geometry.blockSize
                 throw ImageError(

@@ -24,8 +24,8 @@ struct FATAllocation {
     /// Clusters given out.
     var used: UInt64 { next - 2 }
 
-    /// Gives out `count` clusters. (That there are enough was made sure before.) An empty run has cluster 0, which is how
-    /// an empty file's entry says that there is none.
+    /// Gives out `count` clusters. (That there are enough was made sure before.) An empty run has cluster 0, which is
+    /// how an empty file's entry says that there is none.
     mutating func take(_ count: UInt64) -> Run {
         guard count > 0 else { return (0, 0) }
         let run = (first: next, count: count)

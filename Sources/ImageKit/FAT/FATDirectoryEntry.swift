@@ -9,9 +9,9 @@
 /// ```
 ///
 /// "High" and "low" are the halves of the first cluster's number. The pieces of a long name come last piece first, 13
-/// UTF-16 units each, and carry a sum over the short name that they belong to. Microsoft FAT specification 1.03, sections
-/// "FAT Directory Structure" and "FAT Long Directory Entries". The bits at 12 are Windows NT's: a part of the short name
-/// is to be read in lower case.
+/// UTF-16 units each, and carry a sum over the short name that they belong to. Microsoft FAT specification 1.03,
+/// sections "FAT Directory Structure" and "FAT Long Directory Entries". The bits at 12 are Windows NT's: a part of the
+/// short name is to be read in lower case.
 struct FATDirectoryEntry {
     /// Bytes of a slot.
     static let size = 32

@@ -6,8 +6,8 @@ public struct FATOptions: Sendable, Hashable {
     public var serial: UInt32
     /// The partition's size in bytes, a multiple of 512; `nil` for 30 MiB, or as many whole MiB as the content needs.
     public var size: UInt64?
-    /// What the boot sector says of where the partition lies, in sectors. `mkfs.vfat` on a file says 0, and nothing that
-    /// boots a Raspberry Pi looks at it.
+    /// What the boot sector says of where the partition lies, in sectors. `mkfs.vfat` on a file says 0, and nothing
+    /// that boots a Raspberry Pi looks at it.
     public var hiddenSectors: UInt32
 
     /// See the properties of the same names; the defaults are those of NixOS' images.
@@ -28,16 +28,16 @@ public struct FATOptions: Sendable, Hashable {
 ///                                                      ▲ mark
 /// ```
 ///
-/// Nothing is read while laying out: a file's bytes stay where the tree says they are. Every folder and file lies in one
-/// run of clusters, and every entry has the same date, so the result depends on names, contents and options alone.
+/// Nothing is read while laying out: a file's bytes stay where the tree says they are. Every folder and file lies in
+/// one run of clusters, and every entry has the same date, so the result depends on names, contents and options alone.
 /// Permissions, owners and times of the tree are not kept (FAT has no place for most of them), and hard links become
 /// copies.
 public enum FATFormatter {
     /// The filesystem as a map of the partition's size, sealed.
     ///
-    /// Throws ``ImageError/Code/invalidInput`` for names FAT cannot hold or not tell apart, symbolic links, an impossible
-    /// label or size; ``ImageError/Code/doesNotFit`` for a fixed size that is too small, too many files in a folder, and a
-    /// file of 4 GiB or more.
+    /// Throws ``ImageError/Code/invalidInput`` for names FAT cannot hold or not tell apart, symbolic links, an
+    /// impossible label or size; ``ImageError/Code/doesNotFit`` for a fixed size that is too small, too many files in a
+    /// folder, and a file of 4 GiB or more.
     public static func layOut(
         _ tree: FileTree, options: FATOptions = FATOptions()
     ) throws(ImageError) -> SegmentMap {
@@ -80,8 +80,8 @@ public enum FATFormatter {
         guard plan.rootFits(geometry) else {
             throw ImageError(
                 .doesNotFit, "the firmware files do not fit",
-                reason: "their names take \(plan.directories[0].slots) entries of the top folder, and that of FAT16 has "
-                    + "\(geometry.rootEntries)",
+                reason: "their names take \(plan.directories[0].slots) entries of the top folder, and that of FAT16 "
+                    + "has \(geometry.rootEntries)",
                 remedy: "move some into a folder, give them shorter names, or use --firmware-size 512M or more (FAT32, "
                     + "which has no such limit)")
         }
@@ -183,8 +183,8 @@ public enum FATFormatter {
         let bytes = Array(label.utf8)
         func refuse(_ reason: String, _ remedy: String) -> ImageError {
             ImageError(
-                .invalidInput, "a FAT filesystem cannot have the label '\(ImageError.printable(label))'", reason: reason,
-                remedy: remedy)
+                .invalidInput, "a FAT filesystem cannot have the label '\(ImageError.printable(label))'",
+                reason: reason, remedy: remedy)
         }
         guard bytes.count <= 11 else { throw refuse("it has \(bytes.count) bytes and 11 is the limit", "shorten it") }
         let isASCII = bytes.allSatisfy { (0x20..<0x7F).contains($0) }
@@ -199,9 +199,9 @@ public enum FATFormatter {
 extension FATGeometry {
     /// The size in bytes, whole MiB, of the smallest FAT partition that holds `tree` (with a volume label).
     ///
-    /// It can be far more than the sum of the files: a file takes whole clusters, and FAT16's top folder has 512 entries
-    /// of which a long name takes several, so that more need FAT32 (512 MiB). Throws as ``FATFormatter/layOut(_:options:)``
-    /// does for what FAT cannot hold at any size.
+    /// It can be far more than the sum of the files: a file takes whole clusters, and FAT16's top folder has 512
+    /// entries of which a long name takes several, so that more need FAT32 (512 MiB). Throws as
+    /// ``FATFormatter/layOut(_:options:)`` does for what FAT cannot hold at any size.
     public static func minimumSize(for tree: FileTree) throws(ImageError) -> UInt64 {
         try FATPlan(tree, hasLabel: true).smallestGeometry(atLeast: 0).partitionSize
     }

@@ -8,8 +8,8 @@
 ///
 /// The layout is that of the Microsoft FAT specification 1.03 (section "FAT Data Structure"). The numbers are the ones
 /// that `mkfs.vfat` of dosfstools 4.2 was seen to choose, so that the same partition comes out divided the same; below
-/// 8 MiB it would choose FAT12, which the Raspberry Pi's boot ROM does not reliably read: there it is FAT16 with smaller
-/// clusters.
+/// 8 MiB it would choose FAT12, which the Raspberry Pi's boot ROM does not reliably read: there it is FAT16 with
+/// smaller clusters.
 public struct FATGeometry: Hashable, Sendable {
     /// The kind of FAT. The number of clusters decides it, not a field on the disk.
     public enum Width: UInt64, Sendable {
@@ -52,8 +52,8 @@ public struct FATGeometry: Hashable, Sendable {
 
     /// Chooses for a partition of `partitionSize` bytes.
     ///
-    /// Throws ``ImageError/Code/invalidInput`` where that is no multiple of 512, ``ImageError/Code/doesNotFit`` where it
-    /// is too small for FAT16 (about 2.1 MiB) or larger than a FAT filesystem can be (2 TiB).
+    /// Throws ``ImageError/Code/invalidInput`` where that is no multiple of 512, ``ImageError/Code/doesNotFit`` where
+    /// it is too small for FAT16 (about 2.1 MiB) or larger than a FAT filesystem can be (2 TiB).
     public init(partitionSize: UInt64) throws(ImageError) {
         guard partitionSize % Self.sectorSize == 0 else {
             throw ImageError(
@@ -110,8 +110,8 @@ public struct FATGeometry: Hashable, Sendable {
         let before = reserved + rootEntries * 32 / Self.sectorSize
         let available = total > before ? total - before : 0
 
-        // The shortest FAT that has an entry for each cluster it leaves, and two besides. The first guess is low by at
-        // most one step: where data and FATs share the space without rounding.
+        // The shortest FAT that has an entry for each cluster it leaves, and two besides. The first guess, where data
+        // and FATs share the space without rounding, is never too long.
         func clusters(_ length: UInt64) -> UInt64 {
             available > Self.copies * length ? (available - Self.copies * length) / sectorsPerCluster : 0
         }

@@ -6,7 +6,8 @@
 ///   "bcm2711-rpi-4-b.dtb"   ▶ BCM271~1DTB (a number makes it unique), and the long name
 /// ```
 ///
-/// Microsoft FAT specification 1.03, sections "Name Limits and Character Sets" and "The Basis-Name Generation Algorithm".
+/// Microsoft FAT specification 1.03, sections "Name Limits and Character Sets" and "The Basis-Name Generation
+/// Algorithm".
 struct FATName {
     /// How the name becomes a short one.
     enum Short: Equatable {
@@ -47,8 +48,8 @@ struct FATName {
 
     private static let forbidden: Set<Unicode.Scalar> = ["\"", "*", "/", ":", "<", ">", "?", "\\", "|"]
 
-    /// What is left of a name when case does not count: each character's simple upper case, then its lower case. That is
-    /// a little more than any one reader takes for equal (each has a table of its own), so that no two can disagree.
+    /// What is left of a name when case does not count: each character's simple upper case, then its lower case. That
+    /// is a little more than any one reader takes for equal (each has a table of its own), so that no two can disagree.
     private static func folded(_ text: String) -> [UInt32] {
         func simple(_ mapping: String) -> Unicode.Scalar? {
             mapping.unicodeScalars.count == 1 ? mapping.unicodeScalars.first : nil
@@ -87,14 +88,16 @@ struct FATName {
 
     /// Whether a short name can have the character as it is.
     private static func isShort(_ byte: UInt8) -> Bool {
-        isUpper(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "$%'-_@~`!(){}^#&".utf8.contains(byte)
+        isUpper(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+            || "$%'-_@~`!(){}^#&".utf8.contains(byte)
     }
 
     private static func exactShort(of bytes: [UInt8]) -> Short? {
         let parts = bytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         guard let base = parts.first, (1...baseLength).contains(base.count), parts.count <= 2 else { return nil }
         let rest = parts.count == 2 ? parts[1] : []
-        guard rest.count <= extensionLength, (base + rest).allSatisfy({ isShort($0) || isLower($0) }) else { return nil }
+        guard rest.count <= extensionLength, (base + rest).allSatisfy({ isShort($0) || isLower($0) })
+        else { return nil }
         let name = padded(base.map(upper), rest.map(upper))
         var lowerCase: UInt8 = 0
         for (part, bit) in [
@@ -129,8 +132,8 @@ struct FATShortNames {
     private var next: [Family: Int] = [:]
 
     /// Short names for all names of a folder, in their order. Names that are short themselves come first, so that no
-    /// number takes one from them. The same names in the same order get the same. No two names may have the same key, and
-    /// there may be no more than a folder can hold.
+    /// number takes one from them. The same names in the same order get the same. No two names may have the same key,
+    /// and there may be no more than a folder can hold.
     static func assign(_ names: [FATName]) -> [[UInt8]] {
         var all = FATShortNames()
         for name in names {
@@ -147,8 +150,8 @@ struct FATShortNames {
         }
     }
 
-    /// The free name with the lowest number. Numbers are tried from where the last search for that family ended: a folder
-    /// of thousands of alike names takes no longer than one of different ones.
+    /// The free name with the lowest number. Numbers are tried from where the last search for that family ended: a
+    /// folder of thousands of alike names takes no longer than one of different ones.
     private mutating func number(_ base: [UInt8], _ rest: [UInt8]) -> [UInt8] {
         var lowest = 1
         while true {

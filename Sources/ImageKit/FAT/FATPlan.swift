@@ -1,5 +1,5 @@
-/// A tree as FAT sees it, before it is known where anything will lie: its folders, each with its entries and their names,
-/// and its files. How many clusters that takes follows for any size of cluster.
+/// A tree as FAT sees it, before it is known where anything will lie: its folders, each with its entries and their
+/// names, and its files. How many clusters that takes follows for any size of cluster.
 struct FATPlan {
     /// What an entry leads to: an index into the plan's folders or files.
     enum Child {
@@ -115,8 +115,8 @@ struct FATPlan {
                 let above = path().isEmpty ? "" : path() + "/"
                 throw ImageError(
                     .invalidInput, "a FAT filesystem cannot hold both names", path: above + other.text,
-                    reason: "it does not tell '\(ImageError.printable(name.text))' from it, as upper and lower case are "
-                        + "the same to it",
+                    reason: "it does not tell '\(ImageError.printable(name.text))' from it, as upper and lower case "
+                        + "are the same to it",
                     remedy: "rename one of them")
             }
         }

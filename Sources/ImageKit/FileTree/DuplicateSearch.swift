@@ -121,7 +121,9 @@ extension FileTree {
             do throws(ImageError) {
                 switch content(of: node) {
                 case .bytes(let memory): target.copyBytes(from: memory.dropFirst(Int(offset)).prefix(count))
-                case .host(let file): try HostFile(file, of: hostFiles).read(into: target, at: offset)
+                // Whether it is still the planned file is asked again when its bytes go into the image.
+                case .host(let file):
+                    try HostFile(file, of: hostFiles, isChecked: false).read(into: target, at: offset)
                 case .source(let source, let start): try source.read(into: target, at: start + offset)
                 }
             } catch {

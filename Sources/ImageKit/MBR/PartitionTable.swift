@@ -1,6 +1,7 @@
 /// One primary partition of an MBR partition table.
 public struct Partition: Hashable, Sendable {
-    /// Which of the table's four entries it is, 1...4: what the kernel calls it (`mmcblk0p2`) and its PARTUUID ends with.
+    /// Which of the table's four entries it is, 1...4: what the kernel calls it (`mmcblk0p2`) and its PARTUUID ends
+    /// with.
     public var number: Int
     /// First sector, in sectors of 512 bytes from the start of the disk. Not 0, where the table itself is.
     public var start: UInt64
@@ -34,9 +35,8 @@ public struct Partition: Hashable, Sendable {
 ///          ├ active ┤ first CHS ┤ type ┤ last CHS┤ first sector   ┤ sectors    ┤
 /// ```
 ///
-/// The format is the one of the IBM PC ("Microsoft FAT specification" names it only in passing; the UEFI specification,
-/// section 5.2.1 "Legacy Master Boot Record", writes it down). A value of this type always can be written: what cannot be
-/// is refused when it is made.
+/// The format is the one of the IBM PC, as the UEFI specification writes it down (section 5.2.1, "Legacy Master Boot
+/// Record"). A value of this type always can be written: what cannot be is refused when it is made.
 public struct PartitionTable: Hashable, Sendable {
     /// Bytes in a sector, the unit of every address in the table.
     public static let sectorSize: UInt64 = 512
@@ -47,9 +47,9 @@ public struct PartitionTable: Hashable, Sendable {
 
     /// Makes a table.
     ///
-    /// Throws ``ImageError/Code/doesNotFit`` where a partition ends past sector 2^32 (2 TiB), which the table cannot say,
-    /// or where there are more than four; ``ImageError/Code/invalidInput`` where a partition is empty, has no type, lies
-    /// on the table itself, has a number that is not 1...4 or is taken, or overlaps another.
+    /// Throws ``ImageError/Code/doesNotFit`` where a partition ends past sector 2^32 (2 TiB), which the table cannot
+    /// say, or where there are more than four; ``ImageError/Code/invalidInput`` where a partition is empty, has no
+    /// type, lies on the table itself, has a number that is not 1...4 or is taken, or overlaps another.
     public init(diskID: UInt32, partitions: [Partition]) throws(ImageError) {
         guard partitions.count <= Entry.count else {
             throw ImageError(
@@ -155,8 +155,8 @@ public struct PartitionTable: Hashable, Sendable {
 
     /// Reads the table in a disk's first sector; unused entries are left out and the others keep their numbers.
     ///
-    /// Throws ``ImageError/Code/invalidInput`` where there is no table (fewer than 512 bytes, no signature, a filesystem's
-    /// boot sector), and ``ImageError/Code/corrupt`` where there is one, but its partitions cannot be.
+    /// Throws ``ImageError/Code/invalidInput`` where there is no table (fewer than 512 bytes, no signature, a
+    /// filesystem's boot sector), and ``ImageError/Code/corrupt`` where there is one, but its partitions cannot be.
     public static func parse(_ sector: some Collection<UInt8>) throws(ImageError) -> PartitionTable {
         let bytes = Array(sector.prefix(Field.size))
         guard let signature: UInt16 = bytes.load(at: Field.signature), let diskID: UInt32 = bytes.load(at: Field.diskID)

@@ -4,6 +4,8 @@
 /// several threads add up to the depth.
 struct Prefetcher {
     private let map: SegmentMap
+    /// What is shorter comes with one read anyway, and asking would cost as much as reading.
+    private static let shortest: UInt64 = 64 << 10
 
     init(_ map: SegmentMap) {
         self.map = map
@@ -14,10 +16,10 @@ struct Prefetcher {
         var index = map.firstSegment(endingAfter: range.lowerBound)
         while index < map.segments.count, map.segments[index].offset < range.upperBound {
             let segment = map.segments[index]
-            if case .file(let table, let file, let start) = segment.content {
+            if segment.length >= Self.shortest, case .file(let table, let file, let start) = segment.content {
                 let first = max(segment.offset, range.lowerBound)
                 let length = min(segment.end, range.upperBound) - first
-                if let open = try? HostFile(file, of: map.tables[Int(table)]) {
+                if let open = try? HostFile(file, of: map.tables[Int(table)], isChecked: false) {
                     open.prefetch(length, at: start + first - segment.offset)
                 }
             }

@@ -78,7 +78,7 @@ struct FrameCutter {
                 // The unit that ends here is long. It begins a frame of its own unless what comes before is short.
                 if unitStart - start >= target / 2 { end(at: unitStart) }
                 var place = max(unitStart, start) + target
-                while next - place >= target / 2, next > place {
+                while place + target / 2 <= next {
                     end(at: place)
                     place += target
                 }

@@ -2,7 +2,7 @@
 /// it is the same.
 ///
 /// ```
-///   u32 0x184D2A5D | u32 length | text: "mkpiimg-frames 1\nzstd 1.5.4\nlevel 3\nwindow-log 23\nframe-size 8388608\n"
+///   u32 0x184D2A5D | u32 length | text: "mkpiimg-frames 1\nzstd 1.5.4\nlevel 3\nframe-size 8388608\n…"
 /// ```
 ///
 /// A skippable frame of zstd's format, right before the seek table; decoders step over it.
@@ -15,14 +15,12 @@ struct FrameOrigin: Sendable, Hashable {
     var frameSize: UInt64
 
     func encoded() -> [UInt8] {
-        let text = """
-            mkpiimg-frames \(Self.version)
-            zstd \(ZstdParameters.libraryVersion)
-            level \(parameters.level)
-            window-log \(parameters.windowLog.map { String($0) } ?? "level")
-            frame-size \(frameSize)
-
-            """
+        var lines = [
+            "mkpiimg-frames \(Self.version)", "zstd \(ZstdParameters.libraryVersion)", "level \(parameters.level)",
+            "frame-size \(frameSize)",
+        ]
+        lines += parameters.settings.map { "\($0.name) \($0.value)" }
+        let text = lines.map { $0 + "\n" }.joined()
         var bytes: [UInt8] = []
         bytes.append(littleEndian: Self.magic)
         bytes.append(littleEndian: UInt32(text.utf8.count))

@@ -1,25 +1,5 @@
 import CZstd
 
-/// How frames are compressed. What the bytes of an image depend on, beside its content and zstd's version.
-public struct ZstdParameters: Sendable, Hashable {
-    /// The levels that can be asked for: zstd's fast ones below zero, ordinary ones to 19, large ones to 22.
-    public static let levels = Int(max(-131_072, ZSTD_minCLevel()))...Int(ZSTD_maxCLevel())
-
-    /// zstd's compression level.
-    public var level: Int
-    /// Binary logarithm of the window in bytes; `nil` is the level's own. At most 27, which every decoder accepts.
-    public var windowLog: Int?
-
-    /// See the properties of the same names.
-    public init(level: Int = 3, windowLog: Int? = nil) {
-        self.level = level
-        self.windowLog = windowLog.map { min($0, 27) }
-    }
-
-    /// The version of libzstd at work, like "1.5.4".
-    public static var libraryVersion: String { String(cString: ZSTD_versionString()) }
-}
-
 /// A zstd compression context: makes one whole frame at a time, with its content size and checksum.
 struct ZstdCompressor: ~Copyable {
     let context: OpaquePointer
@@ -32,7 +12,9 @@ struct ZstdCompressor: ~Copyable {
             try Self.set(ZSTD_c_compressionLevel, Int32(clamping: parameters.level), of: context)
             try Self.set(ZSTD_c_contentSizeFlag, 1, of: context)
             try Self.set(ZSTD_c_checksumFlag, 1, of: context)
-            if let log = parameters.windowLog { try Self.set(ZSTD_c_windowLog, Int32(clamping: log), of: context) }
+            for setting in parameters.settings {
+                try Self.set(ZSTD_cParameter(rawValue: setting.parameter), setting.value, of: context)
+            }
             if workers > 0 { try Self.set(ZSTD_c_nbWorkers, Int32(clamping: workers), of: context) }
         } catch {
             ZSTD_freeCCtx(context)

@@ -1,0 +1,51 @@
+import CZstd
+
+/// How frames are compressed: what an image's bytes depend on beside its content and zstd's version.
+public struct ZstdParameters: Sendable, Hashable {
+    /// The levels that can be asked for: zstd's fast ones below zero, ordinary ones to 19, large ones to 22.
+    public static let levels = Int(max(-131_072, ZSTD_minCLevel()))...Int(ZSTD_maxCLevel())
+    /// The level that is used unless another is asked for.
+    public static let defaultLevel = 3
+
+    /// zstd's compression level.
+    public let level: Int
+    /// What is set beside the level, in zstd's own terms.
+    let settings: [Setting]
+
+    /// One of zstd's parameters.
+    struct Setting: Sendable, Hashable {
+        var name: String
+        var parameter: UInt32
+        var value: Int32
+    }
+
+    /// Parameters for a level.
+    ///
+    /// The default level is not zstd's own 3 but as strong and cheaper on closures: the fastest match finder with
+    /// a table that fits a core's cache, and a search for long matches over the whole frame, which shared libraries and
+    /// catalogues have many of. `Benchmarks/` says what was measured. Other levels are zstd's, with a window over the
+    /// whole frame. No window is over 2^27 bytes, so every decoder takes the image.
+    public init(level: Int = defaultLevel) {
+        self.level = level
+        settings =
+            level == Self.defaultLevel
+            ? [
+                Setting("strategy", ZSTD_c_strategy, Int32(ZSTD_fast.rawValue)),
+                Setting("window-log", ZSTD_c_windowLog, 24),
+                Setting("hash-log", ZSTD_c_hashLog, 15),
+                Setting("min-match", ZSTD_c_minMatch, 5),
+                Setting("target-length", ZSTD_c_targetLength, 0),
+                Setting("long-distance", ZSTD_c_enableLongDistanceMatching, 1),
+            ]
+            : level > Self.defaultLevel && level <= 19 ? [Setting("window-log", ZSTD_c_windowLog, 24)] : []
+    }
+
+    /// The version of libzstd at work, like "1.5.4".
+    public static var libraryVersion: String { String(cString: ZSTD_versionString()) }
+}
+
+extension ZstdParameters.Setting {
+    init(_ name: String, _ parameter: ZSTD_cParameter, _ value: Int32) {
+        self.init(name: name, parameter: parameter.rawValue, value: value)
+    }
+}

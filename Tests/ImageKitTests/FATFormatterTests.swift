@@ -101,16 +101,16 @@ import Testing
                 "made, read and written 2000-01-01 00:00")
         }
 
-        guard FATJudge.areHere else { return }
+        guard Judge.hasFATTools else { return }
         let image = try scratch.write(map)
-        let checked = try FATJudge.run("fsck.fat", ["-n", image])
+        let checked = try Judge.run("fsck.fat", ["-n", image])
         let geometry = try FATGeometry(partitionSize: map.size)
         let summary =
             "\(image): \(expected.count + 1) files, \(reader.seen.count)/\(geometry.clusterCount) clusters\n"
         #expect(checked.status == 0 && checked.said.hasSuffix(summary), "\(checked.said)")
         #expect(checked.said.split(separator: "\n").count == 2, "\(checked.said)")
-        #expect(try FATJudge.run("mlabel", ["-s", "-i", image, "::"]).said == " Volume label is FIRMWARE   \n")
-        let info = try FATJudge.run("minfo", ["-i", image, "::"]).said
+        #expect(try Judge.run("mlabel", ["-s", "-i", image, "::"]).said == " Volume label is FIRMWARE   \n")
+        let info = try Judge.run("minfo", ["-i", image, "::"]).said
         #expect(info.contains("sectors per track: \(geometry.sectorsPerTrack)\nheads: \(geometry.heads)"), "\(info)")
         #expect(info.contains("cluster size: \(geometry.sectorsPerCluster) sectors"))
         #expect(info.contains("serial number: 2178694E"))
@@ -119,7 +119,7 @@ import Testing
         guard mtools, !expected.isEmpty else { return }
         let copy = scratch.path + "/copy"
         try FileManager.default.createDirectory(atPath: copy, withIntermediateDirectories: true)
-        let copied = try FATJudge.run("mcopy", ["-s", "-n", "-i", image, "::/", copy])
+        let copied = try Judge.run("mcopy", ["-s", "-n", "-i", image, "::/", copy])
         #expect(copied.status == 0, "\(copied.said)")
         let found = try FileManager.default.subpathsOfDirectory(atPath: copy)
         #expect(Set(found) == Set(expected.keys))
@@ -164,15 +164,15 @@ import Testing
     /// The same files through the tools NixOS uses, in its order: everything is equal but the boot code. (Of FAT32,
     /// mtools leaves the backup of FSInfo as it was, and mkfs.vfat ends the root's chain with another of the marks that
     /// end one.)
-    @Test(.enabled(if: FATJudge.areHere, "\(FATJudge.reason)"), arguments: [30, 512] as [UInt64])
+    @Test(.enabled(if: Judge.hasFATTools, "\(Judge.fatReason)"), arguments: [30, 512] as [UInt64])
     func equalsWhatNixOSMakes(mebibytes: UInt64) throws {
         let scratch = try ScratchFolder()
         let sample = Self.firmware
         let image = try scratch.empty("theirs.img", size: mebibytes * Self.mebi)
-        try FATJudge.run("mkfs.vfat", ["--invariant", "-i", "2178694e", "-n", "FIRMWARE", image])
+        try Judge.run("mkfs.vfat", ["--invariant", "-i", "2178694e", "-n", "FIRMWARE", image])
         let sorted = sample.everything.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
         for (path, content) in sorted where content == nil {
-            let made = try FATJudge.run("faketime", ["2000-01-01 00:00:00", "mmd", "-i", image, "::/" + path])
+            let made = try Judge.run("faketime", ["2000-01-01 00:00:00", "mmd", "-i", image, "::/" + path])
             #expect(made.status == 0, "\(made.said)")
         }
         for (path, content) in sorted {
@@ -181,7 +181,7 @@ import Testing
             try Data(content).write(to: URL(fileURLWithPath: file))
             try FileManager.default.setAttributes(
                 [.modificationDate: Date(timeIntervalSince1970: 946_684_800)], ofItemAtPath: file)
-            let made = try FATJudge.run("mcopy", ["-pm", "-i", image, file, "::/" + path])
+            let made = try Judge.run("mcopy", ["-pm", "-i", image, file, "::/" + path])
             #expect(made.status == 0, "\(made.said)")
         }
         let map = try FATFormatter.layOut(sample.built(), options: FATOptions(size: mebibytes * Self.mebi))

@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: FATJudge.areHere, "\(FATJudge.reason)"))
+    @Test(.enabled(if: Judge.hasFATTools, "\(Judge.fatReason)"))
     func isWhatMkfsChooses() throws {
         let scratch = try ScratchFolder()
         var random = SplitMix(state: 3)
@@ -70,7 +70,7 @@ import Testing
             let geometry = try FATGeometry(partitionSize: sectors * 512)
             var options = ["--invariant", "-i", "2178694e", "-n", "FIRMWARE"]
             if sectors < 16_416 { options += ["-F", "16", "-s", "\(geometry.sectorsPerCluster)"] }
-            let made = try FATJudge.run("mkfs.vfat", options + [file])
+            let made = try Judge.run("mkfs.vfat", options + [file])
             #expect(made.status == 0, "\(made.said)")
             let theirs = try scratch.read(file, 512)
             let ours = FATBootSector(

@@ -99,7 +99,7 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: FATJudge.areHere, "\(FATJudge.reason)"), arguments: 0..<12)
+    @Test(.enabled(if: Judge.hasFATTools, "\(Judge.fatReason)"), arguments: 0..<12)
     func sfdiskWritesAndReadsTheSame(seed: UInt64) throws {
         let scratch = try ScratchFolder()
         var random = SplitMix(state: seed)
@@ -122,7 +122,7 @@ import Testing
                 + ($0.isActive ? ", bootable" : "")
         }
         let id = "0x" + String(table.diskID, radix: 16)
-        let wrote = try FATJudge.run(
+        let wrote = try Judge.run(
             "sfdisk", ["--no-reread", "--no-tell-kernel", theirs],
             input: "label: dos\nlabel-id: \(id)\nunit: sectors\n" + script.joined(separator: "\n") + "\n")
         #expect(wrote.status == 0, "\(wrote.said)")
@@ -134,9 +134,9 @@ import Testing
         map.add(table.encoded(), at: 0)
         try map.seal()
         let ours = try scratch.write(map, as: "ours.img")
-        let verified = try FATJudge.run("sfdisk", ["--verify", ours])
+        let verified = try Judge.run("sfdisk", ["--verify", ours])
         #expect(verified.status == 0 && verified.said.contains("No errors detected"), "\(verified.said)")
-        let json = try FATJudge.run("sfdisk", ["-J", ours]).said
+        let json = try Judge.run("sfdisk", ["-J", ours]).said
         let read = try #require(JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: [String: Any]])
         #expect(read["partitiontable"]?["id"] as? String == id)
         let rows = read["partitiontable"]?["partitions"] as? [[String: Any]] ?? []

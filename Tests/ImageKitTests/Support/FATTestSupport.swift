@@ -2,39 +2,6 @@ import Foundation
 
 @testable import ImageKit
 
-/// The tools that judge filesystems from outside.
-enum FATJudge {
-    static let reason = "needs dosfstools, mtools and fdisk"
-    static let areHere = ["mkfs.vfat", "fsck.fat", "mcopy", "mmd", "minfo", "mlabel", "sfdisk", "faketime"]
-        .allSatisfy { path($0) != nil }
-
-    private static func path(_ tool: String) -> String? {
-        ["/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/"].map { $0 + tool }
-            .first { FileManager.default.isExecutableFile(atPath: $0) }
-    }
-
-    /// Runs a tool in UTC and UTF-8; gives its exit status and everything it said.
-    @discardableResult
-    static func run(_ tool: String, _ arguments: [String], input: String = "") throws -> (status: Int32, said: String) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: path(tool) ?? tool)
-        process.arguments = arguments
-        process.environment = [
-            "LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/bin:/usr/sbin:/bin:/sbin", "MTOOLSRC": "/dev/null",
-        ]
-        let output = Pipe(), feed = Pipe()
-        process.standardOutput = output
-        process.standardError = output
-        process.standardInput = feed
-        try process.run()
-        try feed.fileHandleForWriting.write(contentsOf: Data(input.utf8))
-        try feed.fileHandleForWriting.close()
-        let said = try output.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: said, as: UTF8.self))
-    }
-}
-
 /// A folder that is there for one test.
 struct ScratchFolder: ~Copyable {
     let path = NSTemporaryDirectory() + "/mkpiimg-fat-\(UUID().uuidString)"

@@ -41,7 +41,11 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "ImageKitTests",
-            dependencies: ["ImageKit", .product(name: "SystemPackage", package: "swift-system")],
+            dependencies: [
+                "ImageKit",
+                .product(name: "SystemPackage", package: "swift-system"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
             swiftSettings: settings),
     ]
 )

@@ -4,7 +4,7 @@ import Foundation
 
 /// A folder that is there for one test.
 struct ScratchFolder: ~Copyable {
-    let path = NSTemporaryDirectory() + "/mkpiimg-fat-\(UUID().uuidString)"
+    let path = NSTemporaryDirectory() + "mkpiimg-test-\(UUID().uuidString)"
 
     init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
 

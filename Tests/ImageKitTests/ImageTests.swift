@@ -1,0 +1,144 @@
+import Crypto
+import Foundation
+import SystemPackage
+import Testing
+
+@testable import ImageKit
+
+/// Whole images of the small closure.
+@Suite struct ImageTests {
+    /// What the raw image of `fixtures/small` has been on every machine. It may only change with a reason.
+    static let golden = "e86a5200ea53d3a71a7ac31d33311684dc698bfc140bf71f048b8fc9b34f7666"
+
+    private func digest(_ map: SegmentMap) throws -> String {
+        var hash = SHA256()
+        var place: UInt64 = 0
+        while place < map.size {
+            let count = Int(min(1 << 20, map.size - place))
+            try hash.update(data: map.read(count, at: place))
+            place += UInt64(count)
+        }
+        return hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+
+    @Test func hasTheBytesItAlwaysHad() throws {
+        let small = try SmallClosure.shared.get()
+        let layout = try ImageLayout(small.recipe)
+        #expect(try digest(layout.map) == Self.golden)
+    }
+
+    @Test func isTheSameFromAnySourceAndWithAnyThreads() throws {
+        let small = try SmallClosure.shared.get()
+        let scanned = try ImageLayout(small.recipe)
+        let folder = try ScratchFolder()
+        let file = folder.path + "/registration"
+        // The registration as Nix prints it elsewhere: unsorted, hexadecimal hashes, derivers.
+        var text = ""
+        for info in scanned.closure.paths.reversed() {
+            let hex = info.narHash.bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+            text += "\(info.path.path)\n\(hex)\n\(info.narSize)\n/nix/store/00000000000000000000000000000000-x.drv\n"
+            text += "\(info.references.count)\n" + info.references.reversed().map { $0.path + "\n" }.joined()
+        }
+        try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+        var recipe = small.recipe
+        recipe.source = .registration(FilePath(file))
+        recipe.threads = 7
+        #expect(try digest(ImageLayout(recipe).map) == Self.golden)
+    }
+
+    @Test func doesNotDependOnHostLinksHolesModesOrTimes() throws {
+        let folder = try ScratchFolder()
+        let other = try SmallClosure(at: FilePath(folder.path).appending("small"))
+        // A copy that lost its links and holes, and that nobody made canonical.
+        let copied = try Judge.run(
+            "bash",
+            [
+                "-euc",
+                """
+                cd "$1"; chmod -R u+w root; mkdir copy
+                cp -r --no-preserve=all --preserve=mode --sparse=never root/. copy/; rm -rf root; mv copy root
+                find root -type f -perm 0555 -exec chmod 0755 {} +; find root -type f -perm 0444 -exec chmod 0640 {} +
+                """, "-", other.folder.string,
+            ])
+        try #require(copied.status == 0, "\(copied.said)")
+        #expect(try digest(ImageLayout(other.recipe).map) == Self.golden)
+    }
+
+    @Test(.enabled(if: Judge.hasExt4Tools && Judge.hasFATTools, "needs e2fsprogs, dosfstools and fdisk"))
+    func allJudgesAreSilent() throws {
+        let small = try SmallClosure.shared.get()
+        let layout = try ImageLayout(small.recipe)
+        let folder = try ScratchFolder()
+        let image = folder.path + "/pi.img"
+        let report = try ImageBuilder(layout, format: .raw, threads: 2).write(to: .file(FilePath(image)))
+        #expect(report.imageSize == layout.map.size)
+        let verified = try Judge.run("sfdisk", ["--verify", image])
+        #expect(verified.status == 0 && verified.said.contains("No errors"), "\(verified.said)")
+        for partition in layout.table.partitions {
+            let part = folder.path + "/part\(partition.number)"
+            try Judge.run(
+                "dd", ["if=\(image)", "of=\(part)", "bs=512", "skip=\(partition.start)", "count=\(partition.count)", "conv=sparse", "status=none"])
+            let judged = try partition.number == 1 ? Judge.run("fsck.fat", ["-n", part]) : Judge.run("e2fsck", ["-fn", part])
+            #expect(judged.status == 0, "\(judged.said)")
+        }
+        // The raw file is what the map says, and has holes.
+        #expect(try folder.read(image, 1 << 20, at: 38 << 20) == layout.map.read(1 << 20, at: 38 << 20))
+        var status = stat()
+        stat(image, &status)
+        #expect(UInt64(status.st_blocks) * 512 < layout.map.size / 2)
+    }
+
+    @Test(.enabled(if: Judge.has("zstd"), "needs zstd")) func compressedAndRawAreTheSame() throws {
+        let small = try SmallClosure.shared.get()
+        let layout = try ImageLayout(small.recipe)
+        let folder = try ScratchFolder()
+        for (name, format) in [
+            ("many.img.zst", .seekable(ZstdParameters(), frameSize: 1 << 20)),
+            ("level.img.zst", .seekable(ZstdParameters(level: 1), frameSize: 64 << 10)),
+            ("one.img.zst", .singleFrame(ZstdParameters())),
+        ] as [(String, ImageBuilder.Format)] {
+            let file = folder.path + "/" + name
+            _ = try ImageBuilder(layout, format: format, threads: 2).write(to: .file(FilePath(file)))
+            #expect(try Judge.run("zstd", ["-tq", file]).status == 0)
+            let sum = try Judge.run("bash", ["-c", "zstd -dcq \"$1\" | sha256sum", "-", file])
+            #expect(sum.said.hasPrefix(Self.golden), "\(name): \(sum.said)")
+        }
+    }
+
+    /// The promise that the next image can take most of its frames from this one.
+    @Test func mostFramesStayWhenOneStorePathChanges() throws {
+        let folder = try ScratchFolder()
+        let other = try SmallClosure(at: FilePath(folder.path).appending("small"))
+        let before = try frames(of: other)
+        // A small path of another content under another hash, and all references to it.
+        let changed = try Judge.run(
+            "bash",
+            [
+                "-euc",
+                """
+                cd "$1/root/nix/store"; chmod -R u+w .; old=$(basename *-etc); new=9${old#?}
+                printf 'another line\\n%s' "$(cat $old/etc/fstab)" >fstab; cat fstab >$old/etc/fstab; rm fstab
+                mv $old $new; top=$(ls -d *-system-small-*); rm $top/etc; ln -s /nix/store/$new/etc $top/etc
+                """, "-", other.folder.string,
+            ])
+        try #require(changed.status == 0, "\(changed.said)")
+        let after = try frames(of: other)
+        let same = after.filter(before.contains).count
+        #expect(before != after)
+        #expect(same * 10 >= after.count * 9, "\(same) of \(after.count) frames are the same")
+    }
+
+    /// The compressed frames of a closure's image, in frames small enough that there are many.
+    private func frames(of small: SmallClosure) throws -> [[UInt8]] {
+        let sink = MemorySink()
+        let result = try ZstdImageWriter(
+            map: ImageLayout(small.recipe).map, parameters: ZstdParameters(), frameSize: 64 << 10, threads: 2,
+            progress: nil
+        ).write(to: sink)
+        var place = 0
+        return result.table.entries.map { entry in
+            defer { place += Int(entry.compressedSize) }
+            return Array(sink.bytes[place..<place + Int(entry.compressedSize)])
+        }
+    }
+}

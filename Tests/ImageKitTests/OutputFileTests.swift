@@ -1,0 +1,85 @@
+import Foundation
+import SystemPackage
+import Testing
+
+@testable import ImageKit
+
+@Suite struct OutputFileTests {
+    private func names(_ folder: borrowing ScratchFolder) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+    }
+
+    private func put(_ text: String, _ file: borrowing OutputFile) throws {
+        try DescriptorSink(file.descriptor, path: file.target).write(Array(text.utf8))
+    }
+
+    @Test func appearsWholeOrNotAtAll() throws {
+        let folder = try ScratchFolder()
+        let path = FilePath(folder.path).appending("x.img")
+        do {
+            let file = try OutputFile(path)
+            try put("half", file)
+            #expect(try names(folder).count == 1 && names(folder)[0].hasPrefix(".x.img.mkpiimg-"))
+        }
+        #expect(try names(folder) == [])
+        var file = try OutputFile(path)
+        try put("whole", file)
+        try file.commit()
+        #expect(try names(folder) == ["x.img"])
+        #expect(try String(contentsOfFile: path.string, encoding: .utf8) == "whole")
+    }
+
+    @Test func removesLeftoversButNotLiveFiles() throws {
+        let folder = try ScratchFolder()
+        let leftover = folder.path + "/.x.img.mkpiimg-01234567.tmp"
+        try Data("left by a killed build".utf8).write(to: URL(fileURLWithPath: leftover))
+        try Data().write(to: URL(fileURLWithPath: folder.path + "/.y.img.mkpiimg-01234567.tmp"))
+        let path = FilePath(folder.path).appending("x.img")
+        let first = try OutputFile(path)
+        #expect(try !names(folder).contains(".x.img.mkpiimg-01234567.tmp"))
+        #expect(try names(folder).count == 2, "another name's leftover is not ours")
+        var second = try OutputFile(path)
+        #expect(try names(folder).count == 3, "a live build's file is locked")
+        try put("second", second)
+        try second.commit()
+        _ = first.target
+        #expect(try String(contentsOfFile: path.string, encoding: .utf8) == "second")
+    }
+
+    @Test func followsALinkToItsTarget() throws {
+        let folder = try ScratchFolder()
+        try Data("old".utf8).write(to: URL(fileURLWithPath: folder.path + "/real.img"))
+        symlink("real.img", folder.path + "/link.img")
+        var file = try OutputFile(FilePath(folder.path).appending("link.img"))
+        try put("new", file)
+        try file.commit()
+        #expect(try names(folder) == ["link.img", "real.img"])
+        #expect(try String(contentsOfFile: folder.path + "/real.img", encoding: .utf8) == "new")
+    }
+
+    @Test func aSourceThatChangesIsNoticed() throws {
+        let folder = try ScratchFolder()
+        let path = folder.path + "/source"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        for (index, change) in [
+            { try Data("longer".utf8).write(to: URL(fileURLWithPath: $0)) },
+            { truncate($0, 2) },
+            { let other = $0 + "2"; try Data("bytes".utf8).write(to: URL(fileURLWithPath: other)); rename(other, $0) },
+            { unlink($0) },
+        ].enumerated() as EnumeratedSequence<[(String) throws -> Void]> {
+            let file = path + "/file"
+            try Data("bytes".utf8).write(to: URL(fileURLWithPath: file))
+            var tree = FileTree()
+            var links = FileTree.HostLinks()
+            tree.root = try tree.scan(FilePath(path), rules: .init(metadata: .store), links: &links)
+            let layout = try Ext4Formatter.layOut(
+                tree, Ext4Options(uuid: [UInt8](repeating: 4, count: 16), slack: 0))
+            try change(file)
+            let failure = #expect(throws: ImageError.self, "change \(index)") {
+                try layout.map.read(Int(layout.map.size), at: 0)
+            }
+            #expect(failure?.path == file, "\(String(describing: failure))")
+            if index < 3 { #expect(failure?.code == .changed) }
+        }
+    }
+}

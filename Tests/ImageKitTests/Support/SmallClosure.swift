@@ -1,0 +1,57 @@
+import Foundation
+import SystemPackage
+
+@testable import ImageKit
+
+/// The small closure of `fixtures/small`, made once for all tests that only read it.
+struct SmallClosure: Sendable {
+    let folder: FilePath
+
+    /// The folder of this checkout.
+    static let checkout = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
+        .removingLastComponent()
+
+    /// The one that tests share.
+    static let shared = Result { try SmallClosure(at: FilePath(NSTemporaryDirectory()).appending("mkpiimg-small-\(getpid())")) }
+
+    /// Makes a closure of a test's own, to be changed.
+    init(at folder: FilePath) throws {
+        let made = try Judge.run("bash", [Self.checkout.appending("fixtures/small/make.sh").string, folder.string])
+        guard made.status == 0 else { throw ImageError(.internal, "cannot make the small closure", reason: made.said) }
+        self.folder = folder
+    }
+
+    var root: FilePath { folder.appending("root") }
+    var store: FilePath { root.appending("nix/store") }
+
+    /// What is asked for it by default.
+    var recipe: ImageRecipe {
+        var recipe = ImageRecipe(closures: [folder.appending("result")])
+        recipe.store = StoreLocation(root: root)
+        recipe.source = .scan
+        recipe.firmware = [folder.appending("firmware")]
+        return recipe
+    }
+
+    /// The store path whose name ends so.
+    func path(_ name: String) throws -> FilePath {
+        let all = try FileManager.default.contentsOfDirectory(atPath: store.string)
+        guard let found = all.first(where: { $0.hasSuffix(name) }) else {
+            throw ImageError(.notFound, "no store path", path: name)
+        }
+        return store.appending(found)
+    }
+}
+
+/// Collects what is written, and may fail at a byte.
+final class MemorySink: ByteSink {
+    private(set) var bytes: [UInt8] = []
+    let limit: Int
+
+    init(limit: Int = .max) { self.limit = limit }
+
+    func write(_ more: UnsafeRawBufferPointer) throws(ImageError) {
+        guard bytes.count + more.count <= limit else { throw .system(.noSpace, "cannot write", path: "memory") }
+        bytes += more
+    }
+}

@@ -28,7 +28,7 @@ struct ClosureScan {
         // Nix's locks, and folders it builds in, stand beside the path they belong to and share its hash part.
         candidates = paths.filter { path in
             guard let suffix = Self.workSuffixes.first(where: path.baseName.hasSuffix) else { return true }
-            guard let owner = try? StorePath(baseName: String(path.baseName.dropLast(suffix.count))) else { return true }
+            guard let owner = StorePath(entry: path.baseName.utf8.dropLast(suffix.count)) else { return true }
             return roots.contains(path) || !(paths.contains(owner) || owner.isDerivation)
         }.sorted()
         parts = HashParts(candidates)

@@ -24,8 +24,8 @@ struct Command {
 
     /// Runs a program, found in `PATH`, with nothing on its standard input.
     ///
-    /// - Throws: ``ImageError/Code/notFound`` when there is no such program; when it cannot be started; when `progress` is
-    ///   cancelled, after the program was ended. A program that fails is no error here: see ``status``.
+    /// - Throws: ``ImageError/Code/notFound`` when there is no such program; when it cannot be started; when `progress`
+    ///   is cancelled, after the program was ended. A program that fails is no error here: see ``status``.
     static func run(
         _ program: String, _ arguments: [String], progress: Progress? = nil
     ) throws(ImageError) -> Command {
@@ -142,8 +142,8 @@ struct Command {
 
 /// Both ends of a pipe, which no other program inherits.
 ///
-/// It is a pair of sockets: they can be made close-on-exec in one step, which Swift does not see for pipes (`pipe2`), so
-/// that a program that another thread starts at the same moment cannot hold an end open.
+/// It is a pair of sockets: they can be made close-on-exec in one step (for pipes that is `pipe2`, which Swift does not
+/// see), so that a program that another thread starts at the same moment cannot hold an end open.
 private struct Pipe: ~Copyable {
     /// A descriptor that is closed with this value.
     struct End: ~Copyable {

@@ -12,8 +12,8 @@ public struct NARHash: Sendable, Hashable {
         self.storage = storage
     }
 
-    /// Reads every form that `nix-store --load-db` takes: hexadecimal in either case, Nix's base 32, or base 64, each bare
-    /// or after `sha256:`; or a subresource integrity string, `sha256-<base 64>`.
+    /// Reads every form that `nix-store --load-db` takes: hexadecimal in either case, Nix's base 32, or base 64, each
+    /// bare or after `sha256:`; or a subresource integrity string, `sha256-<base 64>`.
     public init(_ text: String) throws(ImageError) {
         switch Self.parse(text.utf8) {
         case .success(let hash): self = hash

@@ -17,11 +17,11 @@ public import SystemPackage
 /// ```
 /// Of the metadata it has only whether the owner may execute a file.
 public enum NAR {
-    /// Gives `sink` the serialisation of what is at `path` (a file, folder or link), piece by piece and in order. A piece
-    /// is only there for the duration of the call.
+    /// Gives `sink` the serialisation of what is at `path` (a file, folder or link), piece by piece and in order. A
+    /// piece is only there for the duration of the call.
     ///
-    /// - Throws: what `sink` throws; when something cannot be read, changes while it is read, or is neither file, folder
-    ///   nor symbolic link.
+    /// - Throws: what `sink` throws; when something cannot be read, changes while it is read, or is neither file,
+    ///   folder nor symbolic link.
     public static func serialise(
         physical path: FilePath, into sink: (UnsafeRawBufferPointer) throws(ImageError) -> Void
     ) throws(ImageError) {

@@ -6,8 +6,19 @@ struct NixStore {
     /// How many bytes of store paths go on one command line: every system takes 128 KiB with the environment.
     private static let batchSize = 64 << 10
 
-    let store: StoreLocation
-    let progress: Progress?
+    private let storeOption: [String]
+    private let progress: Progress?
+
+    init(store: StoreLocation, progress: Progress?) throws(ImageError) {
+        switch StoreWalk.real(store.root) {
+        case .success(let root): storeOption = Self.option(root: root)
+        case .failure(let errno):
+            throw .system(
+                errno, "there is no Nix store at", path: store.directory,
+                remedy: "say with --store-root which folder holds nix/store")
+        }
+        self.progress = progress
+    }
 
     /// The registration of the closure of `roots`, as Nix's database has it.
     func registration(of roots: [StorePath]) throws(ImageError) -> Registration {
@@ -61,11 +72,10 @@ struct NixStore {
     }
 
     /// Names the store to Nix. The root is encoded, as `?` and `&` have a meaning in the place where it stands.
-    private var storeOption: [String] {
-        if store.root == "/" { return [] }
-        let plain = FilePath(store.root.isAbsolute ? "" : ".").pushing(store.root)
+    private static func option(root: FilePath) -> [String] {
+        if root == "/" { return [] }
         var text = ""
-        for byte in plain.bytes {
+        for byte in root.bytes {
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
                 UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "-"),

@@ -36,8 +36,8 @@ public struct Registration: Sendable, Hashable {
     /// What is known of a path; `nil` where the registration does not have it.
     public subscript(path: StorePath) -> PathInfo? { entries.info(of: path) }
 
-    /// The canonical form, a function of the entries alone: sorted by path, hashes as `sha256:` and base 32, no derivers,
-    /// references sorted (with the one to itself where there is one), a line feed at the end.
+    /// The canonical form, a function of the entries alone: sorted by path, hashes as `sha256:` and base 32, no
+    /// derivers, references sorted (with the one to itself where there is one), a line feed at the end.
     ///
     /// Derivers are left out, as nixpkgs does: they name recipes that the image does not hold.
     public func encoded() -> [UInt8] {

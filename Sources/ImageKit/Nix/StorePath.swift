@@ -10,7 +10,7 @@ public struct StorePath: Sendable, Hashable {
     /// Where store paths logically lie. mkpiimg knows no other store directory, as nothing built for another runs here.
     static let directory = "/nix/store"
     static let hashLength = 32
-    /// The most characters that a name may have, by Nix's own rule: with hash, dash and `.drv.chroot` it is a file name.
+    /// The most characters that a name may have, by Nix's own rule: with hash, dash and a suffix it is a file name.
     static let maximumNameLength = 211
 
     /// `<hash part>-<name>`, which is the file name in the store. Always ASCII.

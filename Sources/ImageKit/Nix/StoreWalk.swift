@@ -58,7 +58,9 @@ struct StoreWalk {
     private mutating func enter(_ path: FilePath) {
         remaining.append(contentsOf: path.components.reversed())
         guard path.isAbsolute else { return }
-        current = path.components.first?.string == "nix" ? root : "/"
+        // A root may itself lie below the host's /nix, and then its own path is not meant to be below it once more.
+        let isLogical = path.components.first?.string == "nix" && !path.starts(with: root)
+        current = isLogical && !path.starts(with: store.root) ? root : "/"
     }
 
     private mutating func run(stopsAtStorePath: Bool) throws(ImageError) {
@@ -72,17 +74,18 @@ struct StoreWalk {
             case .regular: break
             }
             let next = current.appending(name)
-            let isStorePath = current == storeDirectory
+            let isEnd = stopsAtStorePath && remaining.isEmpty && current == storeDirectory
             switch Self.status(of: next) {
             case .failure(let errno): throw missing(next, errno)
-            case .success(let mode) where mode & S_IFMT != S_IFLNK || isStorePath && remaining.isEmpty && stopsAtStorePath:
+            case .success(let mode) where isEnd || mode & S_IFMT != S_IFLNK:
                 current = next
             case .success:
                 links += 1
                 guard links <= Self.maximumLinks else {
                     throw ImageError(
                         .invalidInput, "symbolic links go round in a circle:", path: argument.string,
-                        reason: "after \(links - 1) links it is at '\(next.string)'", remedy: "give the store path itself")
+                        reason: "after \(links - 1) links it is at '\(next.string)'",
+                        remedy: "give the store path itself")
                 }
                 let target: FilePath
                 switch Self.target(of: next) {
@@ -158,7 +161,7 @@ struct StoreWalk {
     }
 
     /// The path without links.
-    private static func real(_ path: FilePath) -> Result<FilePath, Errno> {
+    static func real(_ path: FilePath) -> Result<FilePath, Errno> {
         path.withPlatformString { name in
             guard let resolved = realpath(name, nil) else { return .failure(Errno(rawValue: errno)) }
             defer { free(resolved) }

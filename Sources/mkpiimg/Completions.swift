@@ -1,0 +1,22 @@
+import ArgumentParser
+
+/// `mkpiimg completions`: what a shell needs to complete this program's arguments.
+struct Completions: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Print a completion script for bash, zsh or fish.",
+        discussion: """
+            bash: mkpiimg completions bash >/etc/bash_completion.d/mkpiimg
+            zsh:  mkpiimg completions zsh >~/.zsh/completions/_mkpiimg
+            fish: mkpiimg completions fish >~/.config/fish/completions/mkpiimg.fish
+            """)
+
+    @Argument(help: "The shell: bash, zsh or fish.")
+    var shell: String
+
+    func run() throws {
+        guard let shell = CompletionShell(rawValue: shell) else {
+            throw ValidationError("there are completions for bash, zsh and fish")
+        }
+        print(MkPiImg.completionScript(for: shell))
+    }
+}

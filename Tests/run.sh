@@ -1,0 +1,101 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# run.sh - install what is needed and run all tests: Swift's, and the proofs on a whole image of the demo closure.
+#
+# What cannot be proved on this machine (no root, no loop mounts, no network, no Nix, no QEMU) is skipped, loudly.
+# What takes too long for every change is in slow.sh.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/.." && pwd)
+cd "$top"
+title() { printf '\n== %s\n' "$*"; }
+
+title "packages"
+fixtures/install.sh
+
+title "Swift's tests"
+swift build --build-tests
+swift test --skip-build
+mkpiimg=$(swift build --show-bin-path)/mkpiimg
+
+work=$(mktemp -d)
+trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+passed=0 skipped=0
+# proof NAME COMMAND...: exit status 77 is a skip.
+proof() {
+    local name=$1 status=0; shift
+    title "$name"
+    "$@" || status=$?
+    case $status in
+        0) passed=$((passed + 1)) ;;
+        77) skipped=$((skipped + 1)); echo "SKIPPED: $name" ;;
+        *) echo "FAILED: $name (exit status $status)"; exit 1 ;;
+    esac
+}
+
+image_of() {
+    local options; mapfile -t options <"$1/options"
+    "$mkpiimg" "${options[@]}" --progress plain --out "$2"
+}
+
+# The image as it is and decompressed are the same, and two runs with other threads too.
+same_bytes() {
+    local options; mapfile -t options <"$1/options"
+    "$mkpiimg" "${options[@]}" --progress none --threads 1 --out "$work/again.img.zst"
+    cmp "$2" "$work/again.img.zst"
+    "$mkpiimg" "${options[@]}" --progress none --threads 7 --out "$work/again.img"
+    zstd -dcq "$2" | cmp - "$work/again.img"
+    rm "$work"/again.*
+}
+
+# zstd, sfdisk, dosfstools, mtools and e2fsprogs judge a compressed image.
+judges() {
+    local image=$work/judged.img
+    zstd -tq "$1"
+    zstd -dqf "$1" -o "$image"
+    sfdisk --verify "$image"
+    dd if="$image" of="$work/fat.img" bs=1M skip=8 count=30 status=none
+    fsck.fat -n "$work/fat.img"
+    mdir -/ -b -i "$work/fat.img" ::
+    dd if="$image" of="$work/root.img" bs=1M skip=38 conv=sparse status=none
+    e2fsck -fn "$work/root.img"
+    dumpe2fs -h "$work/root.img" 2>/dev/null | grep -E '^(Filesystem (volume|UUID|features)|Block count|Free|Inode count)'
+    debugfs -R 'cat /boot/extlinux/extlinux.conf' "$work/root.img" 2>/dev/null
+    # It grows to any card.
+    for size in 64G 1T; do
+        truncate -s $size "$work/root.img"
+        resize2fs "$work/root.img" >/dev/null 2>&1
+        e2fsck -fn "$work/root.img" >/dev/null
+        dumpe2fs -h "$work/root.img" 2>/dev/null | awk -v size=$size '
+            /^Inode count/ {inodes = $3} /^Block count/ {blocks = $3}
+            END {print "at " size ": " inodes " inodes"; exit inodes * 32768 < blocks * 4096}'
+    done
+    rm "$work"/{judged,fat,root}.img
+}
+
+proof "the small closure" fixtures/small/make.sh "$work/small"
+proof "its image" image_of "$work/small" "$work/small.img.zst"
+proof "the same bytes each time" same_bytes "$work/small" "$work/small.img.zst"
+proof "what Nix and the kernel say" fixtures/nix/verify-store.sh "$work/small.img.zst" \
+    "$(readlink "$work/small/result")" "$work/small/root"
+
+for kind in yes no; do
+    demo=$work/demo-$kind
+    [ $kind = no ] || command -v nix-build >/dev/null || { echo "SKIPPED: the demo closure with Nix (there is no Nix)"; continue; }
+    # The packages are fetched once.
+    [ ! -d "$work/demo-yes/debs" ] || { mkdir -p "$demo"; cp -r "$work/demo-yes/debs" "$demo/"; }
+    title "the demo closure ($([ $kind = yes ] && echo with || echo without) Nix)"
+    status=0; MKPIIMG_DEMO_NIX=$kind fixtures/demo/build.sh "$demo" || status=$?
+    [ $status != 75 ] || { echo "SKIPPED: the demo closure, and all that is proved with it"; skipped=$((skipped + 1)); continue; }
+    [ $status = 0 ] || exit 1
+    proof "its image" image_of "$demo" "$demo/pi.img.zst"
+    proof "the same bytes each time" same_bytes "$demo" "$demo/pi.img.zst"
+    proof "what the filesystem tools say" judges "$demo/pi.img.zst"
+    proof "what Nix and the kernel say" fixtures/nix/verify-store.sh "$demo/pi.img.zst" \
+        "$(readlink "$demo/result")" "$demo/root"
+    proof "it boots" fixtures/boot/boot.sh "$demo/pi.img.zst"
+done
+
+title "all tests passed, and $passed proofs; $skipped skipped"

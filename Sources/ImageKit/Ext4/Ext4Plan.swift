@@ -12,6 +12,9 @@ struct Ext4Plan {
     /// The order in which files' and links' blocks are laid out; a unit begins at each index of `units`.
     private(set) var dataOrder: [FileTree.NodeID] = []
     private(set) var unitStarts: [Int: UInt64] = [:]
+    /// Small files of a unit are laid out in batches of about 1 MiB that stay together: the blocks of each batch, by the
+    /// index in `dataOrder` at which it begins.
+    private(set) var batches: [Int: UInt64] = [:]
     /// The folders that need more than one block, finished but for their checksums.
     private(set) var indexed: [FileTree.NodeID: DirectoryBlocks] = [:]
     /// The stored parts of files that have holes, in bytes.
@@ -22,6 +25,9 @@ struct Ext4Plan {
     private(set) var directoryBlocks: UInt64 = 0
     private(set) var dataBlocks: UInt64 = 0
     private(set) var extentBlocks: UInt64 = 0
+
+    /// Blocks that a batch has at least, and that parts of a large file are multiples of: 1 MiB.
+    static let batchBlocks: UInt64 = 256
 
     private static let lostAndFound = Array("lost+found".utf8)
     /// `lost+found` has room from the start: e2fsck must not allocate when it needs it.
@@ -58,10 +64,12 @@ struct Ext4Plan {
         return node
     }
 
-    /// Numbers inodes in tree order: the root is 2, `lost+found` the first free one, 11.
+    /// Numbers inodes in the order of the units and in tree order within them, then in tree order: a store path whose
+    /// hash changes keeps its place. The root is 2, `lost+found` the first free one, 11.
     private mutating func number(_ lost: FileTree.NodeID) throws(ImageError) {
         var seen = [Bool](repeating: false, count: tree.nodes.count)
-        order = tree.nodesInOrder(from: tree.root, seen: &seen)
+        for unit in tree.units { order += tree.nodesInOrder(from: unit.node, seen: &seen) }
+        order += tree.nodesInOrder(from: tree.root, seen: &seen)
         guard order.count < Int(UInt32.max) - 16 else {
             throw ImageError(.doesNotFit, "a filesystem cannot hold \(order.count) files")
         }
@@ -170,6 +178,24 @@ struct Ext4Plan {
             dataOrder += tree.nodesInOrder(from: unit.node, seen: &seen).filter(hasBlocks)
         }
         dataOrder += tree.nodesInOrder(from: tree.root, seen: &seen).filter(hasBlocks)
+        formBatches()
+    }
+
+    private mutating func formBatches() {
+        var start = 0
+        var blocks: UInt64 = 0
+        for (index, node) in dataOrder.enumerated() {
+            let own = tree.size(of: node).dividedRoundingUp(by: Ext4Geometry.blockSize)
+            let isLarge = own > Self.batchBlocks
+            if blocks >= Self.batchBlocks || isLarge || unitStarts[index] != nil {
+                if blocks > 0 { batches[start] = blocks }
+                start = index
+                blocks = 0
+            }
+            // A large file is cut into pieces, so it needs no room for the whole.
+            if isLarge { start = index + 1 } else { blocks += own }
+        }
+        if blocks > 0 { batches[start] = blocks }
     }
 
     /// Whether a file or link has blocks of its own.

@@ -27,7 +27,9 @@ struct Ext4Writer: ~Copyable {
         self.filesystem = filesystem
         self.taken = taken
         self.reservedBlocks = reservedBlocks
-        cursor = BlockCursor(blocks: geometry.blocks, taken: taken)
+        // Half of the slack at the most: the other half stays in one piece at the end.
+        cursor = BlockCursor(
+            blocks: geometry.blocks, taken: taken, gapBudget: options.slack / Ext4Geometry.blockSize / 2)
         map = SegmentMap(size: geometry.blocks * Ext4Geometry.blockSize)
         directoriesInGroup = [UInt32](repeating: 0, count: geometry.groups)
     }
@@ -99,6 +101,7 @@ struct Ext4Writer: ~Copyable {
                 try progress?.checkCancelled()
                 progress?.advance(4096)
             }
+            if let blocks = plan.batches[index] { cursor.makeRoom(for: blocks) }
             if let key = plan.unitStarts[index] {
                 map.addMark(at: cursor.position * Ext4Geometry.blockSize, unit: key)
             }
@@ -114,7 +117,7 @@ struct Ext4Writer: ~Copyable {
             var blocks: UInt64 = 0
             for range in ranges {
                 let count = (range.upperBound - range.lowerBound).dividedRoundingUp(by: Ext4Geometry.blockSize)
-                let places = try cursor.take(count)
+                let places = try cursor.take(count, inPiecesOf: Ext4Plan.batchBlocks)
                 addContent(of: node, range, at: places)
                 runs.append((range.lowerBound / Ext4Geometry.blockSize, places))
                 blocks += count
@@ -261,7 +264,10 @@ struct Ext4Writer: ~Copyable {
             let used = (bytes.lastIndex { $0 != 0 } ?? -1) + 1
             map.add(bytes[..<used], at: block * Ext4Geometry.blockSize)
         }
-        for edge in cursor.edges { map.addMark(at: edge * Ext4Geometry.blockSize) }
+        for step in cursor.steps {
+            map.addMark(at: step.lowerBound * Ext4Geometry.blockSize)
+            map.addMark(at: step.upperBound * Ext4Geometry.blockSize)
+        }
     }
 
     private func merged(_ one: [Range<UInt64>], _ other: [Range<UInt64>]) -> [Range<UInt64>] {

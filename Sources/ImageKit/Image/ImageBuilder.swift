@@ -34,7 +34,7 @@ public struct ImageBuilder: Sendable {
     }
 
     /// The length of frames that is aimed at, unless something else is asked for.
-    public static let defaultFrameSize: UInt64 = 12 << 20
+    public static let defaultFrameSize: UInt64 = 16 << 20
     /// The lengths that can be asked for, in bytes.
     public static let frameSizes: ClosedRange<UInt64> = 64 << 10...512 << 20
 

@@ -32,7 +32,7 @@ public struct ZstdParameters: Sendable, Hashable {
             ? [
                 Setting("strategy", ZSTD_c_strategy, Int32(ZSTD_fast.rawValue)),
                 Setting("window-log", ZSTD_c_windowLog, 24),
-                Setting("hash-log", ZSTD_c_hashLog, 15),
+                Setting("hash-log", ZSTD_c_hashLog, 14),
                 Setting("min-match", ZSTD_c_minMatch, 5),
                 Setting("target-length", ZSTD_c_targetLength, 0),
                 Setting("long-distance", ZSTD_c_enableLongDistanceMatching, 1),

@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# slow.sh - proofs that take minutes: a folder of 60,000 entries read by U-Boot, and a 9 GB image.
+#
+# It needs what Tests/run.sh installs, about 12 GB in $TMPDIR, and the network for U-Boot.
+set -euo pipefail
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+cd "$top"
+swift build -c release --product mkpiimg
+mkpiimg=$(swift build -c release --show-bin-path)/mkpiimg
+work=$(mktemp -d)
+trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+
+fixtures/demo/build.sh "$work/demo"
+mapfile -t options <"$work/demo/options"
+store=$work/demo/root/nix/store
+
+add() { # NAME: one more store path beside the demo's, whose name is printed
+    echo "$(echo "$1" | sha256sum | tr -dc '0-9' | head -c 32)-$1"
+}
+
+echo "== 60,000 entries in one folder"
+many=$(add many-files)
+mkdir -p "$store/$many/folder"
+(cd "$store/$many/folder" && seq -f 'entry-%05.0f' 1 60000 | xargs touch -d @1)
+chmod 555 "$store/$many/folder" "$store/$many"
+"$mkpiimg" --closure "${options[1]}" --closure "/nix/store/$many" --store-root "$work/demo/root" --scan-references \
+    --firmware "$work/demo/firmware" --out "$work/many.img"
+dd if="$work/many.img" of="$work/root.img" bs=1M skip=38 conv=sparse status=none
+e2fsck -fn "$work/root.img"
+debugfs -R "htree_dump /nix/store/$many/folder" "$work/root.img" 2>/dev/null | sed -n '1,/^Entry #1/p'
+fixtures/boot/uboot.sh "$work/many.img" "ls mmc 0:2 /nix/store/$many/folder" >"$work/listing"
+listed=$(grep -o 'entry-[0-9]*' "$work/listing" | sort -u | wc -l)
+echo "U-Boot lists $listed entries"
+[ "$listed" = 60000 ]
+for size in 64G 1T; do
+    truncate -s $size "$work/root.img"; resize2fs "$work/root.img" >/dev/null 2>&1; e2fsck -fn "$work/root.img" >/dev/null
+    echo "grown to $size: clean"
+done
+rm "$work"/*.img
+
+echo "== 9 GB in one image"
+large=$(add large-files)
+mkdir "$store/$large"
+for number in $(seq 1 9); do
+    openssl enc -aes-128-ctr -nosalt -pass pass:$number -pbkdf2 </dev/zero 2>/dev/null | head -c 1000000000 >"$store/$large/$number"
+done || true
+find "$store/$large" -exec touch -d @1 {} +; chmod 444 "$store/$large"/*; chmod 555 "$store/$large"
+/usr/bin/time -f 'peak %M KiB, %e s' "$mkpiimg" --closure "${options[1]}" --closure "/nix/store/$large" \
+    --store-root "$work/demo/root" --scan-references --firmware "$work/demo/firmware" --out "$work/large.img.zst"
+zstd -tq "$work/large.img.zst"
+zstd -dcq "$work/large.img.zst" | dd of="$work/root.img" bs=1M iflag=fullblock skip=38 conv=sparse status=none
+e2fsck -fn "$work/root.img"
+echo "all slow proofs passed"

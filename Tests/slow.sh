@@ -45,7 +45,7 @@ echo "== 9 GB in one image"
 large=$(add large-files)
 mkdir "$store/$large"
 for number in $(seq 1 9); do
-    openssl enc -aes-128-ctr -nosalt -pass pass:$number -pbkdf2 </dev/zero 2>/dev/null | head -c 1000000000 >"$store/$large/$number"
+    openssl enc -aes-128-ctr -nosalt -pass pass:"$number" -pbkdf2 </dev/zero 2>/dev/null | head -c 1000000000 >"$store/$large/$number"
 done || true
 find "$store/$large" -exec touch -d @1 {} +; chmod 444 "$store/$large"/*; chmod 555 "$store/$large"
 /usr/bin/time -f 'peak %M KiB, %e s' "$mkpiimg" --closure "${options[1]}" --closure "/nix/store/$large" \

@@ -48,7 +48,8 @@ public enum Ext4Formatter {
     private static func size(
         _ plan: Ext4Plan, _ options: Ext4Options
     ) throws(ImageError) -> (Ext4Geometry, journal: UInt64, reserved: UInt64) {
-        let slack = options.slack.dividedRoundingUp(by: Ext4Geometry.blockSize)
+        // Not rounded up by adding to it first: it may be as large as numbers are.
+        let slack = options.slack / Ext4Geometry.blockSize + (options.slack % Ext4Geometry.blockSize == 0 ? 0 : 1)
         let inodes = UInt64(plan.lastInode) + max(leastFreeInodes, options.slack / (16 << 10))
         // The resize inode has one block of its own.
         let content = plan.directoryBlocks + plan.dataBlocks + plan.extentBlocks + 1

@@ -20,6 +20,8 @@ struct Ext4Geometry: Sendable, Hashable {
     /// An inode for every 16 KiB, which is also what groups get that are added when the card grows.
     static let minimumInodesPerGroup: UInt64 = 8192
     static let maximumInodesPerGroup: UInt64 = 32_768
+    /// 2 TiB, which is what MBR can address.
+    private static let mostGroups: UInt64 = 1 << 14
     /// libext2fs drops a last group that has fewer blocks than this beyond its own structures.
     private static let leastUsefulBlocks: UInt64 = 50
     /// Descriptor blocks are reserved so that a card of 2 TiB needs no other descriptor layout.
@@ -85,9 +87,9 @@ struct Ext4Geometry: Sendable, Hashable {
     /// The smallest geometry that has `inodes` inodes and `content` blocks beside the groups' own structures, whose
     /// last group libext2fs keeps.
     static func smallest(content: UInt64, inodes: UInt64) throws(ImageError) -> Ext4Geometry {
-        // No more groups than MBR can address; each adds blocks and inodes, so the search ends.
+        // Each group adds blocks and inodes, so the search ends.
         var groups = max(1, Int(clamping: content / blocksPerGroup))
-        while groups <= 1 << 14 {
+        while groups <= mostGroups {
             let perGroup = inodesPerGroup(inodes, groups: groups)
             if perGroup <= maximumInodesPerGroup {
                 let needed = content + overhead(groups: groups, inodesPerGroup: perGroup)
@@ -109,6 +111,11 @@ struct Ext4Geometry: Sendable, Hashable {
     /// it.
     static func fixed(size: UInt64, inodes: UInt64) throws(ImageError) -> Ext4Geometry {
         var blocks = size / blockSize
+        guard blocks <= mostGroups * blocksPerGroup else {
+            throw ImageError(
+                .doesNotFit, "a root partition of \(ByteSize.format(size)) is larger than 2 TiB",
+                remedy: "MBR cannot address more: choose another --root-size, or leave it out")
+        }
         while blocks > 0 {
             let groups = Int(blocks.dividedRoundingUp(by: blocksPerGroup))
             let perGroup = inodesPerGroup(inodes, groups: groups)
@@ -117,11 +124,12 @@ struct Ext4Geometry: Sendable, Hashable {
                 blocks -= inLast
                 continue
             }
-            guard perGroup <= maximumInodesPerGroup, groups <= 1 << 14 else { break }
+            guard perGroup <= maximumInodesPerGroup else { break }
             return Ext4Geometry(blocks: blocks, inodesPerGroup: perGroup)
         }
         throw ImageError(
-            .doesNotFit, "a root filesystem of \(ByteSize.format(size)) cannot hold \(inodes) inodes",
+            .doesNotFit, "a root partition of \(ByteSize.format(size)) is too small",
+            reason: "it cannot hold the filesystem's own structures and \(inodes) inodes",
             remedy: "choose another --root-size, or leave it out")
     }
 

@@ -34,9 +34,12 @@ struct Ext4Plan {
     static let lostAndFoundBlocks = 4
     /// Targets of links up to this length lie in the inode.
     static let longestInlineTarget: UInt64 = 59
+    private static let longestTarget: UInt64 = 4095
     private static let largestFile: UInt64 = (1 << 32 - 1) * Ext4Geometry.blockSize
 
     init(_ original: FileTree, hash: DirectoryHash, progress: Progress?) throws(ImageError) {
+        guard original.nodes.indices.contains(Int(original.root.index)), original.kind(of: original.root) == .directory
+        else { throw ImageError(.invalidInput, "a filesystem needs a top folder") }
         var tree = original
         let lost = try Self.addLostAndFound(to: &tree)
         self.tree = tree
@@ -67,7 +70,9 @@ struct Ext4Plan {
     /// Numbers inodes in the order of the units and in tree order within them, then in tree order: a store path whose
     /// hash changes keeps its place. The root is 2, `lost+found` the first free one, 11.
     private mutating func number(_ lost: FileTree.NodeID) throws(ImageError) {
-        var seen = [Bool](repeating: false, count: tree.nodes.count)
+        var isReachable = [Bool](repeating: false, count: tree.nodes.count)
+        _ = tree.nodesInOrder(from: tree.root, seen: &isReachable)
+        var seen = isReachable.map { !$0 }
         for unit in tree.units { order += tree.nodesInOrder(from: unit.node, seen: &seen) }
         order += tree.nodesInOrder(from: tree.root, seen: &seen)
         guard order.count < Int(UInt32.max) - 16 else {
@@ -90,6 +95,11 @@ struct Ext4Plan {
             for entry in tree.entryRange(of: folder) {
                 let node = tree.entries[entry].node
                 if tree.kind(of: node) == .directory {
+                    guard parents[node] == nil else {
+                        throw ImageError(
+                            .invalidInput, "a folder cannot be in two places", path: path(of: node),
+                            remedy: "copy it, or use a symbolic link")
+                    }
                     links[Int(node.index)] += 2
                     links[Int(folder.index)] += 1
                     parents[node] = folder
@@ -141,11 +151,21 @@ struct Ext4Plan {
             let size = tree.size(of: node)
             switch tree.kind(of: node) {
             case .directory: break
-            case .symlink: if size > Self.longestInlineTarget { dataBlocks += 1 }
+            case .symlink:
+                try checkTarget(of: node)
+                if size > Self.longestInlineTarget { dataBlocks += 1 }
             case .file:
                 guard size <= Self.largestFile else {
                     throw ImageError(
-                        .doesNotFit, "a file is too large for ext4", reason: "it has \(ByteSize.format(size))")
+                        .doesNotFit, "a file is too large for ext4", path: path(of: node),
+                        reason: "it has \(ByteSize.format(size))")
+                }
+                if case .source(let source, let offset) = tree.content(of: node),
+                    offset > source.size || size > source.size - offset
+                {
+                    throw ImageError(
+                        .corrupt, "a file ends past the end of what it is read from", path: path(of: node),
+                        reason: "that has only \(source.size) bytes")
                 }
                 var extents: UInt64 = 1
                 if size < FileTree.holeUnit {
@@ -164,6 +184,30 @@ struct Ext4Plan {
                 extentBlocks += UInt64(ExtentTree.blocks(forExtents: Int(extents)))
             }
         }
+    }
+
+    /// Throws when no symbolic link can have the target.
+    private func checkTarget(of node: FileTree.NodeID) throws(ImageError) {
+        let target = tree.target(of: node)
+        if target.count > Self.longestTarget {
+            throw ImageError(
+                .doesNotFit, "cannot store the link", path: path(of: node),
+                reason: "its target is longer than 4,095 bytes, the longest that ext4 can hold")
+        }
+        if target.isEmpty || target.contains(0) {
+            throw ImageError(
+                .invalidInput, "cannot store the link", path: path(of: node),
+                reason: target.isEmpty ? "its target is empty" : "its target contains a zero byte")
+        }
+    }
+
+    /// The first path of a node, for errors.
+    private func path(of wanted: FileTree.NodeID) -> String? {
+        var found: String?
+        try? tree.walk(from: tree.root) { path, node in
+            if node == wanted, found == nil { found = "/" + String(decoding: path, as: UTF8.self) }
+        }
+        return found
     }
 
     /// The most extents that a run of blocks can be cut into: by its length, and by the structures of each group it
@@ -198,9 +242,11 @@ struct Ext4Plan {
         if blocks > 0 { batches[start] = blocks }
     }
 
-    /// Whether a file or link has blocks of its own.
+    /// Whether a file or link has blocks of its own. (What only a unit still knows, because something else took its place
+    /// in the tree, is not in the filesystem.)
     private func hasBlocks(_ node: FileTree.NodeID) -> Bool {
-        switch tree.kind(of: node) {
+        if inode(of: node) == 0 { return false }
+        return switch tree.kind(of: node) {
         case .directory: false
         case .file: tree.size(of: node) > 0
         case .symlink: tree.size(of: node) > Self.longestInlineTarget

@@ -249,7 +249,7 @@ struct Ext4Writer: ~Copyable {
     private mutating func add(_ block: [UInt8], at place: UInt64) {
         let offset = place * Ext4Geometry.blockSize
         let tail = DirectoryBlocks.tail
-        let used = (block[..<tail].lastIndex { $0 != 0 } ?? -1) + 1
+        let used = block.withUnsafeBytes { UnsafeRawBufferPointer(rebasing: $0[..<tail]).lengthInUse }
         if used + 64 < tail {
             map.add(block[..<used], at: offset)
             map.add(block[tail...], at: offset + UInt64(tail))
@@ -261,7 +261,7 @@ struct Ext4Writer: ~Copyable {
     /// Adds what libext2fs wrote, and marks where the groups' structures interrupt the data.
     private mutating func addMetadata() {
         for (block, bytes) in filesystem.store.blocks.sorted(by: { $0.key < $1.key }) {
-            let used = (bytes.lastIndex { $0 != 0 } ?? -1) + 1
+            let used = bytes.withUnsafeBytes { $0.lengthInUse }
             map.add(bytes[..<used], at: block * Ext4Geometry.blockSize)
         }
         for step in cursor.steps {

@@ -72,7 +72,7 @@ extension FileTree {
         let isZero = buffer.withUnsafeMutableBytes { bytes in
             let part = UnsafeMutableRawBufferPointer(rebasing: bytes[..<Int(range.upperBound - range.lowerBound)])
             do throws(ImageError) { try read(part, range.lowerBound) } catch { failure = error }
-            return part.allSatisfy { $0 == 0 }
+            return failure == nil && UnsafeRawBufferPointer(part).isZero
         }
         if let failure { throw failure }
         return isZero

@@ -76,19 +76,3 @@ struct SparseWriter {
         }
     }
 }
-
-extension UnsafeRawBufferPointer {
-    /// Whether all bytes are zero.
-    var isZero: Bool {
-        var index = 0
-        while index + 8 <= count {
-            if loadUnaligned(fromByteOffset: index, as: UInt64.self) != 0 { return false }
-            index += 8
-        }
-        while index < count {
-            if self[index] != 0 { return false }
-            index += 1
-        }
-        return true
-    }
-}

@@ -56,7 +56,9 @@ struct BootOptions: ParsableArguments {
             valueName: "dir"))
     var firmware: [FilePath] = []
 
-    @Option(help: ArgumentHelp("U-Boot with a menu on the root partition, or nothing (extlinux, none).", valueName: "style"))
+    @Option(
+        help: ArgumentHelp("U-Boot with a menu on the root partition, or nothing (extlinux, none).", valueName: "style")
+    )
     var boot: BootStyle = .extlinux
 
     func fill(_ recipe: inout ImageRecipe) {
@@ -81,7 +83,8 @@ struct LayoutOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The root filesystem's UUID, or 'random'. Default: 44444444-4444-4444-8888-888888888888.", valueName: "uuid"))
+            "The root filesystem's UUID, or 'random'. Default: 44444444-4444-4444-8888-888888888888.", valueName: "uuid"
+        ))
     var rootUUID: UUIDArgument?
 
     @Option(

@@ -1,9 +1,10 @@
+import Synchronization
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
-import Synchronization
 
 /// Standard error, where everything but results goes. A progress bar's line is taken away before anything else is shown.
 enum StandardError {

@@ -40,12 +40,14 @@ import Testing
         let target = folder.path + "/out/pi.img.zst"
         try FileManager.default.createDirectory(atPath: folder.path + "/out", withIntermediateDirectories: true)
         try Data("the old image".utf8).write(to: URL(fileURLWithPath: target))
-        let run = try mkpiimg(arguments + (arguments.contains("--out") ? [] : ["--out", target]) + ["--progress", "none"])
+        let run = try mkpiimg(
+            arguments + (arguments.contains("--out") ? [] : ["--out", target]) + ["--progress", "none"])
         #expect(run.status == 1, "\(run.said)", sourceLocation: location)
         #expect(run.said.hasPrefix("mkpiimg: "), "\(run.said)", sourceLocation: location)
         #expect(run.said.split(separator: "\n").count == 1, "\(run.said)", sourceLocation: location)
         for word in words { #expect(run.said.contains(word), "\(word) in: \(run.said)", sourceLocation: location) }
-        #expect(try Data(contentsOf: URL(fileURLWithPath: target)) == Data("the old image".utf8), sourceLocation: location)
+        #expect(
+            try Data(contentsOf: URL(fileURLWithPath: target)) == Data("the old image".utf8), sourceLocation: location)
         #expect(
             try FileManager.default.contentsOfDirectory(atPath: folder.path + "/out") == ["pi.img.zst"],
             sourceLocation: location)
@@ -77,14 +79,17 @@ import Testing
         #expect(run.status == 0 && run.said.hasPrefix(ImageTests.golden), "\(run.said)")
         // A reader that goes away is no reason to complain.
         let closed = try Judge.run(
-            "bash", ["-c", "\"$@\" --progress none --out - | head -c 100 >/dev/null; exit ${PIPESTATUS[0]}", "-", Self.program] + options(small))
+            "bash",
+            ["-c", "\"$@\" --progress none --out - | head -c 100 >/dev/null; exit ${PIPESTATUS[0]}", "-", Self.program]
+                + options(small))
         #expect(closed.status == 1 && closed.said.isEmpty, "\(closed.status) \(closed.said)")
         _ = folder.path
     }
 
     @Test func usageErrorsEndWith64() throws {
         for arguments in [
-            [], ["--closure", "x"], ["--closure", "x", "--out", "pi.iso"], ["--closure", "x", "--out", "a.img", "--level", "99"],
+            [], ["--closure", "x"], ["--closure", "x", "--out", "pi.iso"],
+            ["--closure", "x", "--out", "a.img", "--level", "99"],
             ["--closure", "x", "--out", "a.img", "--gap", "huge"], ["--closure", "x", "--out", "a.img", "--nonsense"],
             ["--closure", "x", "--out", "a.img", "--registration", "r", "--scan-references"],
             ["--closure", "x", "--out", "a.img", "--frame-size", "1000"], ["--closure", "x", "--out", "-", "--json"],
@@ -106,7 +111,8 @@ import Testing
         try expectRefusal(["loop"], ["--closure", loop] + base, in: folder)
         let other = try small.path("-etc")
         try expectRefusal(
-            ["none of the closures can boot", "--boot none"], ["--closure", "/nix/store/\(other.lastComponent?.string ?? "")"] + base,
+            ["none of the closures can boot", "--boot none"],
+            ["--closure", "/nix/store/\(other.lastComponent?.string ?? "")"] + base,
             in: folder)
         try expectRefusal(
             ["--firmware", "--boot none"], Array(options(small).dropLast(2)), in: folder)

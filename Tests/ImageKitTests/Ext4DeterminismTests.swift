@@ -63,7 +63,8 @@ import Testing
                 let name = Array("\(index)".utf8)
                 switch index % 3 {
                 case 0: nodes.append((name, tree.addFile(name, attributes)))
-                case 1: nodes.append((name, tree.addSymlink(to: name + [UInt8](repeating: 0x61, count: index), attributes)))
+                case 1:
+                    nodes.append((name, tree.addSymlink(to: name + [UInt8](repeating: 0x61, count: index), attributes)))
                 default: nodes.append((name, try tree.addDirectory([], attributes)))
                 }
             }

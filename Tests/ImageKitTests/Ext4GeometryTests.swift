@@ -58,7 +58,8 @@ import Testing
             let slack = [0, 5000, 1 << 20, 64 << 20][turn / 3 % 4] as UInt64
             let options = try Ext4Judge.options(slack: slack, reservedPercent: [0, 5, 50][turn % 3])
             let tree = try Self.tree(blocks: blocks)
-            let layout = turn % 6 == 0
+            let layout =
+                turn % 6 == 0
                 ? try scratch.judged(tree, options).1 : try Ext4Formatter.layOut(tree, options)
             #expect(Self.free(layout.summary) >= Int(slack.dividedRoundingUp(by: 4096)))
             // And not much more: the least a last group is worth, and extent trees that were not needed.
@@ -67,7 +68,9 @@ import Testing
         }
     }
 
-    @Test(arguments: [24, 63, 128, 129, 130, 131, 132, 256, 257, 259, 260, 511, 1023, 1024, 1025, 1026, 2049, 4097, 4100])
+    @Test(arguments: [
+        24, 63, 128, 129, 130, 131, 132, 256, 257, 259, 260, 511, 1023, 1024, 1025, 1026, 2049, 4097, 4100,
+    ])
     func fixedSizes(mebibytes: UInt64) throws {
         let scratch = try ScratchFolder()
         let tree = try Self.tree(blocks: 10)
@@ -133,7 +136,9 @@ import Testing
             try Self.accept(geometry)
         }
         #expect(throws: ImageError.self) { try Ext4Geometry.smallest(content: 1 << 29, inodes: 5000) }
-        let error = #expect(throws: ImageError.self) { try Ext4Geometry.fixed(size: (2 << 40) + 4096 * 4096, inodes: 5000) }
+        let error = #expect(throws: ImageError.self) {
+            try Ext4Geometry.fixed(size: (2 << 40) + 4096 * 4096, inodes: 5000)
+        }
         #expect(error?.description.contains("2 TiB") == true, "\(String(describing: error))")
     }
 }

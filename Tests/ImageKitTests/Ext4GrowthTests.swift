@@ -41,7 +41,9 @@ struct Ext4GrowthTests {
         try Self.grow(generator.built(), to: [64 << 30, 1 << 40])
     }
 
-    @Test func oneGroup() throws { try Self.grow(Ext4GeometryTests.tree(blocks: 0), to: [64 << 20, 2 << 30, 64 << 30]) }
+    @Test func oneGroup() throws {
+        try Self.grow(Ext4GeometryTests.tree(blocks: 0), to: [64 << 20, 2 << 30, 64 << 30])
+    }
 
     @Test func severalGroups() throws {
         try Self.grow(Ext4GeometryTests.tree(blocks: 600_000), to: [2560 << 20, 64 << 30], isMounted: false)

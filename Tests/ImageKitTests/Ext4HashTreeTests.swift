@@ -47,7 +47,8 @@ import Testing
 
     /// Lays out, lets everybody judge, and gives what debugfs says of the root of the index.
     @discardableResult
-    static func judge(_ names: [Name], leaves: Int) throws -> (levels: Int, dump: String, layout: Ext4Formatter.Layout) {
+    static func judge(_ names: [Name], leaves: Int) throws -> (levels: Int, dump: String, layout: Ext4Formatter.Layout)
+    {
         let scratch = try ScratchFolder()
         let (image, layout) = try scratch.judgedByKernel(tree(names))
         // Root, index blocks and leaves, beside the top folder's block and four of lost+found.

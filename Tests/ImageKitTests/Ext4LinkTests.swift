@@ -96,7 +96,8 @@ import Testing
         var late = long
         late[599_999] = 8
         let contents: [([UInt8], FileTree.Attributes, group: Int)] = [
-            ([1], attributes(0o444), 0), ([1], attributes(0o444), 0), ([1], attributes(0o555), 1), ([2], attributes(0o444), 2),
+            ([1], attributes(0o444), 0), ([1], attributes(0o444), 0), ([1], attributes(0o555), 1),
+            ([2], attributes(0o444), 2),
             ([1], attributes(0o444, 1), 3), ([1], attributes(0o444, 0, 1), 4), ([], attributes(0o444), 5),
             ([], attributes(0o444), 5), (long, attributes(0o444), 6), (late, attributes(0o444), 7),
             (long, attributes(0o444), 6), (late, attributes(0o444), 7), ([1, 1], attributes(0o444), 8),

@@ -46,9 +46,10 @@ import Testing
         }
         #expect(throws: ImageError.self) { try Ext4Options(uuid: Ext4Judge.uuid, reservedPercent: 51) }
         #expect(Ext4Options.uuidBytes("44444444-4444-4888-8888-888888888888") == Ext4Judge.uuid)
-        for text in ["", "44444444-4444-4888-8888-88888888888", "44444444-4444-4888-8888-88888888888g",
-            "444444444444-4888-8888-888888888888-", "44444444-4444-4888-8888-8888888888８"]
-        { #expect(Ext4Options.uuidBytes(text) == nil) }
+        for text in [
+            "", "44444444-4444-4888-8888-88888888888", "44444444-4444-4888-8888-88888888888g",
+            "444444444444-4888-8888-888888888888-", "44444444-4444-4888-8888-8888888888８",
+        ] { #expect(Ext4Options.uuidBytes(text) == nil) }
     }
 
     @Test(arguments: ["", "1234567890123456", "größe", "\u{7F}"])
@@ -67,7 +68,8 @@ import Testing
         for percent in [0, 50] as [UInt32] {
             let error = try Self.refusal(tree, Ext4Judge.options(slack: number, reservedPercent: percent))
             #expect(error.code == .doesNotFit && error.description.contains("2 TiB"), "\(error)")
-            let fixed = try Self.refusal(tree, Ext4Judge.options(slack: number, reservedPercent: percent, size: 1 << 30))
+            let fixed = try Self.refusal(
+                tree, Ext4Judge.options(slack: number, reservedPercent: percent, size: 1 << 30))
             #expect(fixed.code == .doesNotFit, "\(fixed)")
         }
         if number > 2 << 40 {
@@ -77,7 +79,9 @@ import Testing
     }
 
     @Test func symlinkTargets() throws {
-        for target in [[], [UInt8](repeating: 0x61, count: 4096), [UInt8](repeating: 0x61, count: 9000), [0x61, 0, 0x62]] {
+        for target in [
+            [], [UInt8](repeating: 0x61, count: 4096), [UInt8](repeating: 0x61, count: 9000), [0x61, 0, 0x62],
+        ] {
             let error = try Self.refusal(Self.tree("the link") { $0.addSymlink(to: target, Self.attributes) })
             #expect(error.code != .internal && error.description.contains("the link"), "\(error)")
         }
@@ -88,7 +92,9 @@ import Testing
             Self.tree { $0.addFile(StampedSource(size: .max), offset: 0, size: 1 << 45, Self.attributes) })
         #expect(error.code == .doesNotFit && error.description.contains("32 TiB"), "\(error)")
         // More than the source has, by a little and beyond all numbers.
-        for (offset, size) in [(0, 5001), (5001, 0), (1, 5000), (.max, 2), (.max, 3 << 20), (5000, 1 << 44)] as [(UInt64, UInt64)] {
+        for (offset, size) in [(0, 5001), (5001, 0), (1, 5000), (.max, 2), (.max, 3 << 20), (5000, 1 << 44)]
+            as [(UInt64, UInt64)]
+        {
             let error = try Self.refusal(
                 Self.tree { $0.addFile(StampedSource(size: 5000), offset: offset, size: size, Self.attributes) })
             #expect(error.code != .internal, "\(error)")
@@ -119,7 +125,8 @@ import Testing
         var tree = FileTree()
         let old = tree.addFile([1, 2], Self.attributes), kept = tree.addFile([3], Self.attributes)
         let unit = try tree.addDirectory([([0x61], old), ([0x62], kept)], Self.attributes)
-        let new = try tree.addDirectory([([0x61], tree.addFile([4], Self.attributes)), ([0x62], kept)], Self.attributes)
+        let new = try tree.addDirectory(
+            [([0x61], tree.addFile([4], Self.attributes)), ([0x62], kept)], Self.attributes)
         tree.root = try tree.addDirectory([([0x75], new)], Self.attributes)
         tree.units = [FileTree.Unit(node: unit, key: 7)]
         _ = try scratch.judgedByKernel(tree)

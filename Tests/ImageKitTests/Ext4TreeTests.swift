@@ -137,7 +137,8 @@ import Testing
         let fields = try Ext4Judge.superblock(image)
         #expect(fields["Filesystem UUID"] == "44444444-4444-4888-8888-888888888888")
         #expect(fields["Directory Hash Seed"] == "44444444-4444-4888-8888-888888888888")
-        #expect(fields["Filesystem volume name"] == "NIXOS_SD" && fields["Filesystem flags"] == "unsigned_directory_hash")
+        #expect(
+            fields["Filesystem volume name"] == "NIXOS_SD" && fields["Filesystem flags"] == "unsigned_directory_hash")
         #expect(
             fields["Filesystem features"]
                 == "has_journal ext_attr resize_inode dir_index filetype extent 64bit flex_bg sparse_super large_file "
@@ -179,7 +180,8 @@ import Testing
         var children: [(name: [UInt8], node: FileTree.NodeID)] = []
         for length in Array(1...130) + [4094, 4095] {
             let target = (0..<length).map { UInt8(0x80 + ($0 + length) % 128) }
-            children.append((Array("to \(length)".utf8), tree.addSymlink(to: target, FileTree.Attributes(permissions: 0o777))))
+            children.append(
+                (Array("to \(length)".utf8), tree.addSymlink(to: target, FileTree.Attributes(permissions: 0o777))))
         }
         tree.root = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o755))
         let (_, layout) = try scratch.judgedByKernel(tree)

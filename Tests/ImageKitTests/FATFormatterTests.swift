@@ -32,7 +32,8 @@ import Testing
     static func generated(_ seed: UInt64, emoji: Bool) -> SampleTree {
         var random = SplitMix(state: seed)
         var tree = SampleTree()
-        let pieces = ["a", "B", "c.d", " ", "ü", "日本", "1", "-", "..", "~1", "LONG", "long", "x", ".txt", "'", "+", "€"]
+        let pieces =
+            ["a", "B", "c.d", " ", "ü", "日本", "1", "-", "..", "~1", "LONG", "long", "x", ".txt", "'", "+", "€"]
             + (emoji ? ["😀", "𝒳"] : [])
         func name() -> String {
             while true {

@@ -7,11 +7,12 @@ import Testing
     static let mebi: UInt64 = 1 << 20
 
     /// What was measured of the tool that NixOS uses (reference, section 1.3), and the table's numbers for others.
-    @Test(arguments: [
-        (30, .fat16, 4, 4, 60, 512, 15_321, 61_440), (128, .fat16, 4, 4, 256, 512, 65_399, 262_144),
-        (256, .fat16, 8, 8, 256, 512, 65_467, 524_288), (512, .fat32, 8, 32, 1024, 0, 130_811, 1_048_572),
-        (1024, .fat32, 8, 32, 2048, 0, 261_627, 2_097_144), (4, .fat16, 1, 1, 32, 512, 8095, 8192),
-    ] as [(UInt64, FATGeometry.Width, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)])
+    @Test(
+        arguments: [
+            (30, .fat16, 4, 4, 60, 512, 15_321, 61_440), (128, .fat16, 4, 4, 256, 512, 65_399, 262_144),
+            (256, .fat16, 8, 8, 256, 512, 65_467, 524_288), (512, .fat32, 8, 32, 1024, 0, 130_811, 1_048_572),
+            (1024, .fat32, 8, 32, 2048, 0, 261_627, 2_097_144), (4, .fat16, 1, 1, 32, 512, 8095, 8192),
+        ] as [(UInt64, FATGeometry.Width, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)])
     func isTheMeasuredOne(
         mebibytes: UInt64, width: FATGeometry.Width, cluster: UInt64, reserved: UInt64, length: UInt64, root: UInt64,
         clusters: UInt64, sectors: UInt64

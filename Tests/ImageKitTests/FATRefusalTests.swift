@@ -50,10 +50,11 @@ import Testing
         _ = try Self.refusal(Self.tree([("a", 1), ("b", room - geometry.clusterSize + 1)]), options)
     }
 
-    @Test(arguments: [
-        (0, 3), (2 << 20, 3), (29 << 20, 30), (30 << 20, 31), (127 << 20, 128), (128 << 20, 129), (255 << 20, 256),
-        (511 << 20, 513), (512 << 20, 514), (4 << 30 - 1, 4105),
-    ] as [(UInt64, UInt64)])
+    @Test(
+        arguments: [
+            (0, 3), (2 << 20, 3), (29 << 20, 30), (30 << 20, 31), (127 << 20, 128), (128 << 20, 129), (255 << 20, 256),
+            (511 << 20, 513), (512 << 20, 514), (4 << 30 - 1, 4105),
+        ] as [(UInt64, UInt64)])
     func theSmallestSizeIsFound(bytes: UInt64, mebibytes: UInt64) throws {
         let tree = try Self.tree([("kernel.img", bytes)])
         let size = try FATGeometry.minimumSize(for: tree)

@@ -77,8 +77,13 @@ import Testing
         for partition in layout.table.partitions {
             let part = folder.path + "/part\(partition.number)"
             try Judge.run(
-                "dd", ["if=\(image)", "of=\(part)", "bs=512", "skip=\(partition.start)", "count=\(partition.count)", "conv=sparse", "status=none"])
-            let judged = try partition.number == 1 ? Judge.run("fsck.fat", ["-n", part]) : Judge.run("e2fsck", ["-fn", part])
+                "dd",
+                [
+                    "if=\(image)", "of=\(part)", "bs=512", "skip=\(partition.start)", "count=\(partition.count)",
+                    "conv=sparse", "status=none",
+                ])
+            let judged =
+                try partition.number == 1 ? Judge.run("fsck.fat", ["-n", part]) : Judge.run("e2fsck", ["-fn", part])
             #expect(judged.status == 0, "\(judged.said)")
         }
         // The raw file is what the map says, and has holes.
@@ -86,6 +91,56 @@ import Testing
         var status = stat()
         stat(image, &status)
         #expect(UInt64(status.st_blocks) * 512 < layout.map.size / 2)
+    }
+
+    /// Every byte, name, mode, owner, time and link of the root tree, through the kernel's eyes.
+    @Test(.enabled(if: Ext4Judge.canMount, Comment(rawValue: Ext4Judge.mountReason)))
+    func theKernelReadsTheClosureBack() throws {
+        let small = try SmallClosure.shared.get()
+        let recipe = small.recipe
+        let layout = try ImageLayout(recipe)
+        for links in [FileTree.LinkRule.byContent(threads: 2), .asScanned] {
+            let root = try RootTree(
+                layout.closure, in: recipe.store, toplevel: layout.toplevel, boot: .extlinux,
+                registrationPath: recipe.registrationPath, links: links, progress: nil)
+            let folder = try ScratchFolder()
+            _ = try folder.judgedByKernel(root.tree)
+        }
+    }
+
+    @Test func theMenuIsWhatUBootExpects() throws {
+        let small = try SmallClosure.shared.get()
+        let layout = try ImageLayout(small.recipe)
+        let root = try RootTree(
+            layout.closure, in: small.recipe.store, toplevel: layout.toplevel, boot: .extlinux,
+            registrationPath: "/nix/var/registration", links: .asScanned, progress: nil)
+        let tree = root.tree
+        let node = try #require(tree.node(at: "/boot/extlinux/extlinux.conf"))
+        guard case .bytes(let bytes) = tree.content(of: node) else { throw ImageError(.internal, "no menu") }
+        let hashes = (linux: "2mnbvcxzlkjhgfdsapiqyrwq01234567", initrd: "3zyxwvsrqpnmlkjihgfdcba987654321")
+        #expect(
+            String(decoding: bytes, as: UTF8.self) == """
+                # Generated file, all changes will be lost on nixos-rebuild!
+
+                # Change this to e.g. nixos-42 to temporarily boot to an older configuration.
+                DEFAULT nixos-default
+
+                TIMEOUT 50
+                MENU TITLE ------------------------------------------------------------
+
+                LABEL nixos-default
+                  MENU LABEL NixOS - Default
+                  LINUX ../nixos/\(hashes.linux)-linux-6.6.30-Image
+                  INITRD ../nixos/\(hashes.initrd)-initrd-linux-6.6.30-initrd
+                  APPEND init=/nix/store/6aaabbbcccdddfffggghhhiiijjjkkkl-nixos-system-small-24.05/init console=ttyS1,115200n8 loglevel=4
+                  FDTDIR ../nixos/\(hashes.linux)-linux-6.6.30-dtbs
+
+                """)
+        for name in ["linux-6.6.30-Image", "linux-6.6.30-dtbs/broadcom/bcm2837-rpi-3-b.dtb"] {
+            #expect(tree.node(at: "/boot/nixos/\(hashes.linux)-\(name)") != nil)
+        }
+        #expect(tree.node(at: "/nix/var/registration") != nil)
+        #expect(tree.node(at: "/nix-path-registration") == nil)
     }
 
     @Test(.enabled(if: Judge.has("zstd"), "needs zstd")) func compressedAndRawAreTheSame() throws {

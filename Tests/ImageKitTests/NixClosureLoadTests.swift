@@ -1,12 +1,13 @@
+import SystemPackage
+import Testing
+
+@testable import ImageKit
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
-import SystemPackage
-import Testing
-
-@testable import ImageKit
 
 private let top = storePath(1, "top"), library = storePath(2, "library"), data = storePath(3, "data")
 private let named = storePath(4, "named"), unused = storePath(5, "unused"), recipe = storePath(6, "top.drv")
@@ -137,7 +138,9 @@ private func load(
         let location = StoreLocation(root: store.place("a b?c&d=%é"))
         let scanned = try Closure.load(roots: [top], from: .scan, store: location, threads: 1)
         let file = try store.file("registration", scanned.registration.encoded())
-        let uri = "local?root=" + location.root.string.replacing("%", with: "%25").replacing("?", with: "%3f")
+        let uri =
+            "local?root="
+            + location.root.string.replacing("%", with: "%25").replacing("?", with: "%3f")
             .replacing("&", with: "%26").replacing(" ", with: "%20")
         // Nix keeps its own links there, and would find fault with the one that the scan must pass over.
         _ = try Command.run("rm", ["-r", location.directory.appending(".links").string])
@@ -182,23 +185,26 @@ private func load(
         #expect(status == "SigBlk:\t0000000000000000\n")
     }
 
-    /// A program that got hold of another's pipe would keep that one waiting for its end.
-    @Test func leaksNoDescriptors() throws {
-        let counts = Monitor<[Int]>([])
-        var threads = Threads()
-        for _ in 0..<4 {
-            try threads.start {
-                for _ in 0..<25 {
-                    let list = try? Command.run("ls", ["-l", "/proc/self/fd"]).output
-                    let sockets = String(decoding: list ?? [], as: UTF8.self).split(separator: "socket:").count - 1
-                    counts.change { $0.append(sockets) }
+    /// A program that got hold of another's pipe would keep that one waiting for its end. (In a process of its own, as
+    /// other tests start programs too.)
+    @Test func leaksNoDescriptors() async {
+        await #expect(processExitsWith: .success) {
+            let counts = Monitor<[Int]>([])
+            var threads = Threads()
+            for _ in 0..<4 {
+                try threads.start {
+                    for _ in 0..<25 {
+                        let list = try? Command.run("ls", ["-l", "/proc/self/fd"]).output
+                        let sockets = String(decoding: list ?? [], as: UTF8.self).split(separator: "socket:").count - 1
+                        counts.change { $0.append(sockets) }
+                    }
                 }
             }
+            threads.join()
+            // Whoever runs the tests may have left some open too, but always the same number.
+            let seen = counts.change { $0 }
+            #expect(seen.count == 100 && Set(seen).count == 1)
         }
-        threads.join()
-        // Whoever runs the tests may have left some open too, but always the same number.
-        let seen = counts.change { $0 }
-        #expect(seen.count == 100 && Set(seen).count == 1)
     }
 
     @Test func tellsWhatIsMissing() {

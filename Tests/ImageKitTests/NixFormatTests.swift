@@ -9,9 +9,10 @@ private let base32 = "0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73"
 private let base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 
 @Suite("Nix base 32") struct NixBase32Tests {
-    @Test(arguments: [
-        ([], ""), ([0], "00"), ([0xFF], "7z"), ([1, 0], "0001"), ([0x1F], "0z"), ([0, 1], "0080"),
-    ] as [([UInt8], String)])
+    @Test(
+        arguments: [
+            ([], ""), ([0], "00"), ([0xFF], "7z"), ([1, 0], "0001"), ([0x1F], "0z"), ([0, 1], "0080"),
+        ] as [([UInt8], String)])
     func encodes(bytes: [UInt8], text: String) {
         #expect(NixBase32.encode(bytes) == text)
         #expect(NixBase32.decode(Array(text.utf8), count: bytes.count) == bytes)
@@ -25,39 +26,43 @@ private let base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
         }
     }
 
-    @Test(arguments: [
-        ("0", 1), ("000", 1), ("0e", 1), ("0Z", 1), ("80", 1), ("zz", 1), ("0 ", 1), ("", 1), ("00", 0), ("00", -1),
-        ("00", .max), ("00", .min),
-    ] as [(String, Int)])
+    @Test(
+        arguments: [
+            ("0", 1), ("000", 1), ("0e", 1), ("0Z", 1), ("80", 1), ("zz", 1), ("0 ", 1), ("", 1), ("00", 0), ("00", -1),
+            ("00", .max), ("00", .min),
+        ] as [(String, Int)])
     func refuses(text: String, count: Int) {
         #expect(NixBase32.decode(Array(text.utf8), count: count) == nil)
     }
 }
 
 @Suite("Nix NAR hash") struct NixNARHashTests {
-    @Test(arguments: [
-        hexadecimal, hexadecimal.uppercased(), base32, base64, "sha256:\(hexadecimal)", "sha256:\(base32)",
-        "sha256:\(base64)", "sha256-\(base64)",
-    ] as [String])
+    @Test(
+        arguments: [
+            hexadecimal, hexadecimal.uppercased(), base32, base64, "sha256:\(hexadecimal)", "sha256:\(base32)",
+            "sha256:\(base64)", "sha256-\(base64)",
+        ] as [String])
     func parses(text: String) throws {
         let hash = try NARHash(text)
         #expect(hash.description == "sha256:\(base32)")
         #expect(hash.bytes.prefix(4) == [0xE3, 0xB0, 0xC4, 0x42])
     }
 
-    @Test(arguments: [
-        ("", "0 characters"), (String(hexadecimal.dropLast()), "63 characters"), (hexadecimal + "0", "65 characters"),
-        ("g" + hexadecimal.dropFirst(), "characters that the base"),
-        ("z" + base32.dropFirst(), "characters that the base"),
-        ("e" + base32.dropFirst(), "characters that the base"), (base32.uppercased(), "characters that the base"),
-        (String(base64.dropLast(2)) + "V=", "characters that the base"),
-        (String(base64.dropLast()) + "A", "characters that the base"),
-        ("sha512:\(hexadecimal)", "'sha512'"), ("md5:abc", "'md5'"), ("sha1-abc", "'sha1'"),
-        ("SHA256:\(hexadecimal)", "'SHA256'"),
-        ("sha256-\(hexadecimal)", "44 are needed"), ("sha256:", "0 characters"),
-        ("sha256:sha256:\(base32)", "59 characters"),
-        (" \(hexadecimal)", "65 characters"), ("\u{1B}[31m:x", "\\x1b[31m"),
-    ] as [(String, String)])
+    @Test(
+        arguments: [
+            ("", "0 characters"), (String(hexadecimal.dropLast()), "63 characters"),
+            (hexadecimal + "0", "65 characters"),
+            ("g" + hexadecimal.dropFirst(), "characters that the base"),
+            ("z" + base32.dropFirst(), "characters that the base"),
+            ("e" + base32.dropFirst(), "characters that the base"), (base32.uppercased(), "characters that the base"),
+            (String(base64.dropLast(2)) + "V=", "characters that the base"),
+            (String(base64.dropLast()) + "A", "characters that the base"),
+            ("sha512:\(hexadecimal)", "'sha512'"), ("md5:abc", "'md5'"), ("sha1-abc", "'sha1'"),
+            ("SHA256:\(hexadecimal)", "'SHA256'"),
+            ("sha256-\(hexadecimal)", "44 are needed"), ("sha256:", "0 characters"),
+            ("sha256:sha256:\(base32)", "59 characters"),
+            (" \(hexadecimal)", "65 characters"), ("\u{1B}[31m:x", "\\x1b[31m"),
+        ] as [(String, String)])
     func refuses(text: String, reason: String) {
         #expect(message(try NARHash(text)).contains(reason))
     }
@@ -81,17 +86,20 @@ private let hash = "5dxwz4wamc0djv3n3jkkv9r1k2rfa9vy"
         #expect(try StorePath("/nix/store/\(hash)-x.drv").isDerivation)
     }
 
-    @Test(arguments: [
-        ("", "does not begin with '/nix/store/'"), ("/nix/store", "does not begin with '/nix/store/'"),
-        ("/nix/store/", "hash"), ("nix/store/\(hash)-x", "does not begin"), ("/nix/stores/\(hash)-x", "does not begin"),
-        ("/gnu/store/\(hash)-x", "does not begin"), ("/nix/store//\(hash)-x", "hash"),
-        ("/nix/store/\(hash)", "no dash"), ("/nix/store/\(hash)x-y", "no dash"), ("/nix/store/\(hash)-", "empty"),
-        ("/nix/store/\(hash.dropLast())-x", "hash"), ("/nix/store/e\(hash.dropFirst())-x", "hash"),
-        ("/nix/store/\(hash.uppercased())-x", "hash"), ("/nix/store/\(hash)-x/y", "inside a store path"),
-        ("/nix/store/\(hash)-x/", "inside a store path"), ("/nix/store/\(hash)-a b", "' '"),
-        ("/nix/store/\(hash)-a~", "'~'"), ("/nix/store/\(hash)-a\n", "\\x0a"), ("/nix/store/\(hash)-ä", "cannot be"),
-        ("/nix/store/.links", "hash"),
-    ] as [(String, String)])
+    @Test(
+        arguments: [
+            ("", "does not begin with '/nix/store/'"), ("/nix/store", "does not begin with '/nix/store/'"),
+            ("/nix/store/", "hash"), ("nix/store/\(hash)-x", "does not begin"),
+            ("/nix/stores/\(hash)-x", "does not begin"),
+            ("/gnu/store/\(hash)-x", "does not begin"), ("/nix/store//\(hash)-x", "hash"),
+            ("/nix/store/\(hash)", "no dash"), ("/nix/store/\(hash)x-y", "no dash"), ("/nix/store/\(hash)-", "empty"),
+            ("/nix/store/\(hash.dropLast())-x", "hash"), ("/nix/store/e\(hash.dropFirst())-x", "hash"),
+            ("/nix/store/\(hash.uppercased())-x", "hash"), ("/nix/store/\(hash)-x/y", "inside a store path"),
+            ("/nix/store/\(hash)-x/", "inside a store path"), ("/nix/store/\(hash)-a b", "' '"),
+            ("/nix/store/\(hash)-a~", "'~'"), ("/nix/store/\(hash)-a\n", "\\x0a"),
+            ("/nix/store/\(hash)-ä", "cannot be"),
+            ("/nix/store/.links", "hash"),
+        ] as [(String, String)])
     func refuses(text: String, reason: String) {
         let error = message(try StorePath(text))
         #expect(error.contains(reason) && error.contains("/nix/store/<hash>-<name>"), "\(error)")

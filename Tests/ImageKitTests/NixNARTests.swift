@@ -1,12 +1,13 @@
+import SystemPackage
+import Testing
+
+@testable import ImageKit
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
-import SystemPackage
-import Testing
-
-@testable import ImageKit
 
 /// A tree to make on disk, and to serialise in the simplest way.
 private indirect enum Tree {

@@ -14,54 +14,59 @@ private func parse(_ text: String) throws(ImageError) -> Registration {
     static let deriver = "\(storePath(9, "a.drv").path)"
 
     /// What `nix-store --load-db` accepts too, and what comes out.
-    @Test(arguments: [
-        ("", []),
-        ("\(a)\n\(hex)\n112\n\n0\n", [info(a)]),
-        ("\(a)\n\(hex)\n112\n\n0", [info(a)]),  // only here: the last line feed may be missing
-        ("\(a)\nsha256:\(hex.uppercased())\n112\n\(deriver)\n0\n", [info(a)]),
-        ("\(a)\n\(hex)\n112\n\n1\n\(a)\n", [info(a, [a])]),
-        ("\(a)\n\(hex)\n0\n\n0\n", [info(a, size: 0)]),
-        ("\(a)\n\(hex)\n00112\n\n00\n", [info(a)]),
-        ("\(a)\n\(hex)\n112\n\n3\n\(b)\n\(a)\n\(b)\n\(b)\n\(hex)\n112\n\n0\n", [info(a, [a, b]), info(b)]),
-        ("\(b)\n\(hex)\n112\n\n0\n\(a)\n\(hex)\n112\n\n1\n\(b)\n", [info(a, [b]), info(b)]),
-        ("\(a)\n\(hex)\n112\n\n0\n\(a)\n\(narHash(7))\n112\n\(deriver)\n0\n", [info(a)]),
-        ("\(a)\n\(hex)\n9223372036854775807\n\n0\n", [info(a, size: 9_223_372_036_854_775_807)]),
-    ] as [(String, [PathInfo])])
+    @Test(
+        arguments: [
+            ("", []),
+            ("\(a)\n\(hex)\n112\n\n0\n", [info(a)]),
+            ("\(a)\n\(hex)\n112\n\n0", [info(a)]),  // only here: the last line feed may be missing
+            ("\(a)\nsha256:\(hex.uppercased())\n112\n\(deriver)\n0\n", [info(a)]),
+            ("\(a)\n\(hex)\n112\n\n1\n\(a)\n", [info(a, [a])]),
+            ("\(a)\n\(hex)\n0\n\n0\n", [info(a, size: 0)]),
+            ("\(a)\n\(hex)\n00112\n\n00\n", [info(a)]),
+            ("\(a)\n\(hex)\n112\n\n3\n\(b)\n\(a)\n\(b)\n\(b)\n\(hex)\n112\n\n0\n", [info(a, [a, b]), info(b)]),
+            ("\(b)\n\(hex)\n112\n\n0\n\(a)\n\(hex)\n112\n\n1\n\(b)\n", [info(a, [b]), info(b)]),
+            ("\(a)\n\(hex)\n112\n\n0\n\(a)\n\(narHash(7))\n112\n\(deriver)\n0\n", [info(a)]),
+            ("\(a)\n\(hex)\n9223372036854775807\n\n0\n", [info(a, size: 9_223_372_036_854_775_807)]),
+        ] as [(String, [PathInfo])])
     func accepts(text: String, entries: [PathInfo]) throws {
         #expect(try parse(text).entries == entries.sorted { $0.path < $1.path })
     }
 
-    @Test(arguments: [
-        ("\n", "line 1: a store path was expected and the line is empty"),
-        ("\(a)", "line 2: the file ends where the SHA-256"),
-        ("\(a)\n\(hex)\n", "line 3: the file ends where the size"),
-        ("\(a)\n\(hex)\n112\n", "line 4: the file ends where a deriver"),
-        ("\(a)\n\(hex)\n112\n\n", "line 5: the file ends where the number of its references"),
-        ("\(a)\n\(hex)\n112\n\n2\n\(b)\n", "line 7: the file ends where reference 2 of 2"),
-        ("\(a)\n\(hex)\n112\n\n1\n\(b)\n\(c)\n", "line 8: the file ends where the SHA-256"),
-        ("\(a)\n\(hex.dropLast())\n112\n\n0\n", "63 characters"),
-        ("\(a)\nsha512:\(hex)\n112\n\n0\n", "line 2: the SHA-256 of its NAR was expected"),
-        ("\(a)\n\n112\n\n0\n", "line 2"),
-        ("\(a)\n\(hex)\n-1\n\n0\n", "line 3: the size of its NAR in bytes"),
-        ("\(a)\n\(hex)\n+1\n\n0\n", "'+1' is there"),
-        ("\(a)\n\(hex)\n0x10\n\n0\n", "'0x10' is there"),
-        ("\(a)\n\(hex)\n 1\n\n0\n", "' 1' is there"),
-        ("\(a)\n\(hex)\n\n\n0\n", "line 3"),
-        ("\(a)\n\(hex)\n9223372036854775808\n\n0\n", "line 3"),
-        ("\(a)\n\(hex)\n99999999999999999999999\n\n0\n", "line 3"),
-        ("\(a)\n\(hex)\n112\nunknown-deriver\n0\n", "line 4: a deriver or an empty line was expected"),
-        ("\(a)\n\(hex)\n112\n\n-1\n", "line 5"),
-        ("\(a)\n\(hex)\n112\n\n99999999999\n", "line 5"),
-        ("\(a)\n\(hex)\n112\n\n2147483647\n", "line 6: the file ends where reference 1 of 2147483647"),
-        ("\(a)\n\(hex)\n112\n\n1\n\(b)/bin\n", "line 6: reference 1 of 1 was expected and '\(b)/bin' is there"),
-        ("\(a)/bin\n\(hex)\n112\n\n0\n", "line 1"),
-        ("\(a)\n\(hex)\n112\n\n0\n\n", "line 6: a store path was expected and the line is empty"),
-        ("\(a)\n\(hex)\n112\n\n0\n\n\(b)\n\(hex)\n112\n\n0\n", "line 6"),
-        ("\(a)\r\n\(hex)\r\n112\r\n\r\n0\r\n", "line 1 ends in a carriage return"),
-        ("\(a)\n\(hex)\n112\n\n0\n\(a)\n\(hex)\n113\n\n0\n", "line 6: it says something else about '\(a)' than line 1"),
-        ("\u{1B}]0;x\u{07}\n", "\\x1b]0;x\\x07"),
-        ("\(a)\n\(hex)\n112\n\u{0}\n0\n", "line 4"),
-    ] as [(String, String)])
+    @Test(
+        arguments: [
+            ("\n", "line 1: a store path was expected and the line is empty"),
+            ("\(a)", "line 2: the file ends where the SHA-256"),
+            ("\(a)\n\(hex)\n", "line 3: the file ends where the size"),
+            ("\(a)\n\(hex)\n112\n", "line 4: the file ends where a deriver"),
+            ("\(a)\n\(hex)\n112\n\n", "line 5: the file ends where the number of its references"),
+            ("\(a)\n\(hex)\n112\n\n2\n\(b)\n", "line 7: the file ends where reference 2 of 2"),
+            ("\(a)\n\(hex)\n112\n\n1\n\(b)\n\(c)\n", "line 8: the file ends where the SHA-256"),
+            ("\(a)\n\(hex.dropLast())\n112\n\n0\n", "63 characters"),
+            ("\(a)\nsha512:\(hex)\n112\n\n0\n", "line 2: the SHA-256 of its NAR was expected"),
+            ("\(a)\n\n112\n\n0\n", "line 2"),
+            ("\(a)\n\(hex)\n-1\n\n0\n", "line 3: the size of its NAR in bytes"),
+            ("\(a)\n\(hex)\n+1\n\n0\n", "'+1' is there"),
+            ("\(a)\n\(hex)\n0x10\n\n0\n", "'0x10' is there"),
+            ("\(a)\n\(hex)\n 1\n\n0\n", "' 1' is there"),
+            ("\(a)\n\(hex)\n\n\n0\n", "line 3"),
+            ("\(a)\n\(hex)\n9223372036854775808\n\n0\n", "line 3"),
+            ("\(a)\n\(hex)\n99999999999999999999999\n\n0\n", "line 3"),
+            ("\(a)\n\(hex)\n112\nunknown-deriver\n0\n", "line 4: a deriver or an empty line was expected"),
+            ("\(a)\n\(hex)\n112\n\n-1\n", "line 5"),
+            ("\(a)\n\(hex)\n112\n\n99999999999\n", "line 5"),
+            ("\(a)\n\(hex)\n112\n\n2147483647\n", "line 6: the file ends where reference 1 of 2147483647"),
+            ("\(a)\n\(hex)\n112\n\n1\n\(b)/bin\n", "line 6: reference 1 of 1 was expected and '\(b)/bin' is there"),
+            ("\(a)/bin\n\(hex)\n112\n\n0\n", "line 1"),
+            ("\(a)\n\(hex)\n112\n\n0\n\n", "line 6: a store path was expected and the line is empty"),
+            ("\(a)\n\(hex)\n112\n\n0\n\n\(b)\n\(hex)\n112\n\n0\n", "line 6"),
+            ("\(a)\r\n\(hex)\r\n112\r\n\r\n0\r\n", "line 1 ends in a carriage return"),
+            (
+                "\(a)\n\(hex)\n112\n\n0\n\(a)\n\(hex)\n113\n\n0\n",
+                "line 6: it says something else about '\(a)' than line 1"
+            ),
+            ("\u{1B}]0;x\u{07}\n", "\\x1b]0;x\\x07"),
+            ("\(a)\n\(hex)\n112\n\u{0}\n0\n", "line 4"),
+        ] as [(String, String)])
     func refuses(text: String, reason: String) {
         let error = message(try parse(text))
         #expect(error.contains(reason), "\(error)")

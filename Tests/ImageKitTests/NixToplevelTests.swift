@@ -1,12 +1,13 @@
+import SystemPackage
+import Testing
+
+@testable import ImageKit
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
-import SystemPackage
-import Testing
-
-@testable import ImageKit
 
 private let system = storePath(1, "nixos-system"), linux = storePath(2, "linux"), ramdisk = storePath(3, "initrd")
 private let plain = storePath(4, "hello")

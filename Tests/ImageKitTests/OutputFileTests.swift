@@ -64,7 +64,9 @@ import Testing
         for (index, change) in [
             { try Data("longer".utf8).write(to: URL(fileURLWithPath: $0)) },
             { truncate($0, 2) },
-            { let other = $0 + "2"; try Data("bytes".utf8).write(to: URL(fileURLWithPath: other)); rename(other, $0) },
+            {
+                let other = $0 + "2"; try Data("bytes".utf8).write(to: URL(fileURLWithPath: other)); rename(other, $0)
+            },
             { unlink($0) },
         ].enumerated() as EnumeratedSequence<[(String) throws -> Void]> {
             let file = path + "/file"

@@ -110,7 +110,9 @@ import Testing
             let frames = FrameCutter(target: size).frames(of: map)
             #expect(frames.first?.range.lowerBound == 0)
             #expect(frames.last?.range.upperBound == map.size)
-            for (frame, next) in zip(frames, frames.dropFirst()) { #expect(frame.range.upperBound == next.range.lowerBound) }
+            for (frame, next) in zip(frames, frames.dropFirst()) {
+                #expect(frame.range.upperBound == next.range.lowerBound)
+            }
             for frame in frames {
                 #expect(frame.length > 0 && frame.length <= 2 * Int(size))
                 #expect(frame.isZero == map.isZero(frame.range))
@@ -134,7 +136,8 @@ import Testing
     @Test func theOneFrameOfAStreamSaysItsSize() throws {
         let map = try map()
         let sink = MemorySink()
-        let size = try ZstdStreamWriter(map: map, parameters: ZstdParameters(), threads: 2, progress: nil).write(to: sink)
+        let size = try ZstdStreamWriter(map: map, parameters: ZstdParameters(), threads: 2, progress: nil).write(
+            to: sink)
         #expect(size == UInt64(sink.bytes.count))
         // Frame header: magic, descriptor (8-byte or 4-byte content size), window, size.
         let descriptor = sink.bytes[4]

@@ -1,9 +1,10 @@
+import SystemPackage
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
-import SystemPackage
 
 /// What lies on the firmware partition: the folders that were named, one over the other, or what the closure brings.
 struct FirmwareTree {
@@ -22,7 +23,8 @@ struct FirmwareTree {
             if sources.isEmpty, boot != .none {
                 throw ImageError(
                     .notFound, "there is nothing to put on the firmware partition",
-                    reason: "no path of the closure has 'share/raspberrypi/boot', and the toplevel's 'firmware' holds no "
+                    reason:
+                        "no path of the closure has 'share/raspberrypi/boot', and the toplevel's 'firmware' holds no "
                         + "boot files",
                     remedy: "give a folder with --firmware, or leave booting out with '--boot none'")
             }
@@ -47,7 +49,8 @@ struct FirmwareTree {
     private static func foldersInClosure(
         _ closure: Closure, _ store: StoreLocation, _ toplevel: Toplevel?
     ) throws(ImageError) -> [FilePath] {
-        let packaged = closure.paths.map { store.physical($0.path).appending("share/raspberrypi/boot") }.filter(isFolder)
+        let packaged = closure.paths.map { store.physical($0.path).appending("share/raspberrypi/boot") }.filter(
+            isFolder)
         if !packaged.isEmpty { return packaged }
         guard let toplevel else { return [] }
         let link = store.physical(toplevel.path).appending("firmware")

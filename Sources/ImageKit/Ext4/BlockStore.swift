@@ -23,7 +23,8 @@ final class BlockStore {
             if let bytes = blocks[place / Ext4Geometry.blockSize] {
                 target.copyBytes(from: bytes[inBlock..<inBlock + length])
             } else {
-                UnsafeMutableRawBufferPointer(rebasing: target[..<length]).initializeMemory(as: UInt8.self, repeating: 0)
+                UnsafeMutableRawBufferPointer(rebasing: target[..<length]).initializeMemory(
+                    as: UInt8.self, repeating: 0)
             }
             target = UnsafeMutableRawBufferPointer(rebasing: target[length...])
             place += UInt64(length)
@@ -133,7 +134,8 @@ extension BlockStore {
         }
         manager.pointee.write_byte = { channel, offset, count, data in
             guard let data, count >= 0 else { return mk_et_invalid_argument() }
-            BlockStore.store(of: channel)?.write(bytes: UnsafeRawBufferPointer(start: data, count: Int(count)), at: UInt64(offset))
+            BlockStore.store(of: channel)?.write(
+                bytes: UnsafeRawBufferPointer(start: data, count: Int(count)), at: UInt64(offset))
             return 0
         }
         manager.pointee.flush = { _ in 0 }

@@ -25,7 +25,8 @@ struct DirectoryHash {
         let code = withUnsafeMutableBytes(of: &seed) { seedBytes in
             name.withUnsafeBytes { bytes in
                 ext2fs_dirhash2(
-                    Self.versionUnsigned, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(bytes.count), nil,
+                    Self.versionUnsigned, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(bytes.count),
+                    nil,
                     0, seedBytes.baseAddress?.assumingMemoryBound(to: UInt32.self), &major, &minor)
             }
         }

@@ -79,7 +79,8 @@ public enum Ext4Formatter {
             guard needed <= geometry.contentBlocks else {
                 let missing = (needed - geometry.contentBlocks) * Ext4Geometry.blockSize
                 throw ImageError(
-                    .doesNotFit, "a root partition of \(ByteSize.format(size)) is \(ByteSize.format(missing)) too small",
+                    .doesNotFit,
+                    "a root partition of \(ByteSize.format(size)) is \(ByteSize.format(missing)) too small",
                     reason: "the files, the filesystem's own structures and a slack of "
                         + "\(ByteSize.format(options.slack)) have to fit",
                     remedy: "raise --root-size, lower --root-slack, or leave --root-size out")

@@ -25,7 +25,8 @@ struct Ext4Geometry: Sendable, Hashable {
     /// libext2fs drops a last group that has fewer blocks than this beyond its own structures.
     private static let leastUsefulBlocks: UInt64 = 50
     /// Descriptor blocks are reserved so that a card of 2 TiB needs no other descriptor layout.
-    private static let growthDescriptorBlocks: UInt64 = (2 << 40) / (blocksPerGroup * blockSize) * descriptorSize / blockSize
+    private static let growthDescriptorBlocks: UInt64 =
+        (2 << 40) / (blocksPerGroup * blockSize) * descriptorSize / blockSize
 
     /// Blocks of the filesystem.
     let blocks: UInt64
@@ -94,7 +95,8 @@ struct Ext4Geometry: Sendable, Hashable {
             if perGroup <= maximumInodesPerGroup {
                 let needed = content + overhead(groups: groups, inodesPerGroup: perGroup)
                 if needed <= UInt64(groups) * blocksPerGroup {
-                    let least = UInt64(groups - 1) * blocksPerGroup
+                    let least =
+                        UInt64(groups - 1) * blocksPerGroup
                         + leastBlocksOfLastGroup(groups: groups, inodesPerGroup: perGroup)
                     return Ext4Geometry(blocks: max(needed, least), inodesPerGroup: perGroup)
                 }

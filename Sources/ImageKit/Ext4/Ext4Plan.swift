@@ -212,7 +212,9 @@ struct Ext4Plan {
 
     /// The most extents that a run of blocks can be cut into: by its length, and by the structures of each group it
     /// touches. (A run of less than a group always fits the inode.)
-    private static func mostExtents(forRunOf blocks: UInt64) -> UInt64 { 3 * (blocks / Ext4Geometry.blocksPerGroup) + 4 }
+    private static func mostExtents(forRunOf blocks: UInt64) -> UInt64 {
+        3 * (blocks / Ext4Geometry.blocksPerGroup) + 4
+    }
 
     /// Units first, in their order, each in tree order; then everything else.
     private mutating func orderData() {

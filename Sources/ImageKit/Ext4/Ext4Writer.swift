@@ -12,7 +12,8 @@ struct Ext4Writer: ~Copyable {
     private var table = 0
     private var directoriesInGroup: [UInt32]
     /// Files whose extents do not fit their inode, until the blocks for their trees are known.
-    private var fragmented: [(node: FileTree.NodeID, extents: [ExtentTree.Extent], blocks: UInt64, isIndexed: Bool)] = []
+    private var fragmented: [(node: FileTree.NodeID, extents: [ExtentTree.Extent], blocks: UInt64, isIndexed: Bool)] =
+        []
     private let reservedBlocks: UInt64
 
     init(
@@ -80,7 +81,11 @@ struct Ext4Writer: ~Copyable {
         for (count, node) in plan.order.enumerated() where plan.tree.kind(of: node) == .directory {
             if count % 4096 == 0 { try progress?.checkCancelled() }
             let directory: DirectoryBlocks
-            if let built = plan.indexed[node] { directory = built } else { directory = try plan.buildDirectory(node, hash: hash) }
+            if let built = plan.indexed[node] {
+                directory = built
+            } else {
+                directory = try plan.buildDirectory(node, hash: hash)
+            }
             let inode = plan.inode(of: node)
             let runs = try cursor.take(UInt64(directory.blocks.count))
             var place = runs.lazy.flatMap { $0 }.makeIterator()

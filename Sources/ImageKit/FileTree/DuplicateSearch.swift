@@ -38,7 +38,11 @@ struct DuplicateSearch {
         keepThoseThatShareASize()
         try progress?.begin(.deduplicate, total: UInt64(candidates.count))
         try fingerprint(threads: threads, progress: progress)
-        candidates.sort { ($0.size, $0.permissions, $0.owner, $0.fingerprint, $0.node) < ($1.size, $1.permissions, $1.owner, $1.fingerprint, $1.node) }
+        candidates.sort {
+            ($0.size, $0.permissions, $0.owner, $0.fingerprint, $0.node) < (
+                $1.size, $1.permissions, $1.owner, $1.fingerprint, $1.node
+            )
+        }
         var start = 0
         while start < candidates.count {
             var end = start + 1

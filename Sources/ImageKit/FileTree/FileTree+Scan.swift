@@ -1,9 +1,10 @@
+public import SystemPackage
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
-public import SystemPackage
 
 extension FileTree {
     /// How a folder of the host becomes part of a tree.

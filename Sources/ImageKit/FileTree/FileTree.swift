@@ -13,6 +13,7 @@ public struct FileTree: Sendable {
     /// A node of the tree.
     public struct NodeID: Hashable, Sendable, Comparable {
         let index: UInt32
+        /// Nodes in the order in which they were added.
         public static func < (left: NodeID, right: NodeID) -> Bool { left.index < right.index }
     }
 
@@ -143,7 +144,8 @@ public struct FileTree: Sendable {
             try Self.check(name)
             guard name != previous else {
                 throw ImageError(
-                    .invalidInput, "two entries of one folder have the same name", path: String(decoding: name, as: UTF8.self))
+                    .invalidInput, "two entries of one folder have the same name",
+                    path: String(decoding: name, as: UTF8.self))
             }
             let place = UInt32(names.count)
             names.append(contentsOf: name)

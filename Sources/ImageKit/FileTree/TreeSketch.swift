@@ -19,7 +19,8 @@ public struct TreeSketch: Sendable {
     ///   no folder of this sketch.
     public mutating func put(_ node: FileTree.NodeID, at path: String) throws(ImageError) {
         let parts = path.utf8.split(separator: UInt8(ascii: "/")).map(Array.init)
-        guard path.utf8.first == UInt8(ascii: "/"), !parts.isEmpty, !parts.contains([0x2E]), !parts.contains([0x2E, 0x2E])
+        guard path.utf8.first == UInt8(ascii: "/"), !parts.isEmpty, !parts.contains([0x2E]),
+            !parts.contains([0x2E, 0x2E])
         else {
             throw ImageError(
                 .invalidInput, "cannot put a file at", path: path, reason: "it is not an absolute path",

@@ -1,9 +1,10 @@
+public import SystemPackage
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
-public import SystemPackage
 
 /// Writes a planned image: compressed and seekable, or as it is.
 public struct ImageBuilder: Sendable {

@@ -56,7 +56,8 @@ public struct ImageLayout: Sendable {
                 Partition(
                     number: 1, start: firmwareStart / Self.sector, count: firmwareMap.size / Self.sector, type: 0x0B),
                 Partition(
-                    number: 2, start: rootStart / Self.sector, count: rootSize / Self.sector, type: 0x83, isActive: true),
+                    number: 2, start: rootStart / Self.sector, count: rootSize / Self.sector, type: 0x83, isActive: true
+                ),
             ])
         var map = SegmentMap(size: rootStart + rootSize)
         map.add(table.encoded(), at: 0)

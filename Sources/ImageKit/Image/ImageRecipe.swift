@@ -22,7 +22,9 @@ public struct ImageRecipe: Sendable {
     /// The root partition's label, up to 16 bytes.
     public var rootLabel = "NIXOS_SD"
     /// The root filesystem's UUID, 16 bytes.
-    public var rootUUID: [UInt8] = [0x44, 0x44, 0x44, 0x44, 0x44, 0x44, 0x44, 0x44, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88]
+    public var rootUUID: [UInt8] = [
+        0x44, 0x44, 0x44, 0x44, 0x44, 0x44, 0x44, 0x44, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88,
+    ]
     /// The disk's identifier in the partition table, and the firmware filesystem's serial number.
     public var diskID: UInt32 = 0x2178_694E
     /// Bytes that a user other than root can still write to the root filesystem.

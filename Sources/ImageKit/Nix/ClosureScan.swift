@@ -1,9 +1,10 @@
+import SystemPackage
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
-import SystemPackage
 
 /// Finds a closure as Nix did when it built it: by the hash parts that occur in the serialisation of each path.
 ///

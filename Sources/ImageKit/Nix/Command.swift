@@ -1,3 +1,5 @@
+import SystemPackage
+
 // `environ` is a variable, and here it is only read.
 #if canImport(Glibc)
     @preconcurrency import Glibc
@@ -6,7 +8,6 @@
     @preconcurrency import Musl
     private let streamSocket = SOCK_STREAM | SOCK_CLOEXEC
 #endif
-import SystemPackage
 
 /// A program that was run to its end, and what it said.
 struct Command {

@@ -1,9 +1,10 @@
+public import SystemPackage
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
-public import SystemPackage
 
 /// The NAR archive format, `nix-archive-1`: what Nix hashes of a store path.
 ///

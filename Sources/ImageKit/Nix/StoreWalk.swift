@@ -1,9 +1,10 @@
+import SystemPackage
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
-import SystemPackage
 
 /// Follows a path through symbolic links as the kernel would, except that `/nix` always means the one below the store's
 /// root. (So links in a chroot store are not followed into the host's store.)

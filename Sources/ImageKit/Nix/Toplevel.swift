@@ -1,9 +1,10 @@
+import SystemPackage
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
-import SystemPackage
 
 /// A system's top folder (`nixos-system-...`): what boots, and how it wants to be booted.
 public struct Toplevel: Sendable, Hashable {

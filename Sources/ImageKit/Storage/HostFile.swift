@@ -1,9 +1,10 @@
+import SystemPackage
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
-import SystemPackage
 
 /// A host file open for reading, which makes sure that it still is the file that was planned.
 struct HostFile: ~Copyable {
@@ -44,7 +45,8 @@ struct HostFile: ~Copyable {
             } else if count == 0 {
                 throw Self.changed(path, "it became shorter while it was read")
             } else if errno != EINTR {
-                throw .system(Errno(rawValue: errno), "cannot read", path: FilePath(platformString: path), offset: offset)
+                throw .system(
+                    Errno(rawValue: errno), "cannot read", path: FilePath(platformString: path), offset: offset)
             }
         }
     }

@@ -1,9 +1,10 @@
+import SystemPackage
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
-import SystemPackage
 
 /// A file that appears whole or not at all.
 ///
@@ -127,7 +128,9 @@ struct OutputFile: ~Copyable {
         guard let entries = opendir(folder.string) else { return }
         defer { closedir(entries) }
         while let entry = readdir(entries) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
             guard name.hasPrefix(prefix), name.hasSuffix(".tmp") else { continue }
             let path = folder.appending(name).string
             let descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)

@@ -156,6 +156,7 @@ public struct SegmentMap: Sendable {
 }
 
 extension SegmentMap: ByteSource {
+    /// Reads the planned disk. The map must have been sealed since something was last added.
     public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
         precondition(isSealed, "a map is read after it was sealed")
         guard offset <= size, UInt64(buffer.count) <= size - offset else {

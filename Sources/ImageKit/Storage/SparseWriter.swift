@@ -1,10 +1,11 @@
+import Synchronization
+import SystemPackage
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
-import Synchronization
-import SystemPackage
 
 /// Writes a planned disk to a file as it is, leaving holes where it is zero.
 struct SparseWriter {

@@ -1,10 +1,11 @@
+import Synchronization
+import SystemPackage
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
-import Synchronization
-import SystemPackage
 
 /// The temporary files that exist now, for a program that is told to end.
 public enum TemporaryFiles {

@@ -25,7 +25,8 @@ struct ZstdCompressor: ~Copyable {
 
     deinit { ZSTD_freeCCtx(context) }
 
-    private static func set(_ parameter: ZSTD_cParameter, _ value: Int32, of context: OpaquePointer) throws(ImageError) {
+    private static func set(_ parameter: ZSTD_cParameter, _ value: Int32, of context: OpaquePointer) throws(ImageError)
+    {
         try check(ZSTD_CCtx_setParameter(context, parameter, value), "cannot set up zstd")
     }
 
@@ -35,7 +36,8 @@ struct ZstdCompressor: ~Copyable {
         _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
     ) throws(ImageError) -> Int {
         try Self.check(
-            ZSTD_compress2(context, output.baseAddress, output.count, input.baseAddress, input.count), "cannot compress")
+            ZSTD_compress2(context, output.baseAddress, output.count, input.baseAddress, input.count), "cannot compress"
+        )
     }
 
     /// The most bytes that a frame of so many plain bytes can take.

@@ -33,7 +33,8 @@ struct StampedSource: ByteSource {
             for place in [unit * Self.unit, (unit + 1) * Self.unit - 9] {
                 let part = range.clamped(to: place..<place + 9)
                 if part.isEmpty { continue }
-                found.append((part.lowerBound, Array(stamp[Int(part.lowerBound - place)..<Int(part.upperBound - place)])))
+                found.append(
+                    (part.lowerBound, Array(stamp[Int(part.lowerBound - place)..<Int(part.upperBound - place)])))
             }
         }
         return found
@@ -119,7 +120,8 @@ enum Ext4Judge {
         for (field, value) in [
             "Block count": summary.blocks, "Free blocks": summary.freeBlocks, "Inode count": summary.inodes,
             "Free inodes": summary.freeInodes, "Reserved block count": summary.reservedBlocks,
-            "Blocks per group": 32_768, "Block size": 4096, "Inode size": 256, "Total journal blocks": summary.journalBlocks,
+            "Blocks per group": 32_768, "Block size": 4096, "Inode size": 256,
+            "Total journal blocks": summary.journalBlocks,
         ] { #expect(fields[field] == String(value), "\(field)") }
         #expect(fields["Filesystem state"] == "clean" && fields["Filesystem created"] == "Thu Jan  1 00:00:01 1970")
         #expect(summary.groups == Int(summary.blocks.dividedRoundingUp(by: 32_768)))
@@ -131,7 +133,8 @@ enum Ext4Judge {
     }
 
     /// Does something with the filesystem mounted by the kernel, which must have nothing to recover.
-    static func mounted<Result>(_ image: String, in scratch: String, _ body: (String) throws -> Result) throws -> Result {
+    static func mounted<Result>(_ image: String, in scratch: String, _ body: (String) throws -> Result) throws -> Result
+    {
         let place = scratch + "/mounted-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
         let (status, said) = try Judge.run("mount", ["-t", "ext4", "-o", "ro,noload,loop", image, place])
@@ -189,7 +192,8 @@ extension ScratchFolder {
     }
 
     /// The same, and the kernel must find the tree in it, and nothing else.
-    func judgedByKernel(_ tree: FileTree, _ options: Ext4Options? = nil) throws -> (image: String, Ext4Formatter.Layout) {
+    func judgedByKernel(_ tree: FileTree, _ options: Ext4Options? = nil) throws -> (image: String, Ext4Formatter.Layout)
+    {
         let (image, layout) = try judged(tree, options)
         if Ext4Judge.canMount {
             try Ext4Judge.mounted(image, in: path) { try MountedTree(tree).compare(with: $0) }
@@ -259,7 +263,11 @@ final class MountedTree {
         let subfolders = tree.children(of: node).count { tree.kind(of: $0.node) == .directory }
         let (mode, links, size): (mode_t, Int, UInt64?) =
             switch tree.kind(of: node) {
-            case .directory: (S_IFDIR | mode_t(attributes.permissions), subfolders + 2 + (node == tree.root && !hasOwnLost ? 1 : 0), nil)
+            case .directory:
+                (
+                    S_IFDIR | mode_t(attributes.permissions),
+                    subfolders + 2 + (node == tree.root && !hasOwnLost ? 1 : 0), nil
+                )
             case .file: (S_IFREG | mode_t(attributes.permissions), names[node] ?? 0, tree.size(of: node))
             case .symlink: (S_IFLNK | 0o777, names[node] ?? 0, tree.size(of: node))
             }
@@ -269,6 +277,8 @@ final class MountedTree {
             && found.st_mtim.tv_sec == Int(attributes.modified) && found.st_mtim.tv_nsec == 0
             && found.st_atim.tv_sec == found.st_mtim.tv_sec && found.st_ctim.tv_sec == found.st_mtim.tv_sec
             && (size == nil || UInt64(found.st_size) == size)
-        if !asExpected { Issue.record("\(path) is \(found), and should be \(attributes), \(links) links, \(size ?? 0)") }
+        if !asExpected {
+            Issue.record("\(path) is \(found), and should be \(attributes), \(links) links, \(size ?? 0)")
+        }
     }
 }

@@ -1,11 +1,12 @@
+import SystemPackage
+
+@testable import ImageKit
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
-import SystemPackage
-
-@testable import ImageKit
 
 /// A folder with `nix/store` in it, for one test; removed when the test is done.
 final class TemporaryStore: Sendable {

@@ -12,7 +12,9 @@ struct SmallClosure: Sendable {
         .removingLastComponent()
 
     /// The one that tests share.
-    static let shared = Result { try SmallClosure(at: FilePath(NSTemporaryDirectory()).appending("mkpiimg-small-\(getpid())")) }
+    static let shared = Result {
+        try SmallClosure(at: FilePath(NSTemporaryDirectory()).appending("mkpiimg-small-\(getpid())"))
+    }
 
     /// Makes a closure of a test's own, to be changed.
     init(at folder: FilePath) throws {

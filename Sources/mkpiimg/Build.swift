@@ -40,9 +40,9 @@ struct Build: ParsableCommand {
         }
         let summary = BuildSummary(plan, report, seconds: display.elapsed, out: output.out)
         if output.json {
-            print(summary.json)
+            try failing { () throws(ImageError) in try StandardOutput.write(summary.json + "\n") }
         } else if output.plan {
-            print(summary.text, terminator: "")
+            try failing { () throws(ImageError) in try StandardOutput.write(summary.text) }
         } else if output.progress != .none {
             StandardError.write(summary.text)
         }

@@ -129,6 +129,7 @@ struct OutputOptions: ParsableArguments {
     var out: String?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "zstd's compression level (\(ZstdParameters.levels.lowerBound) to \(ZstdParameters.levels.upperBound)).",
             valueName: "n"))

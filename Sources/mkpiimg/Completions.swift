@@ -1,4 +1,5 @@
 import ArgumentParser
+import ImageKit
 
 /// `mkpiimg completions`: what a shell needs to complete this program's arguments.
 struct Completions: ParsableCommand {
@@ -17,6 +18,8 @@ struct Completions: ParsableCommand {
         guard let shell = CompletionShell(rawValue: shell) else {
             throw ValidationError("there are completions for bash, zsh and fish")
         }
-        print(MkPiImg.completionScript(for: shell))
+        try failing { () throws(ImageError) in
+            try StandardOutput.write(MkPiImg.completionScript(for: shell) + "\n")
+        }
     }
 }

@@ -34,9 +34,9 @@ enum StandardError {
         }
     }
 
-    /// Leaves a progress bar standing where it is.
+    /// Leaves a progress bar standing where it is, unless something is being written right now.
     static func endLine() {
-        hasBar.withLock { hasBar in
+        _ = hasBar.withLockIfAvailable { hasBar in
             if hasBar { put("\n") }
             hasBar = false
         }

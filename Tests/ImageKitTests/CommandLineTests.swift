@@ -203,16 +203,32 @@ import Testing
         }
     }
 
+    @Test func closedDescriptorsDoNoHarm() throws {
+        let small = try SmallClosure.shared.get()
+        let folder = try ScratchFolder()
+        let arguments = ["-", Self.program] + options(small)
+        let quiet = try Judge.run(
+            "bash", ["-c", "\"$@\" --out \(folder.path)/x.img 2>&- <&- && sha256sum \(folder.path)/x.img"] + arguments)
+        #expect(quiet.said.hasPrefix(ImageTests.golden), "\(quiet.said)")
+        let mute = try Judge.run("bash", ["-c", "\"$@\" --progress none --plan --json >&-"] + arguments)
+        #expect(mute.status == 1 && mute.said.contains("standard output"), "\(mute.said)")
+        let limited = try Judge.run(
+            "bash", ["-c", "ulimit -f 10; \"$@\" --progress none --out \(folder.path)/y.img.zst"] + arguments)
+        #expect(limited.status == 1 && limited.said.contains("y.img.zst"), "\(limited.said)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["x.img"])
+    }
+
     @Test func signalsLeaveNothingBehind() throws {
         let small = try SmallClosure.shared.get()
         let folder = try ScratchFolder()
         let target = folder.path + "/pi.img.zst"
         for (signal, delay) in [("INT", "0.2"), ("TERM", "0.4"), ("INT", "0.5"), ("TERM", "0.6")] {
+            // Whoever runs the tests may ignore the signals, which the program would respect.
             let command = """
-                "$@" --level 19 --progress none --out \(target) & sleep \(delay); kill -\(signal) $!; wait $!
+                env --default-signal=INT,TERM "$@" --level 19 --progress none --out \(target) &
+                sleep \(delay); kill -\(signal) $!; wait $!
                 """
-            // An interactive shell's children take SIGINT; a script's ignore it, so job control is switched on.
-            let run = try Judge.run("bash", ["-mc", command, "-", Self.program] + options(small))
+            let run = try Judge.run("bash", ["-c", command, "-", Self.program] + options(small))
             #expect(run.status == (signal == "INT" ? 130 : 143), "\(run.status) \(run.said)")
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
         }

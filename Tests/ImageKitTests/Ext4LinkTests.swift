@@ -161,4 +161,24 @@ import Testing
             #expect(try Ext4Judge.names(in: folder.descriptor).count == count)
         }
     }
+
+    /// So many files that look alike at first that they are not compared one with another.
+    @Test func manyThatDifferLate() throws {
+        var tree = FileTree()
+        var children: [(name: [UInt8], node: FileTree.NodeID)] = []
+        for index in 0..<60 {
+            var content = [UInt8](repeating: 7, count: 9000)
+            content[8000] = UInt8(index % 20)
+            let node = tree.addFile(content, FileTree.Attributes(permissions: 0o444))
+            children.append((Array("file \(index)".utf8), node))
+        }
+        tree.root = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o555))
+        let savings = try tree.joinLinks(under: tree.root, .byContent(threads: 2))
+        #expect(savings.names == 40)
+        for (name, node) in tree.children(of: tree.root) {
+            let number = Int(String(decoding: name.dropFirst(5), as: UTF8.self)) ?? 0
+            guard case .bytes(let content) = tree.content(of: node) else { continue }
+            #expect(content.dropFirst(8000).first == UInt8(number % 20))
+        }
+    }
 }

@@ -108,6 +108,50 @@ import Testing
         }
     }
 
+    @Test func takesFirmwareFromTheClosure() throws {
+        let folder = try ScratchFolder()
+        let own = try SmallClosure(at: FilePath(folder.path).appending("small"))
+        let boot = try own.path("-linux-6.6.30").appending("share/raspberrypi/boot").string
+        let added = try Judge.run(
+            "bash",
+            [
+                "-euc",
+                "chmod u+w \"${1%/share*}\"; mkdir -p \"$1/overlays\"; echo firmware >\"$1/start4.elf\"; "
+                    + "ln -s /nix/store/\"$2\"/etc/os-release \"$1/config.txt\"", "-", boot,
+                try own.path("-etc").lastComponent?.string ?? "",
+            ])
+        try #require(added.status == 0, "\(added.said)")
+        var recipe = own.recipe
+        recipe.firmware = []
+        func firmware() throws -> FirmwareTree {
+            let layout = try ImageLayout(recipe)
+            return try FirmwareTree(
+                folders: recipe.firmware, closure: layout.closure, in: recipe.store, toplevel: layout.toplevel,
+                boot: .extlinux, progress: nil)
+        }
+        #expect(try firmware().sources.map(\.string) == [boot])
+        #expect(try firmware().tree.node(at: "/start4.elf") != nil)
+        // A link into the store is followed in the store that was given, not in the host's.
+        let config = try #require(firmware().tree.node(at: "/config.txt"))
+        #expect(try firmware().tree.size(of: config) == 28)
+        // Folders that are named take its place; of two, the later one wins, and links are followed.
+        let one = folder.path + "/one", two = folder.path + "/two"
+        let made = try Judge.run(
+            "bash",
+            [
+                "-euc",
+                "mkdir -p $1/overlays $2/overlays; echo 1 >$1/config.txt; echo 22 >$2/config.txt; "
+                    + "echo a >$1/overlays/a.dtbo; ln -s ../config.txt $2/overlays/b.dtbo", "-", one, two,
+            ])
+        try #require(made.status == 0, "\(made.said)")
+        recipe.firmware = [FilePath(one), FilePath(two)]
+        let tree = try firmware().tree
+        #expect(try tree.size(of: #require(tree.node(at: "/config.txt"))) == 3)
+        #expect(tree.node(at: "/overlays/a.dtbo") != nil)
+        #expect(tree.node(at: "/overlays/b.dtbo").map { tree.kind(of: $0) } == .file)
+        #expect(tree.node(at: "/start4.elf") == nil)
+    }
+
     @Test func theMenuIsWhatUBootExpects() throws {
         let small = try SmallClosure.shared.get()
         let layout = try ImageLayout(small.recipe)

@@ -9,18 +9,17 @@ import SystemPackage
 /// What lies on the firmware partition: the folders that were named, one over the other, or what the closure brings.
 struct FirmwareTree {
     private(set) var tree = FileTree()
-    /// Where it came from, for the summary.
-    private(set) var sources: [FilePath]
+    /// The folders it came from.
+    let sources: [FilePath]
 
     /// - Parameter folders: later ones win. Symbolic links in them are followed, as FAT has none.
     init(
         folders: [FilePath], closure: Closure, in store: StoreLocation, toplevel: Toplevel?, boot: BootStyle,
         progress: Progress?
     ) throws(ImageError) {
-        sources = folders
-        if folders.isEmpty {
-            sources = try Self.foldersInClosure(closure, store, toplevel)
-            if sources.isEmpty, boot != .none {
+        sources = try folders.isEmpty ? Self.foldersInClosure(closure, store, toplevel) : folders
+        if sources.isEmpty {
+            if boot != .none {
                 throw ImageError(
                     .notFound, "there is nothing to put on the firmware partition",
                     reason:
@@ -37,8 +36,15 @@ struct FirmwareTree {
                     remedy: "give --firmware a folder with the files for the firmware partition")
             }
             var links = FileTree.HostLinks()
-            let node = try tree.scan(
-                folder, rules: FileTree.ScanRules(metadata: .host, links: .follow), links: &links, progress: progress)
+            // A link in the store leads to the store that is given, whatever the host has at that path.
+            let isStores = folders.isEmpty
+            let rules = FileTree.ScanRules(
+                metadata: .host,
+                links: .follow { (link) throws(ImageError) in
+                    if isStores { return try store.follow(link).physical }
+                    return (try? store.follow(link).physical) ?? Self.resolve(link)
+                })
+            let node = try tree.scan(folder, rules: rules, links: &links, progress: progress)
             root = try tree.merge(root, with: node)
         }
         tree.root = root
@@ -58,6 +64,13 @@ struct FirmwareTree {
         let folder = try store.follow(link).physical
         let signs = ["config.txt", "bootcode.bin", "start4.elf", "u-boot.bin"]
         return signs.contains { exists(folder.appending($0)) } ? [folder] : []
+    }
+
+    /// Where the system says that a path leads; the path itself where it leads nowhere.
+    private static func resolve(_ path: FilePath) -> FilePath {
+        guard let resolved = realpath(path.string, nil) else { return path }
+        defer { free(resolved) }
+        return FilePath(platformString: resolved)
     }
 
     private static func isFolder(_ path: FilePath) -> Bool {

@@ -190,11 +190,3 @@ struct Ext4Geometry: Sendable, Hashable {
     /// The journal's blocks for a filesystem of that many, as mke2fs chooses them: 64 MiB from 1 GiB up, 16 MiB below.
     static func journalBlocks(for blocks: UInt64) -> UInt64 { blocks >= 1 << 18 ? 16_384 : 4096 }
 }
-
-extension UInt64 {
-    /// The product, or the largest number there is.
-    func multipliedClamping(by factor: UInt64) -> UInt64 {
-        let (product, overflow) = multipliedReportingOverflow(by: factor)
-        return overflow ? .max : product
-    }
-}

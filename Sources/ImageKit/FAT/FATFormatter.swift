@@ -183,7 +183,7 @@ public enum FATFormatter {
         let bytes = Array(label.utf8)
         func refuse(_ reason: String, _ remedy: String) -> ImageError {
             ImageError(
-                .invalidInput, "a FAT filesystem cannot have the label '\(ImageError.printable(label))'",
+                .invalidInput, "a FAT filesystem cannot have the label '\(label)'",
                 reason: reason, remedy: remedy)
         }
         guard bytes.count <= 11 else { throw refuse("it has \(bytes.count) bytes and 11 is the limit", "shorten it") }

@@ -115,7 +115,7 @@ struct FATPlan {
                 let above = path().isEmpty ? "" : path() + "/"
                 throw ImageError(
                     .invalidInput, "a FAT filesystem cannot hold both names", path: above + other.text,
-                    reason: "it does not tell '\(ImageError.printable(name.text))' from it, as upper and lower case "
+                    reason: "it does not tell '\(name.text)' from it, as upper and lower case "
                         + "are the same to it",
                     remedy: "rename one of them")
             }

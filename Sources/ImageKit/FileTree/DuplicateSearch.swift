@@ -1,3 +1,4 @@
+import Crypto
 import Synchronization
 
 /// Finds files with the same content: by size and executable bit, then by a fingerprint of the first block, then by
@@ -47,7 +48,7 @@ struct DuplicateSearch {
         while start < candidates.count {
             var end = start + 1
             while end < candidates.count, candidates[end].isAlike(candidates[start]) { end += 1 }
-            if end - start > 1 { try compare(start..<end, into: &classes) }
+            if end - start > 1 { try compare(start..<end, progress: progress, into: &classes) }
             start = end
         }
     }
@@ -96,23 +97,40 @@ struct DuplicateSearch {
         for index in candidates.indices { candidates[index].fingerprint = fingerprints[index] }
     }
 
-    /// Divides candidates that look alike into classes of equal content.
-    private func compare(_ range: Range<Int>, into classes: inout [UInt32]) throws(ImageError) {
+    /// Divides candidates that look alike into classes of equal content. A few are compared with each other; of many, each
+    /// is compared with the one that has the same digest.
+    private func compare(
+        _ range: Range<Int>, progress: Progress?, into classes: inout [UInt32]
+    ) throws(ImageError) {
         var representatives: [FileTree.NodeID] = []
+        var byDigest: [[UInt8]: FileTree.NodeID] = [:]
         for candidate in candidates[range] {
+            try progress?.checkCancelled()
+            var rivals = representatives
+            var digest: [UInt8] = []
+            if representatives.count >= Self.mostCompared {
+                if byDigest.isEmpty {
+                    for node in representatives { byDigest[try tree.digest(of: node, size: candidate.size)] = node }
+                }
+                digest = try tree.digest(of: candidate.node, size: candidate.size)
+                rivals = byDigest[digest].map { [$0] } ?? []
+            }
             var match: FileTree.NodeID?
-            for representative in representatives
-            where try tree.haveSameContent(representative, candidate.node, size: candidate.size) {
-                match = representative
+            for rival in rivals where try tree.haveSameContent(rival, candidate.node, size: candidate.size) {
+                match = rival
                 break
             }
             if let match {
                 classes[Int(candidate.node.index)] = match.index
             } else {
                 representatives.append(candidate.node)
+                if !digest.isEmpty { byDigest[digest] = candidate.node }
             }
         }
     }
+
+    /// Different contents that look alike, up to which each new one is compared with all.
+    private static let mostCompared = 4
 }
 
 extension FileTree {
@@ -150,5 +168,18 @@ extension FileTree {
             offset += UInt64(count)
         }
         return true
+    }
+
+    fileprivate func digest(of node: NodeID, size: UInt64) throws(ImageError) -> [UInt8] {
+        var hash = SHA256()
+        var buffer = [UInt8](repeating: 0, count: Int(min(1 << 18, size)))
+        var offset: UInt64 = 0
+        while offset < size {
+            let count = Int(min(UInt64(buffer.count), size - offset))
+            try read(node, count: count, at: offset, into: &buffer)
+            hash.update(data: buffer[..<count])
+            offset += UInt64(count)
+        }
+        return Array(hash.finalize())
     }
 }

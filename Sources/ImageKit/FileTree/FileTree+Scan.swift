@@ -20,8 +20,9 @@ extension FileTree {
         public enum Links: Sendable {
             /// A symbolic link.
             case keep
-            /// What it points to: for filesystems that have no links.
-            case follow
+            /// What it points to: for filesystems that have no links. The function says where a path with links in it
+            /// leads on this machine, which is not what the system says for a store that lies elsewhere.
+            case follow(@Sendable (FilePath) throws(ImageError) -> FilePath)
         }
         /// See ``Metadata``.
         public var metadata: Metadata
@@ -76,26 +77,21 @@ private struct HostScanner {
         var children: [(name: [UInt8], node: FileTree.NodeID)] = []
         var status: stat
         var name: [UInt8]
-        var pathLength: Int
+        var path: [UInt8]
     }
 
     mutating func scan(_ top: FilePath) throws(ImageError) -> FileTree.NodeID {
-        var path = top.bytes
         var status = stat()
-        try Self.status(of: path, follow: rules.links == .follow, into: &status)
-        guard status.st_mode & S_IFMT == S_IFDIR else {
-            let name = top.lastComponent.map { Array($0.string.utf8) } ?? []
-            let folder = tree.hostFiles.addRoot(top.removingLastComponent())
-            return try leaf(name, in: folder, path: path, status)
-        }
+        let path = try place(top.bytes, &status)
+        guard status.st_mode & S_IFMT == S_IFDIR else { return try leaf(path, status) }
         var levels = [
             Level(
-                folder: tree.hostFiles.addRoot(top), pending: try Self.names(in: path), status: status, name: [],
-                pathLength: path.count)
+                folder: tree.hostFiles.addRoot(FilePath(bytes: path)), pending: try Self.names(in: path),
+                status: status,
+                name: [], path: path)
         ]
         while true {
             let depth = levels.count - 1
-            path.removeSubrange(levels[depth].pathLength...)
             guard let name = levels[depth].pending.popLast() else {
                 let level = levels.removeLast()
                 let node = try tree.addDirectory(level.children, attributes(level.status))
@@ -103,26 +99,46 @@ private struct HostScanner {
                 levels[depth - 1].children.append((level.name, node))
                 continue
             }
-            if path.last != 0x2F { path.append(0x2F) }
-            path += name
-            try Self.status(of: path, follow: rules.links == .follow, into: &status)
+            let named = levels[depth].path + (levels[depth].path.last == 0x2F ? [] : [0x2F]) + name
+            let path = try place(named, &status)
             progress?.advance()
             if status.st_mode & S_IFMT == S_IFDIR {
-                if rules.links == .follow, levels.contains(where: { $0.status.isSameFile(as: status) }) {
+                if case .follow = rules.links, levels.contains(where: { $0.status.isSameFile(as: status) }) {
                     throw ImageError(
-                        .invalidInput, "a symbolic link leads back to a folder it lies in", path: Self.string(path),
+                        .invalidInput, "a symbolic link leads back to a folder it lies in", path: Self.string(named),
                         remedy: "remove the link")
                 }
                 try progress?.checkCancelled()
+                let folder =
+                    path == named
+                    ? tree.hostFiles.addFolder(name, in: levels[depth].folder)
+                    : tree.hostFiles.addRoot(FilePath(bytes: path))
                 levels.append(
                     Level(
-                        folder: tree.hostFiles.addFolder(name, in: levels[depth].folder),
-                        pending: try Self.names(in: path), status: status, name: name, pathLength: path.count))
+                        folder: folder, pending: try Self.names(in: path), status: status, name: name, path: path))
             } else {
-                let node = try leaf(name, in: levels[depth].folder, path: path, status)
+                let node =
+                    try path == named
+                    ? leaf(name, in: levels[depth].folder, path: path, status) : leaf(path, status)
                 levels[depth].children.append((name, node))
             }
         }
+    }
+
+    /// Where a path really is, with links followed where the rules say so, and what is there.
+    private func place(_ path: [UInt8], _ status: inout stat) throws(ImageError) -> [UInt8] {
+        try Self.status(of: path, into: &status)
+        guard case .follow(let resolve) = rules.links, status.st_mode & S_IFMT == S_IFLNK else { return path }
+        let target = try resolve(FilePath(bytes: path)).bytes
+        try Self.status(of: target, into: &status)
+        return target
+    }
+
+    /// A file by its whole path.
+    private mutating func leaf(_ path: [UInt8], _ status: stat) throws(ImageError) -> FileTree.NodeID {
+        let whole = FilePath(bytes: path)
+        let folder = tree.hostFiles.addRoot(whole.removingLastComponent())
+        return try leaf(path.split(separator: 0x2F).last.map { Array($0) } ?? [], in: folder, path: path, status)
     }
 
     private mutating func leaf(
@@ -162,27 +178,17 @@ private struct HostScanner {
 
     // MARK: System calls
 
-    private static func status(of path: [UInt8], follow: Bool, into status: inout stat) throws(ImageError) {
-        let code = withCString(path) { fstatat(AT_FDCWD, $0, &status, follow ? 0 : AT_SYMLINK_NOFOLLOW) }
-        if code != 0 { throw .system(Errno(rawValue: errno), "cannot read", path: FilePath(string(path))) }
+    private static func status(of path: [UInt8], into status: inout stat) throws(ImageError) {
+        if withCString(path, { lstat($0, &status) }) != 0 {
+            throw .system(Errno(rawValue: errno), "cannot read", path: FilePath(bytes: path))
+        }
     }
 
-    /// The names in a folder, in no order, without `.` and `..`.
+    /// The names in a folder, the last one first.
     private static func names(in path: [UInt8]) throws(ImageError) -> [[UInt8]] {
-        guard let folder = withCString(path, { opendir($0) }) else {
-            throw .system(Errno(rawValue: errno), "cannot read the folder", path: FilePath(string(path)))
-        }
-        defer { closedir(folder) }
-        var names: [[UInt8]] = []
-        while true {
-            errno = 0
-            guard let entry = readdir(folder) else {
-                let code = errno
-                if code == 0 { return names }
-                throw .system(Errno(rawValue: code), "cannot read the folder", path: FilePath(string(path)))
-            }
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            if name != [0x2E], name != [0x2E, 0x2E] { names.append(name) }
+        switch withCString(path, { DirectoryNames.read(path: $0) }) {
+        case .success(let names): return (0..<names.count).reversed().map { names[$0] }
+        case .failure(let code): throw .system(code, "cannot read the folder", path: FilePath(bytes: path))
         }
     }
 
@@ -196,7 +202,7 @@ private struct HostScanner {
             }
             count = max(0, code)
         }
-        if code < 0 { throw .system(Errno(rawValue: errno), "cannot read the link", path: FilePath(string(path))) }
+        if code < 0 { throw .system(Errno(rawValue: errno), "cannot read the link", path: FilePath(bytes: path)) }
         guard code < 4096 else {
             throw ImageError(
                 .doesNotFit, "cannot store the link", path: string(path),

@@ -18,12 +18,16 @@ public struct TreeSketch: Sendable {
     /// - Throws: when the path is not absolute or has `..` in it, or something is there already, or a part of the way is
     ///   no folder of this sketch.
     public mutating func put(_ node: FileTree.NodeID, at path: String) throws(ImageError) {
+        guard path.utf8.count < 4096 else {
+            throw ImageError(
+                .invalidInput, "cannot put a file at a path of \(path.utf8.count) bytes", reason: "4,095 is the limit")
+        }
         let parts = path.utf8.split(separator: UInt8(ascii: "/")).map(Array.init)
         guard path.utf8.first == UInt8(ascii: "/"), !parts.isEmpty, !parts.contains([0x2E]),
             !parts.contains([0x2E, 0x2E])
         else {
             throw ImageError(
-                .invalidInput, "cannot put a file at", path: path, reason: "it is not an absolute path",
+                .invalidInput, "cannot put a file at", path: path, reason: "it is no absolute path of a file",
                 remedy: "write it from the root on, without '..'")
         }
         try put(node, at: parts[...], path)

@@ -25,12 +25,17 @@ public struct ImageLayout: Sendable {
 
     /// Plans the image that a recipe asks for.
     public init(_ recipe: ImageRecipe, progress: Progress? = nil) throws(ImageError) {
+        // What can be known to be wrong at once is not found after minutes of hashing.
+        try Self.check(recipe)
+        let options = try Ext4Options(
+            label: recipe.rootLabel, uuid: recipe.rootUUID, slack: recipe.rootSlack,
+            reservedPercent: recipe.reservedPercent, size: recipe.rootSize)
         var roots: [StorePath] = []
         for argument in recipe.closures { roots.append(try recipe.store.resolve(argument)) }
         let threads = max(1, recipe.threads)
         let closure = try Closure.load(
             roots: roots, from: recipe.source, store: recipe.store, threads: threads, progress: progress)
-        let toplevel = try Toplevel.find(in: roots, of: recipe.store)
+        let toplevel = recipe.boot == .none ? nil : try Toplevel.find(in: roots, of: recipe.store)
         // Firmware first: when it is missing, nobody should wait for the store to be scanned.
         let firmware = try FirmwareTree(
             folders: recipe.firmware, closure: closure, in: recipe.store, toplevel: toplevel, boot: recipe.boot,
@@ -38,10 +43,6 @@ public struct ImageLayout: Sendable {
         let firmwareMap = try FATFormatter.layOut(
             firmware.tree,
             options: FATOptions(label: recipe.firmwareLabel, serial: recipe.diskID, size: recipe.firmwareSize))
-        let options = try Ext4Options(
-            label: recipe.rootLabel, uuid: recipe.rootUUID, slack: recipe.rootSlack,
-            reservedPercent: recipe.reservedPercent, size: recipe.rootSize)
-        try Self.check(recipe)
         let root = try RootTree(
             closure, in: recipe.store, toplevel: toplevel, boot: recipe.boot, registrationPath: recipe.registrationPath,
             links: recipe.deduplicates ? .byContent(threads: threads) : .asScanned, progress: progress)
@@ -78,7 +79,7 @@ public struct ImageLayout: Sendable {
         guard recipe.gap >= mebibyte, recipe.gap % mebibyte == 0, recipe.gap <= 1 << 40 else {
             throw ImageError(
                 .invalidInput, "the gap before the first partition cannot be \(ByteSize.format(recipe.gap))",
-                reason: "it must be a multiple of 1 MiB, and at least that", remedy: "choose another --gap")
+                reason: "it must be a multiple of 1 MiB, from that to 1 TiB", remedy: "choose another --gap")
         }
     }
 }

@@ -45,6 +45,6 @@ public struct ImageRecipe: Sendable {
         self.closures = closures
     }
 
-    /// Processors of this machine: a good number of threads.
+    /// Processors of this machine that are at work: a good number of threads.
     public static var processors: Int { Threads.processors }
 }

@@ -34,8 +34,8 @@ public struct Toplevel: Sendable, Hashable {
     /// - Throws: when it is a system, but something it names is missing or not in the store, or a text in it is not one
     ///   line of UTF-8.
     public init?(_ path: StorePath, in store: StoreLocation) throws(ImageError) {
-        let top = try store.follow(store.physical(path))
-        guard top.subPath.isEmpty else { return nil }
+        // A store path may be a link to anywhere; then it is no system.
+        guard let top = try? store.follow(store.physical(path)), top.subPath.isEmpty else { return nil }
         for name in ["init", "nixos-version", "kernel"] where !Self.has(name, in: top) { return nil }
         self.path = top.path
         kernel = try store.follow(top.physical.appending("kernel"))

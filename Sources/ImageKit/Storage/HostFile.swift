@@ -17,7 +17,8 @@ struct HostFile: ~Copyable {
     init(_ file: HostFiles.FileID, of files: HostFiles, isChecked: Bool = true) throws(ImageError) {
         let path = files.pathBytes(of: file)
         let expected = files.identity(of: file)
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        // Should it have become a pipe since it was planned, opening must not wait for a writer.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             throw .system(Errno(rawValue: errno), "cannot open", path: FilePath(platformString: path))
         }

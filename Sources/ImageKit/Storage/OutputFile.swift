@@ -55,7 +55,7 @@ struct OutputFile: ~Copyable {
     func freeBytes() -> UInt64? {
         var status = statvfs()
         guard fstatvfs(descriptor, &status) == 0 else { return nil }
-        return UInt64(status.f_bavail) * UInt64(status.f_frsize)
+        return UInt64(status.f_bavail).multipliedClamping(by: UInt64(status.f_frsize))
     }
 
     // MARK: Names
@@ -93,14 +93,17 @@ struct OutputFile: ~Copyable {
         guard stat(folder.string, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
             throw ImageError(
                 .notFound, "cannot write the image to", path: path.string,
-                reason: "the folder '\(ImageError.printable(folder.string))' does not exist", remedy: "create it first")
+                reason: "the folder '\(folder.string)' does not exist", remedy: "create it first")
         }
         return target
     }
 
     private static func create(beside target: FilePath) throws(ImageError) -> (Int32, FilePath) {
         let folder = folder(of: target)
-        let prefix = ".\(target.lastComponent?.string ?? "").mkpiimg-"
+        // A name may have 255 bytes, of which the temporary one needs some for itself.
+        var name = target.lastComponent?.string ?? ""
+        while name.utf8.count > 220 { name.removeLast() }
+        let prefix = ".\(name).mkpiimg-"
         removeLeftovers(in: folder, prefix: prefix)
         while true {
             let number = String(UInt32.random(in: .min ... .max), radix: 16)
@@ -114,23 +117,20 @@ struct OutputFile: ~Copyable {
                 if code == .fileExists { continue }
                 throw .system(code, "cannot create a file in", path: folder)
             }
-            // Another build may have taken it for a leftover in the moment before it was locked.
+            // Another build may have taken it for a leftover in the moment before it was locked. (A filesystem without
+            // locks has no such builds either: they cannot lock it.)
             var status = stat()
-            if flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &status) == 0, status.st_nlink > 0 {
-                return (descriptor, temporary)
-            }
+            let isTaken = flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
+            if !isTaken, fstat(descriptor, &status) == 0, status.st_nlink > 0 { return (descriptor, temporary) }
             close(descriptor)
             TemporaryFiles.forget(temporary)
         }
     }
 
     private static func removeLeftovers(in folder: FilePath, prefix: String) {
-        guard let entries = opendir(folder.string) else { return }
-        defer { closedir(entries) }
-        while let entry = readdir(entries) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
+        guard case .success(let names) = DirectoryNames.read(path: folder.string) else { return }
+        for index in 0..<names.count {
+            let name = String(decoding: names[index], as: UTF8.self)
             guard name.hasPrefix(prefix), name.hasSuffix(".tmp") else { continue }
             let path = folder.appending(name).string
             let descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)

@@ -53,17 +53,17 @@ public struct ImageError: Error, Sendable, Hashable {
 }
 
 extension ImageError: CustomStringConvertible {
-    /// One line: message, path in quotes, offset, reason, remedy. Control characters in the path are shown escaped.
+    /// One line: message, path in quotes, offset, reason, remedy. Control characters are shown escaped.
     public var description: String {
         var text = message
-        if let path { text += " '\(Self.printable(path))'" }
+        if let path { text += " '\(path)'" }
         if let offset { text += " at byte \(offset)" }
         if let reason { text += ": \(reason)" }
         if let remedy { text += "; \(remedy)" }
-        return text
+        return Self.printable(text)
     }
 
-    /// A path as it can be shown on a terminal: control characters never reach it.
+    /// A text as it can be shown on a terminal: control characters never reach it.
     static func printable(_ text: String) -> String {
         var shown = ""
         for scalar in text.unicodeScalars {

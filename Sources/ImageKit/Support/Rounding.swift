@@ -5,3 +5,11 @@ extension BinaryInteger {
     /// This number divided by `unit`, rounded up.
     func dividedRoundingUp(by unit: Self) -> Self { (self + unit - 1) / unit }
 }
+
+extension UInt64 {
+    /// The product, or the largest number there is.
+    func multipliedClamping(by factor: UInt64) -> UInt64 {
+        let (product, overflow) = multipliedReportingOverflow(by: factor)
+        return overflow ? .max : product
+    }
+}

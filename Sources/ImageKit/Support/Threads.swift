@@ -43,14 +43,22 @@ struct Threads: ~Copyable {
         for handle in handles { pthread_join(handle, nil) }
     }
 
-    /// Processors this process may use.
+    /// Processors of this machine that are at work.
     static var processors: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
 }
 
-/// Runs `body` on `count` threads at once and returns when all are done.
+/// Runs `body` on up to `count` threads at once (as many as the system gives) and returns when all are done.
 func onThreads(_ count: Int, _ body: @escaping @Sendable () -> Void) throws(ImageError) {
     if count <= 1 { return body() }
     var threads = Threads()
-    for _ in 0..<count { try threads.start(body) }
+    for index in 0..<count {
+        do throws(ImageError) {
+            try threads.start(body)
+        } catch {
+            // Fewer do the same work.
+            if index == 0 { throw error }
+            break
+        }
+    }
     threads.join()
 }

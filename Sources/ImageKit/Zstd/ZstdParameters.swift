@@ -22,9 +22,9 @@ public struct ZstdParameters: Sendable, Hashable {
     /// Parameters for a level.
     ///
     /// The default level is not zstd's own 3 but as strong and cheaper on closures: the fastest match finder with
-    /// a table that fits a core's cache, and a search for long matches over the whole frame, which shared libraries and
-    /// catalogues have many of. `Benchmarks/` says what was measured. Other levels are zstd's, with a window over the
-    /// whole frame. No window is over 2^27 bytes, so every decoder takes the image.
+    /// a table that fits a core's cache, and a search for long matches in a window of 16 MiB, which shared libraries and
+    /// catalogues have many of. `Benchmarks/` says what was measured. Other levels are zstd's, from 4 on with a
+    /// window of 16 MiB. No window is over 2^27 bytes, so every decoder takes the image.
     public init(level: Int = defaultLevel) {
         self.level = level
         settings =

@@ -14,7 +14,15 @@ struct DirectoryNames {
     /// Reads an open folder. The descriptor stays open, and its position is not touched.
     static func read(_ descriptor: Int32) -> Result<DirectoryNames, Errno> {
         // Another open file of the same folder, since closedir closes what it was given.
-        let own = openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        read(taking: openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+    }
+
+    /// Reads the folder at a path.
+    static func read(path: UnsafePointer<CChar>) -> Result<DirectoryNames, Errno> {
+        read(taking: open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+    }
+
+    private static func read(taking own: Int32) -> Result<DirectoryNames, Errno> {
         guard own >= 0 else { return .failure(Errno(rawValue: errno)) }
         guard let stream = fdopendir(own) else {
             let code = errno

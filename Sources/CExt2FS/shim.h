@@ -7,6 +7,4 @@
 /* The error codes are macros whose values do not fit what the importer takes for an int. */
 static inline errcode_t mk_et_magic_io_channel(void) { return EXT2_ET_MAGIC_IO_CHANNEL; }
 static inline errcode_t mk_et_magic_io_manager(void) { return EXT2_ET_MAGIC_IO_MANAGER; }
-static inline errcode_t mk_et_short_read(void) { return EXT2_ET_SHORT_READ; }
-static inline errcode_t mk_et_no_memory(void) { return EXT2_ET_NO_MEMORY; }
 static inline errcode_t mk_et_invalid_argument(void) { return EXT2_ET_INVALID_ARGUMENT; }

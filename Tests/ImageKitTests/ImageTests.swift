@@ -134,6 +134,15 @@ import Testing
         // A link into the store is followed in the store that was given, not in the host's.
         let config = try #require(firmware().tree.node(at: "/config.txt"))
         #expect(try firmware().tree.size(of: config) == 28)
+        // So is a link on the way there.
+        let moved = try Judge.run(
+            "bash",
+            [
+                "-euc", "cd \"$1\"; chmod -R u+w .; mv share real; ln -s \"/nix/store/${1##*/}/real\" share", "-",
+                own.path("-linux-6.6.30").string,
+            ])
+        try #require(moved.status == 0, "\(moved.said)")
+        #expect(try firmware().tree.node(at: "/start4.elf") != nil)
         // Folders that are named take its place; of two, the later one wins, and links are followed.
         let one = folder.path + "/one", two = folder.path + "/two"
         let made = try Judge.run(

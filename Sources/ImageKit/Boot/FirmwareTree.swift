@@ -18,15 +18,12 @@ struct FirmwareTree {
         progress: Progress?
     ) throws(ImageError) {
         sources = try folders.isEmpty ? Self.foldersInClosure(closure, store, toplevel) : folders
-        if sources.isEmpty {
-            if boot != .none {
-                throw ImageError(
-                    .notFound, "there is nothing to put on the firmware partition",
-                    reason:
-                        "no path of the closure has 'share/raspberrypi/boot', and the toplevel's 'firmware' holds no "
-                        + "boot files",
-                    remedy: "give a folder with --firmware, or leave booting out with '--boot none'")
-            }
+        guard !sources.isEmpty || boot == .none else {
+            throw ImageError(
+                .notFound, "there is nothing to put on the firmware partition",
+                reason:
+                    "no path of the closure has 'share/raspberrypi/boot', and the toplevel's 'firmware' holds no boot files",
+                remedy: "give a folder with --firmware, or leave booting out with '--boot none'")
         }
         var root = try tree.addDirectory([], FileTree.Attributes(permissions: 0o755))
         for folder in sources {
@@ -55,8 +52,10 @@ struct FirmwareTree {
     private static func foldersInClosure(
         _ closure: Closure, _ store: StoreLocation, _ toplevel: Toplevel?
     ) throws(ImageError) -> [FilePath] {
-        let packaged = closure.paths.map { store.physical($0.path).appending("share/raspberrypi/boot") }.filter(
-            isFolder)
+        // Any part of that path may be a link into the store.
+        let packaged = closure.paths.compactMap { info in
+            try? store.follow(store.physical(info.path).appending("share/raspberrypi/boot")).physical
+        }.filter(isFolder)
         if !packaged.isEmpty { return packaged }
         guard let toplevel else { return [] }
         let link = store.physical(toplevel.path).appending("firmware")

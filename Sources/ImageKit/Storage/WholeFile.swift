@@ -1,0 +1,42 @@
+import SystemPackage
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Small files of the host, read whole.
+enum WholeFile {
+    /// The file's bytes, of which there may be at most `limit`.
+    ///
+    /// - Throws: ``ImageError/Code/invalidInput`` when there are more, or it is no regular file.
+    static func read(_ file: FilePath, atMost limit: Int) throws(ImageError) -> [UInt8] {
+        // Not blocking, in case it is a FIFO.
+        let descriptor = file.withPlatformString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
+        guard descriptor >= 0 else { throw .system(Errno(rawValue: errno), "cannot open", path: file) }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw .system(Errno(rawValue: errno), "cannot read", path: file) }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw ImageError(.invalidInput, "cannot read", path: file.string, reason: "it is not a regular file")
+        }
+        var bytes: [UInt8] = []
+        while bytes.count <= limit {
+            let offset = bytes.count
+            var count = 0
+            let chunk = [UInt8](unsafeUninitializedCapacity: min(1 << 16, limit + 1 - offset)) { buffer, used in
+                count = pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
+                used = max(0, count)
+            }
+            if count == 0 { return bytes }
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw .system(Errno(rawValue: errno), "cannot read", path: file)
+            }
+            bytes += chunk
+        }
+        throw ImageError(
+            .invalidInput, "cannot read", path: file.string, reason: "it has more than \(limit) bytes")
+    }
+}

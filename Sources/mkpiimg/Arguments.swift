@@ -60,3 +60,33 @@ extension FilePath: @retroactive ExpressibleByArgument {
 }
 
 extension BootStyle: ExpressibleByArgument {}
+
+/// A board, or all of an architecture, on the command line.
+struct BoardArgument: ExpressibleByArgument {
+    let boards: [Board]
+
+    init?(argument: String) {
+        guard let boards = Board.named(argument) else { return nil }
+        self.boards = boards
+    }
+
+    static var allValueStrings: [String] { Board.all.map(\.name) + Board.combinations }
+}
+
+extension MenuTimeout: ExpressibleByArgument {
+    public init?(argument: String) {
+        if argument == "none" {
+            self = .forever
+        } else {
+            guard let seconds = UInt32(argument), seconds <= 86_400 else { return nil }
+            self = .seconds(seconds)
+        }
+    }
+
+    public var defaultValueDescription: String {
+        switch self {
+        case .forever: "none"
+        case .seconds(let seconds): "\(seconds)"
+        }
+    }
+}

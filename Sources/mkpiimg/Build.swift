@@ -38,6 +38,7 @@ struct Build: ParsableCommand {
             defer { display.end() }
             (plan, report) = try failing { () throws(ImageError) in try build(progress) }
         }
+        for warning in plan.warnings { StandardError.write("warning: \(warning)\n") }
         let summary = BuildSummary(plan, report, seconds: display.elapsed, out: output.out)
         if output.json {
             try failing { () throws(ImageError) in try StandardOutput.write(summary.json + "\n") }

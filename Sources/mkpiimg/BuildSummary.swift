@@ -69,6 +69,7 @@ struct BuildSummary {
                     + "\"inodes\":\(plan.root.inodes),\"freeInodes\":\(plan.root.freeInodes)}"
             ),
             ("imageSize", "\(plan.map.size)"),
+            ("warnings", "[" + plan.warnings.map(Self.quote).joined(separator: ",") + "]"),
         ]
         if let report {
             fields.append(("outputSize", "\(report.outputSize)"))

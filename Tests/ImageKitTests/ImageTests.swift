@@ -101,7 +101,7 @@ import Testing
         let layout = try ImageLayout(recipe)
         for links in [FileTree.LinkRule.byContent(threads: 2), .asScanned] {
             let root = try RootTree(
-                layout.closure, in: recipe.store, toplevel: layout.toplevel, boot: .extlinux,
+                layout.closure, in: recipe.store, toplevel: layout.toplevel, boot: recipe.bootOptions,
                 registrationPath: recipe.registrationPath, links: links, progress: nil)
             let folder = try ScratchFolder()
             _ = try folder.judgedByKernel(root.tree)
@@ -117,23 +117,22 @@ import Testing
             [
                 "-euc",
                 "chmod u+w \"${1%/share*}\"; mkdir -p \"$1/overlays\"; echo firmware >\"$1/start4.elf\"; "
-                    + "ln -s /nix/store/\"$2\"/etc/os-release \"$1/config.txt\"", "-", boot,
+                    + "ln -s /nix/store/\"$2\"/etc/os-release \"$1/bootcode.bin\"", "-", boot,
                 try own.path("-etc").lastComponent?.string ?? "",
             ])
         try #require(added.status == 0, "\(added.said)")
-        var recipe = own.recipe
-        recipe.firmware = []
-        func firmware() throws -> FirmwareTree {
+        // The folder that is named has a config.txt, so that nothing more is demanded.
+        let recipe = own.recipe
+        func firmware() throws -> FileTree {
             let layout = try ImageLayout(recipe)
             return try FirmwareTree(
-                folders: recipe.firmware, closure: layout.closure, in: recipe.store, toplevel: layout.toplevel,
-                boot: .extlinux, progress: nil)
+                recipe.bootOptions, closure: layout.closure, in: recipe.store, toplevel: layout.toplevel, progress: nil
+            ).tree
         }
-        #expect(try firmware().sources.map(\.string) == [boot])
-        #expect(try firmware().tree.node(at: "/start4.elf") != nil)
+        #expect(try firmware().node(at: "/start4.elf") != nil)
         // A link into the store is followed in the store that was given, not in the host's.
-        let config = try #require(firmware().tree.node(at: "/config.txt"))
-        #expect(try firmware().tree.size(of: config) == 28)
+        let tree = try firmware()
+        #expect(try tree.size(of: #require(tree.node(at: "/bootcode.bin"))) == 28)
         // So is a link on the way there.
         let moved = try Judge.run(
             "bash",
@@ -142,8 +141,13 @@ import Testing
                 own.path("-linux-6.6.30").string,
             ])
         try #require(moved.status == 0, "\(moved.said)")
-        #expect(try firmware().tree.node(at: "/start4.elf") != nil)
-        // Folders that are named take its place; of two, the later one wins, and links are followed.
+        #expect(try firmware().node(at: "/start4.elf") != nil)
+    }
+
+    /// Of two folders, the later one wins, and links are followed.
+    @Test func laterFirmwareFoldersWin() throws {
+        let folder = try ScratchFolder()
+        let small = try SmallClosure.shared.get()
         let one = folder.path + "/one", two = folder.path + "/two"
         let made = try Judge.run(
             "bash",
@@ -153,19 +157,23 @@ import Testing
                     + "echo a >$1/overlays/a.dtbo; ln -s ../config.txt $2/overlays/b.dtbo", "-", one, two,
             ])
         try #require(made.status == 0, "\(made.said)")
+        var recipe = small.recipe
         recipe.firmware = [FilePath(one), FilePath(two)]
-        let tree = try firmware().tree
+        let layout = try ImageLayout(recipe)
+        let tree = try FirmwareTree(
+            recipe.bootOptions, closure: layout.closure, in: recipe.store, toplevel: layout.toplevel, progress: nil
+        ).tree
         #expect(try tree.size(of: #require(tree.node(at: "/config.txt"))) == 3)
         #expect(tree.node(at: "/overlays/a.dtbo") != nil)
         #expect(tree.node(at: "/overlays/b.dtbo").map { tree.kind(of: $0) } == .file)
-        #expect(tree.node(at: "/start4.elf") == nil)
+        #expect(tree.node(at: "/u-boot.bin") == nil)
     }
 
     @Test func theMenuIsWhatUBootExpects() throws {
         let small = try SmallClosure.shared.get()
         let layout = try ImageLayout(small.recipe)
         let root = try RootTree(
-            layout.closure, in: small.recipe.store, toplevel: layout.toplevel, boot: .extlinux,
+            layout.closure, in: small.recipe.store, toplevel: layout.toplevel, boot: small.recipe.bootOptions,
             registrationPath: "/nix/var/registration", links: .asScanned, progress: nil)
         let tree = root.tree
         let node = try #require(tree.node(at: "/boot/extlinux/extlinux.conf"))

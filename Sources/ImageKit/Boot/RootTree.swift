@@ -16,7 +16,7 @@ struct RootTree {
     private static let file = FileTree.Attributes(permissions: 0o444)
 
     init(
-        _ closure: Closure, in store: StoreLocation, toplevel: Toplevel?, boot: BootStyle, registrationPath: String,
+        _ closure: Closure, in store: StoreLocation, toplevel: Toplevel?, boot: BootOptions, registrationPath: String,
         links: FileTree.LinkRule, progress: Progress?
     ) throws(ImageError) {
         try addStore(closure, in: store, links: links, progress: progress)
@@ -24,14 +24,14 @@ struct RootTree {
         var sketch = TreeSketch()
         try sketch.put(storeNode, at: "/nix/store")
         try sketch.put(tree.addFile(closure.registration.encoded(), Self.file), at: registrationPath)
-        if boot == .extlinux {
+        if boot.style != .none {
             guard let toplevel else {
                 throw ImageError(
                     .invalidInput, "none of the closures can boot",
                     reason: "none has 'init', 'nixos-version' and 'kernel'",
                     remedy: "give a NixOS system's toplevel, or leave booting out with '--boot none'")
             }
-            try addExtlinux(toplevel, in: store, to: &sketch)
+            if boot.style == .extlinux { try ExtlinuxFiles.add(toplevel, boot, in: store, to: &tree, &sketch) }
         }
         tree.root = try sketch.build(into: &tree)
     }
@@ -69,33 +69,5 @@ struct RootTree {
         hash ^= hash >> 32
         hash &*= 0x9E37_79B9_7F4A_7C15
         return hash ^ (hash >> 29)
-    }
-
-    private mutating func addExtlinux(
-        _ toplevel: Toplevel, in store: StoreLocation, to sketch: inout TreeSketch
-    ) throws(ImageError) {
-        let entry = ExtlinuxMenu.Entry(
-            label: "nixos-default", title: "NixOS - Default",
-            kernel: try addCopy(of: toplevel.kernel, to: &sketch),
-            initrd: try toplevel.initrd.map { (place) throws(ImageError) in try addCopy(of: place, to: &sketch) },
-            deviceTrees: try toplevel.deviceTrees.map { (place) throws(ImageError) in
-                try addCopy(of: place, to: &sketch)
-            },
-            commandLine: (["init=\(toplevel.initPath)"] + [toplevel.kernelParameters].filter { !$0.isEmpty })
-                .joined(separator: " "))
-        let menu = ExtlinuxMenu(entries: [entry])
-        try sketch.put(tree.addFile(menu.text.utf8, Self.file), at: "/boot/extlinux/extlinux.conf")
-    }
-
-    /// Puts a copy of something in the store into `/boot/nixos`, under a name made of its path: the store's own files
-    /// stay out of reach of whatever cleans up that folder.
-    private mutating func addCopy(
-        of place: StorePlace, to sketch: inout TreeSketch
-    ) throws(ImageError) -> String {
-        let name = place.logical.string.dropFirst("/nix/store/".count).split(separator: "/").joined(separator: "-")
-        var links = FileTree.HostLinks()
-        let node = try tree.scan(place.physical, rules: FileTree.ScanRules(metadata: .store), links: &links)
-        try sketch.put(node, at: "/boot/nixos/\(name)")
-        return name
     }
 }

@@ -30,6 +30,13 @@ public struct Ext4Options: Sendable, Hashable {
         return bytes
     }
 
+    /// The usual form of a UUID's 16 bytes: hexadecimal, lower case, in groups of 8, 4, 4, 4 and 12 digits.
+    public static func uuidText(_ bytes: [UInt8]) -> String {
+        bytes.enumerated().map { index, byte in
+            ([4, 6, 8, 10].contains(index) ? "-" : "") + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+        }.joined()
+    }
+
     /// See the properties of the same names. `uuid` must have 16 bytes and `label` at most 16, `reservedPercent` at
     /// most 50; anything else is an error.
     public init(

@@ -4,7 +4,8 @@ public struct FATOptions: Sendable, Hashable {
     public var label: String
     /// The volume's serial number. Linux shows the default as UUID `2178-694E`.
     public var serial: UInt32
-    /// The partition's size in bytes, a multiple of 512; `nil` for 30 MiB, or as many whole MiB as the content needs.
+    /// The partition's size in bytes, a multiple of 512; `nil` for 30 MiB, or twice as many whole MiB as the content
+    /// needs where that, or room to replace its largest file, is more.
     public var size: UInt64?
     /// What the boot sector says of where the partition lies, in sectors. `mkfs.vfat` on a file says 0, and nothing
     /// that boots a Raspberry Pi looks at it.
@@ -73,9 +74,9 @@ public enum FATFormatter {
         return map
     }
 
-    /// The geometry of the asked size, in which the content was made sure to fit, or of the smallest that will do.
+    /// The geometry of the asked size, in which the content was made sure to fit, or of the usual one that will do.
     private static func geometry(for plan: FATPlan, size: UInt64?) throws(ImageError) -> FATGeometry {
-        guard let size else { return try plan.smallestGeometry(atLeast: FATGeometry.defaultSize) }
+        guard let size else { return try plan.roomyGeometry() }
         let geometry = try FATGeometry(partitionSize: size)
         guard plan.rootFits(geometry) else {
             throw ImageError(

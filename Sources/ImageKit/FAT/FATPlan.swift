@@ -175,6 +175,20 @@ struct FATPlan {
         geometry.width == .fat32 || UInt64(directories[0].slots) <= geometry.rootEntries
     }
 
+    /// The geometry of 30 MiB where that holds the content and its largest file once more, so that each file can be
+    /// replaced; otherwise one that holds everything twice, so that all can be.
+    func roomyGeometry() throws(ImageError) -> FATGeometry {
+        let usual = try FATGeometry(partitionSize: FATGeometry.defaultSize)
+        let largest = files.map(\.size).max() ?? 0
+        let needed = clusters(usual.width, clusterSize: usual.clusterSize)
+            .addingReportingOverflow(largest.dividedRoundingUp(by: usual.clusterSize))
+        if !needed.overflow, needed.partialValue <= usual.clusterCount, rootFits(usual) { return usual }
+        let smallest = try smallestGeometry(atLeast: FATGeometry.defaultSize)
+        let content = clusters(smallest.width, clusterSize: smallest.clusterSize)
+        if content.multipliedClamping(by: 2) <= smallest.clusterCount { return smallest }
+        return try FATGeometry(partitionSize: smallest.partitionSize.multipliedClamping(by: 2))
+    }
+
     /// The smallest geometry of whole MiB, not below `size`, that holds the content. Throws
     /// ``ImageError/Code/doesNotFit`` where there is none.
     func smallestGeometry(atLeast size: UInt64) throws(ImageError) -> FATGeometry {

@@ -17,6 +17,8 @@ public struct ImageLayout: Sendable {
     public let root: Ext4Formatter.Summary
     /// What joining files of the same content saved.
     public let savings: FileTree.LinkSavings
+    /// What may keep the image from booting, or hide what it says: sentences for a person.
+    public let warnings: [String]
     /// Names in the root filesystem: files, links and folders.
     public let entries: Int
 
@@ -27,6 +29,7 @@ public struct ImageLayout: Sendable {
     public init(_ recipe: ImageRecipe, progress: Progress? = nil) throws(ImageError) {
         // What can be known to be wrong at once is not found after minutes of hashing.
         try Self.check(recipe)
+        try recipe.bootOptions.check()
         let options = try Ext4Options(
             label: recipe.rootLabel, uuid: recipe.rootUUID, slack: recipe.rootSlack,
             reservedPercent: recipe.reservedPercent, size: recipe.rootSize)
@@ -36,15 +39,24 @@ public struct ImageLayout: Sendable {
         let closure = try Closure.load(
             roots: roots, from: recipe.source, store: recipe.store, threads: threads, progress: progress)
         let toplevel = recipe.boot == .none ? nil : try Toplevel.find(in: roots, of: recipe.store)
+        let boot = recipe.bootOptions
+        var warnings: [String] = []
+        if let toplevel {
+            let check = BootCheck(toplevel, boot, in: recipe.store)
+            try check.checkMounts(
+                BootCheck.Identities(
+                    firmwareLabel: recipe.firmwareLabel, rootLabel: recipe.rootLabel,
+                    rootUUID: Ext4Options.uuidText(recipe.rootUUID), diskID: recipe.diskID))
+            warnings = check.warnings()
+        }
         // Firmware first: when it is missing, nobody should wait for the store to be scanned.
         let firmware = try FirmwareTree(
-            folders: recipe.firmware, closure: closure, in: recipe.store, toplevel: toplevel, boot: recipe.boot,
-            progress: progress)
+            boot, closure: closure, in: recipe.store, toplevel: toplevel, progress: progress)
         let firmwareMap = try FATFormatter.layOut(
             firmware.tree,
             options: FATOptions(label: recipe.firmwareLabel, serial: recipe.diskID, size: recipe.firmwareSize))
         let root = try RootTree(
-            closure, in: recipe.store, toplevel: toplevel, boot: recipe.boot, registrationPath: recipe.registrationPath,
+            closure, in: recipe.store, toplevel: toplevel, boot: boot, registrationPath: recipe.registrationPath,
             links: recipe.deduplicates ? .byContent(threads: threads) : .asScanned, progress: progress)
         let ext4 = try Ext4Formatter.layOut(root.tree, options, progress: progress)
 
@@ -72,6 +84,7 @@ public struct ImageLayout: Sendable {
         self.toplevel = toplevel
         self.root = ext4.summary
         savings = root.savings
+        self.warnings = (warnings + firmware.warnings).map(ImageError.printable)
         entries = root.tree.entries.count
     }
 

@@ -9,10 +9,21 @@ public struct ImageRecipe: Sendable {
     public var closures: [FilePath]
     /// Who says what belongs to the closures.
     public var source: ClosureSource = .nix
-    /// Folders with files for the firmware partition; later ones win. Empty: what the closure holds.
+    /// Folders with files for the firmware partition, and packages of which is taken what the boards need; later ones
+    /// win. The closure's own packages come before them.
     public var firmware: [FilePath] = []
     /// How the board boots.
     public var boot: BootStyle = .extlinux
+    /// The boards that it is for; not several that run systems of different width.
+    public var boards: [Board] = Board.standard
+    /// Lines added to `config.txt`, for all boards; of at most 98 characters each.
+    public var configLines: [String] = []
+    /// Parameters added to the kernel's command line.
+    public var kernelParameters: [String] = []
+    /// How long U-Boot's menu waits.
+    public var menuTimeout: MenuTimeout = .seconds(5)
+    /// A device tree to start with, by its path below the system's `dtbs`; `nil` is the one that fits the board.
+    public var deviceTree: String?
     /// Bytes before the first partition; a multiple of 1 MiB.
     public var gap: UInt64 = 8 << 20
     /// Bytes of the firmware partition; `nil` is 30 MiB, or what its content needs.
@@ -43,6 +54,12 @@ public struct ImageRecipe: Sendable {
     /// An image of these closures, everything else by default.
     public init(closures: [FilePath]) {
         self.closures = closures
+    }
+
+    var bootOptions: BootOptions {
+        BootOptions(
+            style: boot, boards: boards, firmware: firmware, configLines: configLines,
+            kernelParameters: kernelParameters, menuTimeout: menuTimeout, deviceTree: deviceTree)
     }
 
     /// Processors of this machine that are at work: a good number of threads.

@@ -1,0 +1,58 @@
+import SystemPackage
+
+/// How long U-Boot's menu waits, with the meanings that NixOS' `boot.loader.timeout` has.
+public enum MenuTimeout: Sendable, Hashable {
+    /// Until somebody chooses (`null` in NixOS).
+    case forever
+    /// So many seconds; 0 boots at once, without a menu.
+    case seconds(UInt32)
+}
+
+/// What is asked of the way from the board's firmware to the kernel.
+struct BootOptions: Sendable {
+    var style: BootStyle
+    var boards: [Board]
+    /// Folders for the firmware partition, and packages to pick from; later ones win.
+    var firmware: [FilePath]
+    /// Lines added to `config.txt`.
+    var configLines: [String]
+    /// Words added to the kernel's command line.
+    var kernelParameters: [String]
+    var menuTimeout: MenuTimeout
+    /// A device tree's file, relative to the system's `dtbs`, instead of the one that fits the board.
+    var deviceTree: String?
+
+    /// The command line of a system's kernel, without `init=`.
+    func parameters(of toplevel: Toplevel) -> [String] {
+        [toplevel.kernelParameters].filter { !$0.isEmpty } + kernelParameters
+    }
+
+    /// Throws when something would make another line or entry out of a menu.
+    func check() throws(ImageError) {
+        for line in configLines { try ConfigTxt.check(line) }
+        for parameter in kernelParameters {
+            guard !parameter.isEmpty, parameter.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
+                throw ImageError(
+                    .invalidInput, "cannot add to the kernel's command line", path: parameter,
+                    reason: "it is empty or has a control character",
+                    remedy: "give one parameter with each --kernel-param")
+            }
+        }
+        if let deviceTree {
+            let parts = deviceTree.split(separator: "/", omittingEmptySubsequences: false)
+            guard deviceTree.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
+                parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." })
+            else {
+                throw ImageError(
+                    .invalidInput, "this is no device tree's name:", path: deviceTree,
+                    remedy: "give its path below the system's 'dtbs', such as broadcom/bcm2711-rpi-4-b.dtb")
+            }
+        }
+        if Set(boards.map(\.is64Bit)).count > 1 {
+            let names = { (wide: Bool) in boards.filter { $0.is64Bit == wide }.map(\.name).joined(separator: ", ") }
+            throw ImageError(
+                .invalidInput, "one image cannot be for boards of 32 and of 64 bits",
+                reason: "\(names(false)) run other systems than \(names(true))", remedy: "choose with --board")
+        }
+    }
+}

@@ -1,0 +1,128 @@
+import SystemPackage
+
+/// A kernel that the board's firmware starts by itself, without U-Boot: everything it needs is on the firmware partition.
+///
+/// ```
+///   config.txt                      os_prefix=nixos/default/
+///   nixos/default/kernel.img
+///   nixos/default/initrd
+///   nixos/default/cmdline.txt       kernel parameters init=/nix/store/…/init
+///   nixos/default/*.dtb
+///   nixos/default/overlays/README   without it, the firmware takes overlays from the top folder
+///   nixos/default/overlays/*.dtbo
+///   nixos/default-<specialisation>/…
+/// ```
+///
+/// Source: Raspberry Pi documentation, "config.txt", `os_prefix` and `overlay_prefix`. The names are those that the
+/// community's NixOS modules for the Raspberry Pi use, which go on with `nixos/<generation>-default`.
+struct DirectKernel {
+    static let folder = "nixos", defaultName = "default", kernelName = "kernel.img", initrdName = "initrd"
+
+    /// Boards for which there is no device tree.
+    private(set) var missing: [(board: Board, files: [String])] = []
+
+    private let options: BootOptions
+    private let packages: FirmwarePackages
+    private let store: StoreLocation
+    private static let file = FileTree.Attributes(permissions: 0o644)
+
+    init(_ options: BootOptions, packages: FirmwarePackages, store: StoreLocation) {
+        self.options = options
+        self.packages = packages
+        self.store = store
+    }
+
+    /// Adds a system's files to the partition.
+    /// - Parameter overlays: those that `config.txt` names.
+    mutating func add(
+        _ toplevel: Toplevel, overlays: [String], to tree: inout FileTree, _ sketch: inout TreeSketch
+    ) throws(ImageError) {
+        try add(toplevel, named: Self.defaultName, overlays, &tree, &sketch)
+        for specialisation in toplevel.specialisations {
+            try add(
+                specialisation.toplevel, named: "\(Self.defaultName)-\(specialisation.name)", overlays, &tree, &sketch)
+        }
+    }
+
+    private mutating func add(
+        _ toplevel: Toplevel, named name: String, _ overlays: [String], _ tree: inout FileTree,
+        _ sketch: inout TreeSketch
+    ) throws(ImageError) {
+        let place = "/\(Self.folder)/\(name)/"
+        try sketch.put(scan(toplevel.kernel.physical, &tree), at: place + Self.kernelName)
+        if let initrd = toplevel.initrd { try sketch.put(scan(initrd.physical, &tree), at: place + Self.initrdName) }
+        let line = (options.parameters(of: toplevel) + ["init=\(toplevel.initPath)"]).joined(separator: " ")
+        try sketch.put(tree.addFile(Array((line + "\n").utf8), Self.file), at: place + "cmdline.txt")
+
+        for (name, path) in try deviceTrees(of: toplevel, isDefault: name == Self.defaultName) {
+            try sketch.put(scan(path, &tree), at: place + name)
+        }
+        for (name, path) in try overlayFiles(of: toplevel, overlays) {
+            try sketch.put(scan(path, &tree), at: place + "overlays/" + name)
+        }
+        let readme = "mkpiimg: with this file here, the firmware takes overlays from this folder.\n"
+        try sketch.put(tree.addFile(Array(readme.utf8), Self.file), at: place + "overlays/README")
+    }
+
+    private func scan(_ path: FilePath, _ tree: inout FileTree) throws(ImageError) -> FileTree.NodeID {
+        var links = FileTree.HostLinks()
+        return try tree.scan(path, rules: FirmwareTree.rules(store), links: &links)
+    }
+
+    /// The device trees that the firmware may look for: the kernel's own, and the firmware's where that has none.
+    private mutating func deviceTrees(
+        of toplevel: Toplevel, isDefault: Bool
+    ) throws(ImageError) -> [(name: String, path: FilePath)] {
+        var found: [String: FilePath] = [:]
+        if let trees = toplevel.deviceTrees {
+            for folder in [trees.physical.appending("broadcom"), trees.physical] {
+                for name in try names(in: folder) where FirmwarePackages.matches(name, "bcm2*.dtb") {
+                    found[name] = folder.appending(name)
+                }
+            }
+            if let name = options.deviceTree {
+                let path = trees.physical.appending(name)
+                guard let place = try? store.follow(path) else {
+                    throw ImageError(
+                        .notFound, "there is no device tree", path: path.string,
+                        remedy: "give --device-tree a path below the system's 'dtbs'")
+                }
+                found[path.lastComponent?.string ?? name] = place.physical
+            }
+        } else if let name = options.deviceTree {
+            throw ImageError(
+                .notFound, "there is no device tree", path: name, reason: "the system has no 'dtbs'",
+                remedy: "leave --device-tree out")
+        }
+        for board in options.boards where found[board.deviceTree] == nil {
+            for pattern in [board.deviceTree] + board.deviceTrees {
+                for (name, path) in packages.firmware(like: pattern) where found[name] == nil { found[name] = path }
+            }
+            if found[board.deviceTree] == nil, options.deviceTree == nil, isDefault {
+                missing.append((board, [board.deviceTree]))
+            }
+        }
+        return found.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
+    /// All of the kernel's overlays; where it brings none, those of the firmware's that are named.
+    private func overlayFiles(
+        of toplevel: Toplevel, _ named: [String]
+    ) throws(ImageError) -> [(name: String, path: FilePath)] {
+        if let trees = toplevel.deviceTrees {
+            let folder = trees.physical.appending("overlays")
+            let own = try names(in: folder).filter { $0.hasSuffix(".dtbo") || $0.hasSuffix(".dtb") }
+            if !own.isEmpty { return own.map { ($0, folder.appending($0)) } }
+        }
+        return FirmwareTree.overlayFiles(named, packages)
+    }
+
+    /// The names in a folder of the store, sorted; none where there is no such folder.
+    private func names(in folder: FilePath) throws(ImageError) -> [String] {
+        switch folder.withPlatformString({ DirectoryNames.read(path: $0) }) {
+        case .success(let names): return (0..<names.count).map { String(decoding: names[$0], as: UTF8.self) }.sorted()
+        case .failure(.noSuchFileOrDirectory), .failure(.notDirectory): return []
+        case .failure(let errno): throw .system(errno, "cannot read the folder", path: folder)
+        }
+    }
+}

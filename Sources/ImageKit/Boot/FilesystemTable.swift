@@ -1,0 +1,64 @@
+/// `fstab`: which filesystems a system mounts where.
+///
+/// ```
+///   /dev/disk/by-label/NIXOS_SD  /  ext4  x-initrd.mount  0 1
+///   source                       mount point  type  options …        (spaces in a word are \040)
+/// ```
+///
+/// Source: fstab(5). `/dev/disk/by-…` are udev's links, in which odd characters read `\x20`.
+struct FilesystemTable {
+    /// A line.
+    struct Mount: Equatable {
+        var source: String, place: String, type: String
+    }
+
+    /// How a mount finds its filesystem.
+    enum Identity: Equatable {
+        case label(String), uuid(String), partitionUUID(String)
+    }
+
+    let mounts: [Mount]
+
+    init(_ text: String) {
+        mounts = text.split(whereSeparator: \.isNewline).compactMap { line in
+            let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
+            guard words.count >= 3, words[0].first != "#" else { return nil }
+            return Mount(
+                source: Self.unescaped(words[0]), place: Self.unescaped(words[1]), type: String(words[2]))
+        }
+    }
+
+    /// What a mount's source says about the filesystem; `nil` where it names a device or something else.
+    static func identity(of source: String) -> Identity? {
+        for (prefix, make) in [
+            ("/dev/disk/by-label/", Identity.label), ("LABEL=", Identity.label),
+            ("/dev/disk/by-uuid/", Identity.uuid), ("UUID=", Identity.uuid),
+            ("/dev/disk/by-partuuid/", Identity.partitionUUID), ("PARTUUID=", Identity.partitionUUID),
+        ] as [(String, (String) -> Identity)] where source.hasPrefix(prefix) {
+            let name = String(source.dropFirst(prefix.count))
+            return make(prefix.hasPrefix("/") ? unescaped(name[...], digits: 2, radix: 16, after: "\\x") : name)
+        }
+        return nil
+    }
+
+    private static func unescaped(_ word: Substring) -> String { unescaped(word, digits: 3, radix: 8, after: "\\") }
+
+    /// Puts characters in the place of their numbers.
+    private static func unescaped(_ word: Substring, digits: Int, radix: Int, after mark: String) -> String {
+        var rest = Array(word.utf8)[...]
+        var bytes: [UInt8] = []
+        while let byte = rest.first {
+            let code = rest.dropFirst(mark.utf8.count).prefix(digits)
+            if rest.starts(with: mark.utf8), code.count == digits,
+                let value = UInt8(String(decoding: code, as: UTF8.self), radix: radix)
+            {
+                bytes.append(value)
+                rest = rest.dropFirst(mark.utf8.count + digits)
+            } else {
+                bytes.append(byte)
+                rest = rest.dropFirst()
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,122 @@
+import SystemPackage
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Packages that hold more than one board's files, of which those are picked that the chosen boards need:
+///
+/// ```
+///   <package>/share/raspberrypi/boot/…     Raspberry Pi's firmware, device trees and overlays (raspberrypifw)
+///   <package>/u-boot.bin                   U-Boot, for the configuration in the package's name (uboot-rpi_arm64_defconfig-…)
+///   <package>/armstub8-gic.bin             raspberrypi-armstubs
+/// ```
+struct FirmwarePackages {
+    /// A folder with Raspberry Pi's firmware in it.
+    private struct Folder { var path: FilePath, names: [String] }
+    /// A U-Boot: its file, its name, and the configuration that its package is named after.
+    private struct UBoot { var path: FilePath, name: String, configuration: String? }
+
+    private var folders: [Folder] = []
+    private var uboots: [UBoot] = []
+    private var armstubs: [FilePath] = []
+    /// The packages' paths, as they were given.
+    private(set) var sources: [FilePath] = []
+
+    /// U-Boot's names in a package.
+    private static let ubootNames = [Board.commonUBoot] + Set(Board.all.compactMap(\.uboot)).sorted()
+    private static let firmwarePath = "share/raspberrypi/boot"
+
+    /// Takes a folder as a package, before those that are there already; `false` where it is none.
+    ///
+    /// - Parameter follow: where a path with symbolic links leads; `nil` where it leads nowhere.
+    mutating func add(_ package: FilePath, follow: (FilePath) -> FilePath?) throws(ImageError) -> Bool {
+        var isPackage = false
+        if let path = follow(package.appending(Self.firmwarePath)), Self.kind(of: path) == S_IFDIR {
+            switch path.withPlatformString({ DirectoryNames.read(path: $0) }) {
+            case .success(let names):
+                let all = (0..<names.count).map { String(decoding: names[$0], as: UTF8.self) }.sorted()
+                folders.insert(Folder(path: path, names: all), at: 0)
+            case .failure(let errno): throw .system(errno, "cannot read the folder", path: path)
+            }
+            isPackage = true
+        }
+        // Anything else is only a package by its name: a folder that holds U-Boot may be meant to be laid down whole.
+        if let name = Self.packageName(follow(package) ?? package) {
+            for file in Self.ubootNames {
+                guard let path = follow(package.appending(file)), Self.kind(of: path) == S_IFREG else { continue }
+                uboots.insert(UBoot(path: path, name: file, configuration: Self.configuration(name)), at: 0)
+                isPackage = true
+            }
+            for stub in Set(Board.all.compactMap(\.armstub)).sorted() {
+                guard let path = follow(package.appending(stub)), Self.kind(of: path) == S_IFREG else { continue }
+                armstubs.insert(path, at: 0)
+                isPackage = true
+            }
+        }
+        if isPackage { sources.append(package) }
+        return isPackage
+    }
+
+    /// A store path's name without its hash; `nil` for what has no such name.
+    private static func packageName(_ path: FilePath) -> String? {
+        guard let last = path.lastComponent, let store = StorePath(entry: Array(last.string.utf8)) else { return nil }
+        return String(store.name)
+    }
+
+    /// `rpi_3_32b` of `uboot-rpi_3_32b_defconfig-2024.07`; `nil` where it is not named like that.
+    private static func configuration(_ name: String) -> String? {
+        guard let prefix = ["uboot-", "u-boot-"].first(where: name.hasPrefix) else { return nil }
+        let word = name.dropFirst(prefix.count).prefix { $0 != "-" }
+        return word.hasSuffix("_defconfig") ? String(word.dropLast("_defconfig".count)) : String(word)
+    }
+
+    private static func kind(of path: FilePath) -> mode_t? {
+        var status = stat()
+        return path.withPlatformString { stat($0, &status) } == 0 ? status.st_mode & S_IFMT : nil
+    }
+
+    // MARK: What they hold
+
+    /// Files of Raspberry Pi's firmware whose names are like `pattern`, of which one `*` stands for anything. Of several
+    /// packages with a file, the last that was added counts.
+    func firmware(like pattern: String) -> [(name: String, path: FilePath)] {
+        var found: [String: FilePath] = [:]
+        for folder in folders.reversed() {
+            for name in folder.names where Self.matches(name, pattern) { found[name] = folder.path.appending(name) }
+        }
+        return found.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
+    /// A file of the firmware's `overlays`.
+    func overlay(_ name: String) -> FilePath? {
+        folders.lazy.map { $0.path.appending("overlays").appending(name) }.first { Self.kind(of: $0) == S_IFREG }
+    }
+
+    /// A board's own U-Boot: by its file's name, or by its package's.
+    func uboot(of board: Board) -> FilePath? {
+        guard let name = board.uboot else { return nil }
+        return
+            (uboots.first { $0.name == name }
+            ?? uboots.first { $0.name == Board.commonUBoot && $0.configuration == board.ubootConfiguration })?.path
+    }
+
+    /// The U-Boot for all 64-bit boards: one that is called so, or whose package's name says nothing else.
+    var commonUBoot: FilePath? {
+        let candidates = uboots.filter { $0.name == Board.commonUBoot }
+        return
+            (candidates.first { $0.configuration == Board.commonConfiguration }
+            ?? candidates.first { $0.configuration == nil })?.path
+    }
+
+    func armstub(_ name: String) -> FilePath? { armstubs.first { $0.lastComponent?.string == name } }
+
+    static func matches(_ name: String, _ pattern: String) -> Bool {
+        guard let star = pattern.firstIndex(of: "*") else { return name == pattern }
+        let before = pattern[..<star], after = pattern[pattern.index(after: star)...]
+        return name.utf8.count >= before.utf8.count + after.utf8.count && name.hasPrefix(before)
+            && name.hasSuffix(after)
+    }
+}

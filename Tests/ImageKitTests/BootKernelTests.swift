@@ -1,0 +1,350 @@
+import SystemPackage
+import Testing
+
+@testable import ImageKit
+
+/// The way from the firmware or U-Boot to the kernel: menus, the firmware's direct start, and what is warned of.
+@Suite("Boot: kernels") struct BootKernelTests {
+    let system: SampleSystem
+
+    init() throws { system = try SampleSystem() }
+
+    private func name(_ path: StorePath, _ file: String) -> String { "../nixos/\(path.baseName)-\(file)" }
+
+    // MARK: extlinux
+
+    @Test func specialisationsAreEntries() throws {
+        let entry = { (label: String, title: String, top: StorePath, extra: String) in
+            """
+
+            LABEL \(label)
+              MENU LABEL \(title)
+              LINUX \(name(SampleSystem.linux, "Image"))
+              INITRD \(name(SampleSystem.initrd, "initrd"))
+              APPEND init=\(top.path)/init \(SampleSystem.parameters)\(extra)
+              FDTDIR \(name(SampleSystem.linux, "dtbs"))
+
+            """
+        }
+        let menu = try system.menu(system.recipe())
+        #expect(
+            menu.hasSuffix(
+                "\nTIMEOUT 50\nMENU TITLE \(String(repeating: "-", count: 60))\n"
+                    + entry("nixos-default", "NixOS - Default", SampleSystem.system, "")
+                    + entry("nixos-default-debug", "NixOS - Default (debug)", SampleSystem.child, " debug")),
+            "\(menu)")
+    }
+
+    /// NixOS' own meanings: `null` waits for ever, 0 does not wait and shows no menu.
+    @Test(arguments: [
+        (MenuTimeout.forever, "TIMEOUT 0\nMENU TITLE ---"), (.seconds(0), "TIMEOUT 1\n\nLABEL"),
+        (.seconds(7), "TIMEOUT 70\nMENU TITLE ---"), (.seconds(.max), "TIMEOUT 42949672950\nMENU TITLE ---"),
+    ])
+    func theMenuWaits(timeout: MenuTimeout, expected: String) throws {
+        var recipe = system.recipe()
+        recipe.menuTimeout = timeout
+        let menu = try system.menu(recipe)
+        #expect(menu.contains("DEFAULT nixos-default\n\n\(expected)"), "\(menu)")
+    }
+
+    @Test func parametersAndDeviceTreeCanBeGiven() throws {
+        var recipe = system.recipe()
+        recipe.kernelParameters = ["console=ttyAMA0,115200n8", "quiet"]
+        recipe.deviceTree = "broadcom/bcm2711-rpi-4-b.dtb"
+        let menu = try system.menu(recipe)
+        #expect(menu.contains("\(SampleSystem.parameters) console=ttyAMA0,115200n8 quiet\n"))
+        #expect(menu.contains("\(SampleSystem.parameters) debug console=ttyAMA0,115200n8 quiet\n"))
+        #expect(menu.contains("  FDT \(name(SampleSystem.linux, "dtbs"))/broadcom/bcm2711-rpi-4-b.dtb\n"))
+        #expect(!menu.contains("FDTDIR"))
+        recipe.deviceTree = "broadcom/none.dtb"
+        #expect(message(try recipe.bootOptions.check()) == "")
+        #expect(throws: ImageError.self) { try system.menu(recipe) }
+        for bad in ["../x.dtb", "/x.dtb", "a//b", "", "a b", "x\nLABEL y"] {
+            recipe.deviceTree = bad
+            #expect(message(try recipe.bootOptions.check()).contains("no device tree's name"), "\(bad)")
+        }
+        for bad in ["", "a\nLINUX /evil", "\u{0}"] {
+            recipe.kernelParameters = [bad]
+            #expect(message(try recipe.bootOptions.check()).contains("--kernel-param"))
+        }
+    }
+
+    // MARK: bootspec
+
+    private func writeBootspec(_ text: String) throws { try system.file(SampleSystem.system, "boot.json", text) }
+
+    private func document(_ top: StorePath, _ extra: String = "") -> String {
+        """
+        {"org.nixos.bootspec.v1": {"system": "aarch64-linux", "init": "\(top.path)/init", "label": "NixOS",
+        "kernel": "\(SampleSystem.linux.path)/Image", "kernelParams": ["a=b", "root=fstab"], "toplevel": "\(top.path)"
+        \(extra)}, "com.example.extension": {"x": [1, 2]}
+        """
+    }
+
+    @Test func aBootspecCounts() throws {
+        try writeBootspec(
+            document(SampleSystem.system, ", \"initrd\": \"\(SampleSystem.initrd.path)/initrd\"")
+                + ", \"org.nixos.specialisation.v1\": {\"b\": \(document(SampleSystem.child))}, "
+                + "\"a c\": \(document(SampleSystem.child))}}}")
+        let toplevel = try #require(try Toplevel(SampleSystem.system, in: system.store.location))
+        #expect(toplevel.hasBootspec && toplevel.kernelParameters == "a=b root=fstab")
+        #expect(toplevel.initrd != nil && toplevel.deviceTrees != nil)
+        #expect(toplevel.specialisations.map(\.name) == ["a c", "b"])
+        #expect(toplevel.specialisations[0].toplevel.initrd == nil, "its bootspec names none")
+        #expect(toplevel.specialisations[0].toplevel.initPath == "\(SampleSystem.child.path)/init")
+    }
+
+    @Test func plainLinksDoAsWell() throws {
+        let toplevel = try #require(try Toplevel(SampleSystem.system, in: system.store.location))
+        #expect(!toplevel.hasBootspec)
+        #expect(toplevel.specialisations.map(\.name) == ["debug"])
+        #expect(toplevel.specialisations[0].toplevel.kernelParameters == SampleSystem.parameters + " debug")
+    }
+
+    @Test(arguments: [
+        ("", "not JSON"), ("{", "not JSON"), ("[]", "wrong type"), ("{\"org.nixos.bootspec.v1\": 1}", "wrong type"),
+        ("{\"org.nixos.bootspec.v1\": {\"kernelParams\": \"x\"}}", "wrong type"),
+        ("{\"org.nixos.bootspec.v1\": {}}", ""),
+        ("{\"org.nixos.bootspec.v1\": {\"kernel\": \"/etc/passwd\"}}", "not in a Nix store"),
+        ("{\"org.nixos.bootspec.v1\": {\"kernel\": \"/nix/store/../../etc/passwd\"}}", "cannot find"),
+        ("{\"org.nixos.bootspec.v1\": {\"kernelParams\": [\"a\\nLINUX x\"]}}", "control character"),
+        ("{\"org.nixos.bootspec.v1\": {\"init\": \"/x\\u0000y\"}}", "control character"),
+        (String(repeating: "[", count: 5000), "not JSON"),
+        ("{\"org.nixos.bootspec.v1\": {}, \"org.nixos.specialisation.v1\": {\"x\": {}}}", "where its toplevel is"),
+    ])
+    func refusesBrokenBootspecs(text: String, reason: String) throws {
+        try writeBootspec(text)
+        let error = message(try Toplevel(SampleSystem.system, in: system.store.location))
+        #expect(reason.isEmpty ? error == "" : error.contains(reason), "\(error)")
+    }
+
+    @Test(arguments: ["a\nb", ".hidden", String(repeating: "x", count: 65)])
+    func refusesNamesThatNoMenuCanHave(name: String) throws {
+        try system.store.link(
+            "nix/store/\(SampleSystem.system.baseName)/specialisation/\(name)", to: SampleSystem.child.path)
+        #expect(
+            message(try Toplevel(SampleSystem.system, in: system.store.location)).contains("boot menu cannot offer"))
+    }
+
+    // MARK: The firmware starts the kernel
+
+    @Test func theFirmwareCanStartTheKernel() throws {
+        var recipe = system.recipe(try system.addPackages())
+        recipe.boot = .kernel
+        recipe.kernelParameters = ["extra"]
+        let tree = try system.firmware(recipe).tree
+        let config = try tree.text("/config.txt")
+        #expect(
+            config.contains(
+                "os_prefix=nixos/default/\nkernel=kernel.img\ninitramfs initrd followkernel\narm_64bit=1\n"),
+            "\(config)")
+        for line in ["armstub", "enable_gic", "u-boot", "core_freq", "[pi5]"] { #expect(!config.contains(line)) }
+        for line in ["[pi4]\ndisable_overscan=1\narm_boost=1\n", "[cm5]\ndtoverlay=dwc2,dr_mode=host\n"] {
+            #expect(config.contains(line))
+        }
+        for (folder, top, extra) in [
+            ("default", SampleSystem.system, ""), ("default-debug", SampleSystem.child, " debug"),
+        ] {
+            let place = "/nixos/\(folder)/"
+            #expect(
+                tree.files.filter { $0.hasPrefix(place) }.map { String($0.dropFirst(place.count)) } == [
+                    "bcm2710-rpi-2-b.dtb", "bcm2710-rpi-3-b-plus.dtb", "bcm2710-rpi-3-b.dtb",
+                    "bcm2710-rpi-zero-2-w.dtb", "bcm2711-rpi-4-b.dtb", "bcm2712-rpi-5-b.dtb", "bcm2837-rpi-3-b.dtb",
+                    "cmdline.txt", "initrd", "kernel.img", "overlays/README", "overlays/dwc2.dtbo",
+                    "overlays/overlay_map.dtb",
+                ])
+            #expect(
+                try tree.text(place + "cmdline.txt")
+                    == "\(SampleSystem.parameters)\(extra) extra init=\(top.path)/init\n")
+            // The kernel's own device trees come before the firmware's.
+            #expect(try tree.text(place + "bcm2711-rpi-4-b.dtb") == "kernel's bcm2711-rpi-4-b")
+        }
+        #expect(!tree.files.contains("/u-boot.bin") && !tree.files.contains("/armstub8-gic.bin"))
+        #expect(!tree.files.contains { $0.hasPrefix("/bcm") })
+    }
+
+    @Test func aKernelsOwnOverlaysGoAlong() throws {
+        for name in ["a.dtbo", "hat_map.dtb", "README"] {
+            try system.file(SampleSystem.linux, "dtbs/overlays/\(name)", "kernel's")
+        }
+        var recipe = system.recipe(try system.addPackages())
+        recipe.boot = .kernel
+        let tree = try system.firmware(recipe).tree
+        #expect(
+            tree.files.filter { $0.contains("default/overlays") } == [
+                "/nixos/default/overlays/README", "/nixos/default/overlays/a.dtbo",
+                "/nixos/default/overlays/hat_map.dtb",
+            ])
+    }
+
+    @Test func theFirmwareNeedsDeviceTrees() throws {
+        var recipe = system.recipe([SampleSystem.armstubs])
+        try system.addArmstubs()
+        recipe.boot = .kernel
+        let error = message(try system.firmware(recipe))
+        #expect(
+            error.contains("zero2w needs bootcode.bin, start.elf, fixup.dat, bcm2710-rpi-zero-2-w.dtb;"), "\(error)")
+        #expect(!error.contains("u-boot") && !error.contains("bcm2711-rpi-4-b.dtb"))
+        recipe.boards = try #require(Board.named("pi5"))
+        recipe.deviceTree = "broadcom/bcm2712-rpi-5-b.dtb"
+        let config = try system.firmware(recipe).tree.text("/config.txt")
+        #expect(config.contains("\ndevice_tree=bcm2712-rpi-5-b.dtb\n"))
+        recipe.deviceTree = "broadcom/none.dtb"
+        #expect(message(try system.firmware(recipe)).contains("there is no device tree"))
+    }
+
+    // MARK: Large kernels
+
+    @Test func largeKernelsMoveUBootsAddresses() throws {
+        let recipe = system.recipe(try system.addPackages())
+        try system.setKernel(memory: 36 << 20)
+        #expect(try system.firmware(recipe).warnings.isEmpty, "just fits")
+        try system.setKernel(memory: 36 << 20 + 1)
+        let firmware = try system.firmware(recipe)
+        #expect(firmware.warnings.count == 1)
+        #expect(firmware.warnings.first?.contains("leaves 36 MiB before") == true, "\(firmware.warnings)")
+        #expect(firmware.warnings.first?.contains("uboot.env") == true)
+        let node = try #require(firmware.tree.node(at: "/uboot.env"))
+        let file = try firmware.tree.read(node, atMost: .max)
+        #expect(file.count == 0x4000)
+        let variables = file[4...].split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+        #expect(
+            variables == [
+                "bootcmd=run distro_bootcmd", "bootdelay=2", "kernel_addr_r=0x00080000", "boot_targets=mmc0 mmc1",
+                "scriptaddr=0x0e000000", "pxefile_addr_r=0x0e100000", "fdt_addr_r=0x0f000000",
+                "ramdisk_addr_r=0x10000000",
+            ])
+        let judge = try Judge.run(
+            "python3",
+            [
+                "-c",
+                "import sys,zlib; d=bytes.fromhex(sys.argv[1]); print(zlib.crc32(d[4:])==int.from_bytes(d[:4],'little'))",
+                file.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(),
+            ])
+        #expect(judge.said == "True\n")
+    }
+
+    @Test func theFilesSizeCountsToo() throws {
+        let recipe = system.recipe(try system.addPackages())
+        try system.setKernel(memory: 1 << 20, size: 37 << 20 + 512 << 10)
+        #expect(try system.firmware(recipe).warnings.isEmpty)
+        try system.setKernel(memory: 1 << 20, size: 37 << 20 + 512 << 10 + 1)
+        #expect(try system.firmware(recipe).warnings.count == 1)
+    }
+
+    @Test func nothingIsMovedWhereItNeedNotOrCannotBe() throws {
+        try system.addFirmware()
+        try system.addArmstubs()
+        let roomy = SampleSystem.ubootVariables.map {
+            $0.replacing("0x02600000", with: "0x05600000").replacing("0x02700000", with: "0x05700000")
+        }
+        let packages = [SampleSystem.firmware, SampleSystem.armstubs]
+        try system.setKernel(memory: 60 << 20)
+        let newer = try system.firmware(system.recipe(packages + [system.addUBoot("rpi_arm64", 30, variables: roomy)]))
+        #expect(newer.warnings.isEmpty && newer.tree.node(at: "/uboot.env") == nil)
+        let strange = try system.firmware(system.recipe(packages + [system.addUBoot("rpi_arm64", 31, variables: [])]))
+        #expect(strange.tree.node(at: "/uboot.env") == nil)
+        #expect(strange.warnings.first?.contains("it will not boot") == true, "\(strange.warnings)")
+        // Somebody's own.
+        var recipe = system.recipe(packages + [try system.addUBoot("rpi_arm64", 8)])
+        recipe.firmware = [try system.store.folder("mine")]
+        try system.store.file("mine/uboot.env", "own")
+        #expect(try system.firmware(recipe).tree.text("/uboot.env") == "own")
+        // Nor for what is no arm64 kernel, and where there is no U-Boot.
+        try system.file(SampleSystem.linux, "Image", "zImage")
+        recipe.firmware = []
+        #expect(try system.firmware(recipe).tree.node(at: "/uboot.env") == nil)
+        try system.setKernel(memory: 300 << 20)
+        #expect(try system.firmware(recipe).warnings.first?.contains("it will not boot") == true)
+        recipe.boot = .kernel
+        #expect(try system.firmware(recipe).warnings.isEmpty)
+    }
+
+    @Test func oddEnvironmentsAreLeftAlone() {
+        func read(_ text: String) -> UBootEnvironment? { UBootEnvironment(builtInto: Array(text.utf8)) }
+        #expect(read("") == nil && read("ramdisk_addr_r=1") == nil)
+        #expect(read("\0ramdisk_addr_r=12")?.variables.isEmpty == true, "it does not end")
+        #expect(read("a=b\0ramdisk_addr_r=12\0")?.variables.map(\.name) == ["a", "ramdisk_addr_r"])
+        #expect(read("x\0ramdisk_addr_r=12\0kernel_addr_r=zz\0")?.room == nil)
+        let huge = read("x\0ramdisk_addr_r=ffffffffffffffff\0kernel_addr_r=fffffffffffffff0\0")
+        #expect(huge != nil && huge?.room == nil)
+        let long = "ramdisk_addr_r=1\0a=\(String(repeating: "x", count: 0x4000))\0"
+        #expect(read("\0" + long)?.encoded() == nil)
+    }
+
+    // MARK: What is said
+
+    private func warnings(_ recipe: ImageRecipe) throws -> [String] {
+        let toplevel = try #require(try Toplevel(SampleSystem.system, in: recipe.store))
+        return BootCheck(toplevel, recipe.bootOptions, in: recipe.store).warnings()
+    }
+
+    @Test func saysWhatWillNotRun() throws {
+        var recipe = system.recipe()
+        try system.file(SampleSystem.system, "kernel-params", "console=ttyS0")
+        try system.file(SampleSystem.child, "kernel-params", "")
+        #expect(try warnings(recipe) == [])
+        try system.file(SampleSystem.system, "system", "x86_64-linux")
+        #expect(try warnings(recipe) == ["the system is for x86_64-linux: no Raspberry Pi can run it"])
+        try system.file(SampleSystem.system, "system", "armv7l-linux")
+        #expect(try warnings(recipe).first?.contains("--board armv7l") == true)
+        recipe.boards = try #require(Board.named("armv7l"))
+        #expect(try warnings(recipe) == [])
+    }
+
+    @Test func saysWhereOutputIsHidden() throws {
+        var recipe = system.recipe()
+        #expect(try warnings(recipe).count == 2, "the system and its specialisation")
+        #expect(try warnings(recipe).first?.contains("console=tty0 comes last") == true)
+        #expect(try warnings(recipe).last?.contains("in the specialisation 'debug', console=tty0") == true)
+        recipe.kernelParameters = ["console=ttyS1,115200n8"]
+        #expect(try warnings(recipe) == [])
+        recipe.kernelParameters = ["console=ttyS1", "x=" + String(repeating: "y", count: 2048)]
+        #expect(try warnings(recipe).first?.contains("cut off") == true)
+    }
+
+    // MARK: fstab
+
+    private func check(_ recipe: ImageRecipe) throws(ImageError) {
+        guard let toplevel = try Toplevel(SampleSystem.system, in: recipe.store) else { return }
+        try BootCheck(toplevel, recipe.bootOptions, in: recipe.store).checkMounts(
+            BootCheck.Identities(
+                firmwareLabel: recipe.firmwareLabel, rootLabel: recipe.rootLabel,
+                rootUUID: Ext4Options.uuidText(recipe.rootUUID), diskID: recipe.diskID))
+    }
+
+    @Test(arguments: [
+        ("/dev/disk/by-label/NIXOS_SD", "/dev/disk/by-label/FIRMWARE", ""), ("/dev/mmcblk0p2", "/dev/mmcblk0p1", ""),
+        ("LABEL=NIXOS_SD", "LABEL=firmware", ""), ("LABEL=NIXOS_SD", "/dev/disk/by-uuid/2178-694E", ""),
+        ("/dev/disk/by-uuid/44444444-4444-4444-8888-888888888888", "UUID=2178-694e", ""),
+        ("PARTUUID=2178694e-02", "/dev/disk/by-partuuid/2178694e-01", ""),
+        ("/dev/disk/by-label/nixos", "LABEL=FIRMWARE", "--root-label 'nixos'"),
+        ("/dev/disk/by-label/my\\x20root", "LABEL=FIRMWARE", "--root-label 'my root'"),
+        ("LABEL=my\\040root", "LABEL=FIRMWARE", "--root-label 'my root'"),
+        ("LABEL=NIXOS_SD", "LABEL=BOOT", "--firmware-label 'BOOT'"),
+        ("UUID=11111111-4444-4444-8888-888888888888", "LABEL=FIRMWARE", "--root-uuid 11111111-4444"),
+        ("LABEL=NIXOS_SD", "UUID=1234-ABCD", "--disk-id 0x1234ABCD"),
+        ("PARTUUID=2178694e-01", "LABEL=FIRMWARE", "--disk-id 0x2178694e"),
+    ])
+    func mountsMustFitTheImage(root: String, firmware: String, remedy: String) throws {
+        try system.setMounts(root, firmware)
+        let error = message(try check(system.recipe()))
+        #expect(remedy.isEmpty ? error == "" : error.contains(remedy), "\(error)")
+    }
+
+    @Test func otherIdentitiesMustFitToo() throws {
+        var recipe = system.recipe()
+        recipe.rootLabel = "OTHER"
+        #expect(message(try check(recipe)).contains("label NIXOS_SD, and the image's has label OTHER"))
+        recipe = system.recipe()
+        recipe.diskID = 0x1234
+        try system.setMounts("PARTUUID=00001234-02", "UUID=0000-1234")
+        #expect(message(try check(recipe)) == "")
+        try system.setMounts("/dev/mmcblk0p2", "LABEL=FIRMWARE", type: "btrfs")
+        #expect(message(try check(recipe)).contains("it is btrfs, and the image's is ext4"))
+        for text in ["", "\n#\n", "one\n", "a b\n", "\u{0}\\x4\\ / ext4\n", "\\777 / ext4\n"] {
+            try system.file(SampleSystem.etc, "etc/fstab", text)
+            #expect(message(try check(recipe)) == "", "\(text)")
+        }
+    }
+}

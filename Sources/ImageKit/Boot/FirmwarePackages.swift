@@ -27,6 +27,7 @@ struct FirmwarePackages {
 
     /// U-Boot's names in a package.
     private static let ubootNames = [Board.commonUBoot] + Set(Board.all.compactMap(\.uboot)).sorted()
+    private static let stubNames = Set(Board.all.compactMap(\.armstub)).sorted()
     private static let firmwarePath = "share/raspberrypi/boot"
 
     /// Takes a folder as a package, before those that are there already; `false` where it is none.
@@ -34,7 +35,9 @@ struct FirmwarePackages {
     /// - Parameter follow: where a path with symbolic links leads; `nil` where it leads nowhere.
     mutating func add(_ package: FilePath, follow: (FilePath) -> FilePath?) throws(ImageError) -> Bool {
         var isPackage = false
-        if let path = follow(package.appending(Self.firmwarePath)), Self.kind(of: path) == S_IFDIR {
+        if Self.has("share", in: package), let path = follow(package.appending(Self.firmwarePath)),
+            Self.kind(of: path) == S_IFDIR
+        {
             switch path.withPlatformString({ DirectoryNames.read(path: $0) }) {
             case .success(let names):
                 let all = (0..<names.count).map { String(decoding: names[$0], as: UTF8.self) }.sorted()
@@ -44,14 +47,18 @@ struct FirmwarePackages {
             isPackage = true
         }
         // Anything else is only a package by its name: a folder that holds U-Boot may be meant to be laid down whole.
-        if let name = Self.packageName(follow(package) ?? package) {
+        if let name = Self.packageName(package) {
             for file in Self.ubootNames {
-                guard let path = follow(package.appending(file)), Self.kind(of: path) == S_IFREG else { continue }
+                guard Self.has(file, in: package), let path = follow(package.appending(file)),
+                    Self.kind(of: path) == S_IFREG
+                else { continue }
                 uboots.insert(UBoot(path: path, name: file, configuration: Self.configuration(name)), at: 0)
                 isPackage = true
             }
-            for stub in Set(Board.all.compactMap(\.armstub)).sorted() {
-                guard let path = follow(package.appending(stub)), Self.kind(of: path) == S_IFREG else { continue }
+            for stub in Self.stubNames {
+                guard Self.has(stub, in: package), let path = follow(package.appending(stub)),
+                    Self.kind(of: path) == S_IFREG
+                else { continue }
                 armstubs.insert(path, at: 0)
                 isPackage = true
             }
@@ -71,6 +78,12 @@ struct FirmwarePackages {
         guard let prefix = ["uboot-", "u-boot-"].first(where: name.hasPrefix) else { return nil }
         let word = name.dropFirst(prefix.count).prefix { $0 != "-" }
         return word.hasSuffix("_defconfig") ? String(word.dropLast("_defconfig".count)) : String(word)
+    }
+
+    /// Whether there is such a name in a folder: a closure has a thousand, which are not all worth following links for.
+    private static func has(_ name: String, in folder: FilePath) -> Bool {
+        var status = stat()
+        return folder.appending(name).withPlatformString { lstat($0, &status) } == 0
     }
 
     private static func kind(of path: FilePath) -> mode_t? {

@@ -43,12 +43,13 @@ struct SampleSystem {
 
     /// Gives the system a kernel whose head says that it takes so much memory.
     func setKernel(memory: UInt64, size: Int = 4096) throws {
-        var kernel = [UInt8](repeating: 7, count: size)
+        var kernel = [UInt8](repeating: 7, count: 4096)
         kernel.store(UInt64(0), at: 8)
         kernel.store(memory, at: 16)
         kernel.store(UInt64(0xA), at: 24)
         kernel.store(bytes: Array("ARMd".utf8), at: 56)
-        try store.file("nix/store/\(Self.linux.baseName)/Image", kernel)
+        let file = try store.file("nix/store/\(Self.linux.baseName)/Image", kernel)
+        if size > kernel.count { _ = try Judge.run("truncate", ["-s", "\(size)", file.string]) }
     }
 
     func setMounts(_ root: String, _ firmware: String, type: String = "ext4") throws {

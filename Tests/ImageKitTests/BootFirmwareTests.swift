@@ -113,8 +113,8 @@ import Testing
     @Test func saysWhatIsMissingForWhichBoard() throws {
         let error = message(try system.firmware(system.recipe()))
         for part in [
-            "pi3 needs bootcode.bin, start.elf, fixup.dat, bcm2710-rpi-3-b.dtb, u-boot-rpi3.bin",
-            "pi4 needs start4.elf, fixup4.dat, bcm2711-rpi-4-b.dtb, u-boot-rpi4.bin, armstub8-gic.bin",
+            "pi3 needs bootcode.bin, start.elf, fixup.dat, bcm2710-rpi-3-b.dtb, u-boot.bin",
+            "pi4 needs start4.elf, fixup4.dat, bcm2711-rpi-4-b.dtb, u-boot.bin, armstub8-gic.bin",
             "pi5 needs bcm2712-rpi-5-b.dtb, u-boot.bin", "into the closure", "store paths with --firmware",
             "a folder with these files", "--boot none",
         ] {

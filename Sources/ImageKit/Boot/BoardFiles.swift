@@ -18,9 +18,8 @@ struct BoardFiles {
     ) {
         let boards = options.boards, style = options.style
         let common = style == .extlinux && Self.takesCommonUBoot(boards, packages, present)
-        if style == .extlinux, common {
+        if common {
             uboots = [Board.commonUBoot]
-            if !present.contains(Board.commonUBoot) { picks[Board.commonUBoot] = packages.commonUBoot }
             config.add("kernel=\(Board.commonUBoot)")
         } else if style == .kernel {
             config.add("os_prefix=\(DirectKernel.folder)/\(DirectKernel.defaultName)/")
@@ -48,8 +47,8 @@ struct BoardFiles {
                     take(name, packages.uboot(of: board))
                     config.add("kernel=\(name)", filter: board.ubootFilter)
                     if !uboots.contains(name) { uboots.append(name) }
-                } else if !common {
-                    lacks.append(Board.commonUBoot)
+                } else {
+                    take(Board.commonUBoot, packages.commonUBoot)
                 }
                 if let stub = board.armstub {
                     take(stub, packages.armstub(stub) ?? packages.firmware(like: stub).first?.path)
@@ -79,13 +78,16 @@ struct BoardFiles {
         }
     }
 
-    /// Whether one U-Boot is for all the boards: where there is one, and it was not given besides each board's own.
+    /// Whether one U-Boot is for all the boards: where there is one, and none for each board in a folder. Where there is
+    /// none at all, it is the one to ask for.
     private static func takesCommonUBoot(
         _ boards: [Board], _ packages: FirmwarePackages, _ present: Set<String>
     ) -> Bool {
         if present.contains(Board.commonUBoot) { return true }
-        return boards.allSatisfy(\.is64Bit) && packages.commonUBoot != nil
-            && !boards.allSatisfy { $0.uboot.map(present.contains) ?? false }
+        guard boards.allSatisfy(\.is64Bit) else { return false }
+        func isOwnPresent(_ board: Board) -> Bool { board.uboot.map(present.contains) ?? false }
+        if packages.commonUBoot != nil { return !boards.allSatisfy(isOwnPresent) }
+        return !boards.contains { isOwnPresent($0) || packages.uboot(of: $0) != nil }
     }
 
     /// What to do about what is missing.

@@ -130,7 +130,8 @@ struct FirmwareTree {
     static func overlayFiles(
         _ names: [String], _ packages: FirmwarePackages
     ) -> [(name: String, path: FilePath)] {
-        let wanted = names.flatMap { ["\($0).dtbo", "\($0)-pi4.dtbo", "\($0)-pi5.dtbo"] }
+        // A name with a slash leads out of the folder.
+        let wanted = names.filter { !$0.contains("/") }.flatMap { ["\($0).dtbo", "\($0)-pi4.dtbo", "\($0)-pi5.dtbo"] }
         let found = wanted.compactMap { name in packages.overlay(name).map { (name, $0) } }
         guard !found.isEmpty, let map = packages.overlay("overlay_map.dtb") else { return found }
         return found + [("overlay_map.dtb", map)]

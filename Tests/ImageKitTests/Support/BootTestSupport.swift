@@ -60,7 +60,7 @@ struct SampleSystem {
 
     /// Raspberry Pi's own package, with more in it than any board needs.
     func addFirmware() throws {
-        var names = ["bootcode.bin", "kernel8.img", "LICENCE.broadcom"]
+        var names = ["bootcode.bin", "kernel8.img", "LICENCE.dtbo"]
         for kind in ["", "_cd", "_db", "_x", "4", "4cd", "4db", "4x"] {
             names += ["start\(kind).elf", "fixup\(kind).dat"]
         }

@@ -13,6 +13,7 @@ struct Build: ParsableCommand {
 
     @OptionGroup(title: "Closure") var closure: ClosureOptions
     @OptionGroup(title: "Boot and firmware") var boot: BootOptions
+    @OptionGroup(title: "Additions") var additions: AdditionOptions
     @OptionGroup(title: "Layout") var layout: LayoutOptions
     @OptionGroup(title: "Output") var output: OutputOptions
 
@@ -53,6 +54,7 @@ struct Build: ParsableCommand {
         var recipe = ImageRecipe(closures: closure.closure)
         closure.fill(&recipe)
         boot.fill(&recipe)
+        additions.fill(&recipe)
         layout.fill(&recipe)
         recipe.threads = threads
         let plan = try ImageLayout(recipe, progress: progress)

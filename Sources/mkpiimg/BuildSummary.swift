@@ -37,6 +37,10 @@ struct BuildSummary {
             let percent = Double(report.outputSize) / Double(max(1, report.imageSize)) * 100
             lines.append(("compressed", "\(ByteSize.format(report.outputSize)) (\(Self.decimal(percent))%)"))
         }
+        if plan.isPrivate {
+            let file = report != nil && out != nil && out != "-"
+            lines.append(("private", "it holds files that not everybody may read" + (file ? ": its mode is 0600" : "")))
+        }
         if report != nil { lines.append(("time", "\(Self.decimal(seconds)) s")) }
         let width = lines.map(\.0.count).max() ?? 0
         return lines.map { name, value in
@@ -68,7 +72,7 @@ struct BuildSummary {
                 "{\"blocks\":\(plan.root.blocks),\"freeBlocks\":\(plan.root.freeBlocks),\"reservedBlocks\":\(plan.root.reservedBlocks),"
                     + "\"inodes\":\(plan.root.inodes),\"freeInodes\":\(plan.root.freeInodes)}"
             ),
-            ("imageSize", "\(plan.map.size)"),
+            ("imageSize", "\(plan.map.size)"), ("private", "\(plan.isPrivate)"),
         ]
         if let report {
             fields.append(("outputSize", "\(report.outputSize)"))

@@ -12,12 +12,15 @@ struct RootTree {
     private(set) var tree = FileTree()
     /// What joining files of the same content saved.
     private(set) var savings = FileTree.LinkSavings()
+    /// Whether something was added that not everybody may read.
+    private(set) var isPrivate = false
 
     private static let file = FileTree.Attributes(permissions: 0o444)
 
     init(
         _ closure: Closure, in store: StoreLocation, toplevel: Toplevel?, boot: BootStyle, registrationPath: String,
-        links: FileTree.LinkRule, progress: Progress?
+        links: FileTree.LinkRule, profile: StorePath? = nil, additions: RootAdditions = RootAdditions(),
+        progress: Progress?
     ) throws(ImageError) {
         try addStore(closure, in: store, links: links, progress: progress)
         let storeNode = tree.root
@@ -33,7 +36,21 @@ struct RootTree {
             }
             try addExtlinux(toplevel, in: store, to: &sketch)
         }
+        if let profile { try ProfileLinks.put(profile, into: &sketch, of: &tree) }
         tree.root = try sketch.build(into: &tree)
+        var kept = [
+            RootOverlay.Kept(
+                StorePath.directory, "the store", remedy: "leave it out, and add store paths with --closure"),
+            RootOverlay.Kept(
+                registrationPath, "the registration that the first boot loads",
+                remedy: "leave it out, or move the registration with --registration-path"),
+        ]
+        if profile != nil {
+            kept += ProfileLinks.paths.map {
+                RootOverlay.Kept($0, "the system profile", remedy: "leave it or --profile out")
+            }
+        }
+        isPrivate = try additions.lay(over: &tree, in: store, keeping: kept, progress: progress)
     }
 
     /// Scans the store paths into one folder, and says in which order their data lies on the disk: by package name, so

@@ -61,7 +61,7 @@ public struct ImageBuilder: Sendable {
             let size = try compress(to: DescriptorSink(STDOUT_FILENO, path: "standard output"), progress)
             return Report(imageSize: layout.map.size, outputSize: size)
         case .file(let path):
-            var file = try OutputFile(path)
+            var file = try OutputFile(path, isPrivate: layout.isPrivate)
             try checkSpace(file)
             let size: UInt64
             if format == .raw {

@@ -19,6 +19,8 @@ public struct ImageLayout: Sendable {
     public let savings: FileTree.LinkSavings
     /// Names in the root filesystem: files, links and folders.
     public let entries: Int
+    /// Whether files were added that not everybody may read: then the image's file is for its owner alone.
+    public let isPrivate: Bool
 
     private static let mebibyte: UInt64 = 1 << 20
     private static let sector: UInt64 = 512
@@ -30,8 +32,10 @@ public struct ImageLayout: Sendable {
         let options = try Ext4Options(
             label: recipe.rootLabel, uuid: recipe.rootUUID, slack: recipe.rootSlack,
             reservedPercent: recipe.reservedPercent, size: recipe.rootSize)
+        try recipe.additions.checkPresent(in: recipe.store)
         var roots: [StorePath] = []
         for argument in recipe.closures { roots.append(try recipe.store.resolve(argument)) }
+        let profile = try recipe.hasProfile ? ProfileLinks.system(in: roots, of: recipe.store) : nil
         let threads = max(1, recipe.threads)
         let closure = try Closure.load(
             roots: roots, from: recipe.source, store: recipe.store, threads: threads, progress: progress)
@@ -45,7 +49,8 @@ public struct ImageLayout: Sendable {
             options: FATOptions(label: recipe.firmwareLabel, serial: recipe.diskID, size: recipe.firmwareSize))
         let root = try RootTree(
             closure, in: recipe.store, toplevel: toplevel, boot: recipe.boot, registrationPath: recipe.registrationPath,
-            links: recipe.deduplicates ? .byContent(threads: threads) : .asScanned, progress: progress)
+            links: recipe.deduplicates ? .byContent(threads: threads) : .asScanned, profile: profile,
+            additions: recipe.additions, progress: progress)
         let ext4 = try Ext4Formatter.layOut(root.tree, options, progress: progress)
 
         let firmwareStart = recipe.gap
@@ -72,7 +77,8 @@ public struct ImageLayout: Sendable {
         self.toplevel = toplevel
         self.root = ext4.summary
         savings = root.savings
-        entries = root.tree.entries.count
+        entries = root.tree.names(below: root.tree.root)
+        isPrivate = root.isPrivate
     }
 
     private static func check(_ recipe: ImageRecipe) throws(ImageError) {

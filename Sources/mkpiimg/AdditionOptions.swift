@@ -24,9 +24,18 @@ struct AdditionOptions: ParsableArguments {
     @Flag(help: "Lay down the profile '/nix/var/nix/profiles/system' with the system as its first generation.")
     var profile = false
 
+    @Option(
+        name: .customLong("raw"),
+        help: ArgumentHelp(
+            "A file whose bytes lie outside of the partitions: boot code at 0, a loader in the gap.",
+            discussion: "As <file>@<offset>; the offset is a size, or hexadecimal after 0x.", valueName: "area"),
+        transform: { try RawArea(parsing: $0) })
+    var rawAreas: [RawArea] = []
+
     func fill(_ recipe: inout ImageRecipe) {
         recipe.additions.folders = rootFiles
         recipe.additions.copies = copies
         recipe.hasProfile = profile
+        recipe.rawAreas = rawAreas
     }
 }

@@ -33,6 +33,7 @@ public struct ImageLayout: Sendable {
             label: recipe.rootLabel, uuid: recipe.rootUUID, slack: recipe.rootSlack,
             reservedPercent: recipe.reservedPercent, size: recipe.rootSize)
         try recipe.additions.checkPresent(in: recipe.store)
+        let rawAreas = try RawAreas(recipe.rawAreas)
         var roots: [StorePath] = []
         for argument in recipe.closures { roots.append(try recipe.store.resolve(argument)) }
         let profile = try recipe.hasProfile ? ProfileLinks.system(in: roots, of: recipe.store) : nil
@@ -47,26 +48,30 @@ public struct ImageLayout: Sendable {
         let firmwareMap = try FATFormatter.layOut(
             firmware.tree,
             options: FATOptions(label: recipe.firmwareLabel, serial: recipe.diskID, size: recipe.firmwareSize))
+        let firmwareStart = recipe.gap
+        let firmwarePartition = Partition(
+            number: 1, start: firmwareStart / Self.sector, count: firmwareMap.size / Self.sector, type: 0x0B)
+        try rawAreas.check([firmwarePartition])
         let root = try RootTree(
             closure, in: recipe.store, toplevel: toplevel, boot: recipe.boot, registrationPath: recipe.registrationPath,
             links: recipe.deduplicates ? .byContent(threads: threads) : .asScanned, profile: profile,
             additions: recipe.additions, progress: progress)
         let ext4 = try Ext4Formatter.layOut(root.tree, options, progress: progress)
 
-        let firmwareStart = recipe.gap
         let rootStart = (firmwareStart + firmwareMap.size).roundedUp(to: Self.mebibyte)
         let rootSize = max(ext4.map.size, recipe.rootSize.map { $0 / Self.sector * Self.sector } ?? 0)
         table = try PartitionTable(
             diskID: recipe.diskID,
             partitions: [
-                Partition(
-                    number: 1, start: firmwareStart / Self.sector, count: firmwareMap.size / Self.sector, type: 0x0B),
+                firmwarePartition,
                 Partition(
                     number: 2, start: rootStart / Self.sector, count: rootSize / Self.sector, type: 0x83, isActive: true
                 ),
             ])
         var map = SegmentMap(size: rootStart + rootSize)
-        map.add(table.encoded(), at: 0)
+        map.add(
+            table.encoded().dropFirst(Int(PartitionTable.place.lowerBound)), at: PartitionTable.place.lowerBound)
+        try rawAreas.add(to: &map, around: table.partitions)
         map.addMark(at: firmwareStart)
         map.add(firmwareMap, at: firmwareStart)
         map.addMark(at: rootStart)

@@ -40,6 +40,8 @@ public struct ImageRecipe: Sendable {
     /// Whether `/nix/var/nix/profiles/system` and its first generation are laid down, for the first of the closures that
     /// is a system.
     public var hasProfile = false
+    /// Files outside of the partitions.
+    public var rawAreas: [RawArea] = []
     /// Whether identical store files become hard links; otherwise links are those of the host's store.
     public var deduplicates = true
     /// Threads for reading, comparing and compressing; at least 1.

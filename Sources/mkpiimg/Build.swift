@@ -58,7 +58,10 @@ struct Build: ParsableCommand {
         layout.fill(&recipe)
         recipe.threads = threads
         let plan = try ImageLayout(recipe, progress: progress)
-        guard !output.plan, let out = output.out, let format = output.format(of: out) else { return (plan, nil) }
+        guard !output.plan, let out = output.out, let format = output.format(of: out) else {
+            try plan.checkContent(threads: threads, progress: progress)
+            return (plan, nil)
+        }
         let target: ImageBuilder.Target = out == "-" ? .standardOutput : .file(FilePath(out))
         let report = try ImageBuilder(plan, format: format, threads: threads).write(to: target, progress: progress)
         return (plan, report)

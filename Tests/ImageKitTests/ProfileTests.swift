@@ -8,7 +8,7 @@ import Testing
 @Suite struct ProfileTests {
     private func tree(_ change: (inout ImageRecipe) -> Void) throws -> FileTree {
         let small = try SmallClosure.shared.get()
-        var recipe = small.recipe
+        var recipe = try small.registeredRecipe()
         recipe.hasProfile = true
         change(&recipe)
         let layout = try ImageLayout(recipe)
@@ -45,7 +45,7 @@ import Testing
     @Test func needsASystem() throws {
         let small = try SmallClosure.shared.get()
         let name = try small.path("-etc").lastComponent?.string ?? ""
-        var recipe = small.recipe
+        var recipe = try small.registeredRecipe()
         recipe.closures = [FilePath("/nix/store/\(name)")]
         recipe.boot = .none
         recipe.hasProfile = true
@@ -62,7 +62,7 @@ import Testing
         for name in ["system", "system-1-link"] {
             symlink("system-7-link", "\(profiles)/\(name)")
             let small = try SmallClosure.shared.get()
-            var recipe = small.recipe
+            var recipe = try small.registeredRecipe()
             recipe.additions.folders = [FilePath(folder.path)]
             // Without --profile it is a link like any other.
             _ = try ImageLayout(recipe)

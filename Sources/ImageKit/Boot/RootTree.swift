@@ -10,6 +10,8 @@ import SystemPackage
 /// ```
 struct RootTree {
     private(set) var tree = FileTree()
+    /// The closure's paths in the order in which their data lies on the disk.
+    private(set) var paths: [PathInfo] = []
     /// What joining files of the same content saved.
     private(set) var savings = FileTree.LinkSavings()
     /// Whether something was added that not everybody may read.
@@ -70,13 +72,13 @@ struct RootTree {
         let storeNode = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o755))
         savings = try tree.joinLinks(under: storeNode, links, progress: progress)
         tree.root = storeNode
-        tree.units = zip(closure.paths, children).map { info, child in
-            (name: String(info.path.name), path: info.path, node: child.node)
+        let ordered = zip(closure.paths, children).map { info, child in
+            (name: String(info.path.name), info: info, node: child.node)
         }.sorted {
-            ($0.name, $0.path) < ($1.name, $1.path)
-        }.map {
-            FileTree.Unit(node: $0.node, key: Self.key(of: $0.name))
+            ($0.name, $0.info.path) < ($1.name, $1.info.path)
         }
+        paths = ordered.map(\.info)
+        tree.units = ordered.map { FileTree.Unit(node: $0.node, key: Self.key(of: $0.name)) }
     }
 
     /// A number that depends on a package's name alone (FNV-1a, mixed so that all bits do).

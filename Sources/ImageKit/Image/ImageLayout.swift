@@ -21,6 +21,8 @@ public struct ImageLayout: Sendable {
     public let entries: Int
     /// Whether files were added that not everybody may read: then the image's file is for its owner alone.
     public let isPrivate: Bool
+    /// Compares the store paths with their registration, where that was asked for.
+    let check: ContentCheck?
 
     private static let mebibyte: UInt64 = 1 << 20
     private static let sector: UInt64 = 512
@@ -84,6 +86,17 @@ public struct ImageLayout: Sendable {
         savings = root.savings
         entries = root.tree.names(below: root.tree.root)
         isPrivate = root.isPrivate
+        check =
+            recipe.checksContent
+            ? ContentCheck(root.paths, of: root.tree, on: ext4.map, from: rootStart, in: recipe.store) : nil
+    }
+
+    /// Makes the check of store paths without writing the image; nothing where none was asked for.
+    ///
+    /// - Parameter threads: how many paths are hashed at once, at least 1.
+    /// - Throws: when a store path is not what is registered of it, or cannot be read.
+    public func checkContent(threads: Int, progress: Progress? = nil) throws(ImageError) {
+        try check?.run(threads: threads, progress: progress ?? Progress()) {}
     }
 
     private static func check(_ recipe: ImageRecipe) throws(ImageError) {

@@ -42,6 +42,8 @@ public struct ImageRecipe: Sendable {
     public var hasProfile = false
     /// Files outside of the partitions.
     public var rawAreas: [RawArea] = []
+    /// Whether store paths are hashed and compared with their registration.
+    public var checksContent = false
     /// Whether identical store files become hard links; otherwise links are those of the host's store.
     public var deduplicates = true
     /// Threads for reading, comparing and compressing; at least 1.

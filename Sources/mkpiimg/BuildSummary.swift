@@ -32,6 +32,12 @@ struct BuildSummary {
                             : " (root, \(ByteSize.format(plan.root.freeBlocks * 4096)) and \(plan.root.freeInodes) inodes free)")
                 ))
         }
+        lines.append(
+            (
+                "identities",
+                "disk \(diskID), firmware '\(ImageError.printable(plan.firmwareLabel))', root "
+                    + "'\(ImageError.printable(plan.rootLabel))' \(Ext4Options.uuidText(plan.rootUUID))"
+            ))
         lines.append(("image", ByteSize.format(plan.map.size)))
         if let report, let out, out.hasSuffix(".zst") || out == "-" {
             let percent = Double(report.outputSize) / Double(max(1, report.imageSize)) * 100
@@ -48,6 +54,12 @@ struct BuildSummary {
         }.joined()
     }
 
+    /// As `--disk-id` takes it, and sfdisk shows it.
+    private var diskID: String {
+        let digits = String(plan.table.diskID, radix: 16)
+        return "0x" + String(repeating: "0", count: 8 - digits.count) + digits
+    }
+
     /// One JSON object.
     var json: String {
         var fields: [(String, String)] = [("version", "1")]
@@ -60,6 +72,8 @@ struct BuildSummary {
             ("storePaths", "\(plan.closure.paths.count)"), ("entries", "\(plan.entries)"),
             ("narSize", "\(plan.closure.narSize)"),
             ("linkedFiles", "\(plan.savings.names)"), ("linkedBytes", "\(plan.savings.bytes)"),
+            ("diskID", Self.quote(diskID)), ("rootUUID", Self.quote(Ext4Options.uuidText(plan.rootUUID))),
+            ("firmwareLabel", Self.quote(plan.firmwareLabel)), ("rootLabel", Self.quote(plan.rootLabel)),
             (
                 "partitions",
                 "["

@@ -30,7 +30,17 @@ public struct Ext4Options: Sendable, Hashable {
         return bytes
     }
 
-    /// See the properties of the same names. `uuid` must have 16 bytes and `label` at most 16, `reservedPercent` at
+    /// 16 bytes as a UUID is written: 36 characters, in lower case.
+    public static func uuidText(_ bytes: [UInt8]) -> String {
+        var text = ""
+        for (index, byte) in bytes.enumerated() {
+            if [4, 6, 8, 10].contains(index) { text += "-" }
+            text += (byte < 16 ? "0" : "") + String(byte, radix: 16)
+        }
+        return text
+    }
+
+    /// See the properties of the same names. `uuid` must have 16 bytes, not all zero, and `label` at most 16, `reservedPercent` at
     /// most 50; anything else is an error.
     public init(
         label: String = "NIXOS_SD", uuid: [UInt8], slack: UInt64 = 64 << 20, reservedPercent: UInt32 = 0,
@@ -43,6 +53,11 @@ public struct Ext4Options: Sendable, Hashable {
         }
         guard uuid.count == 16 else {
             throw ImageError(.invalidInput, "a UUID has 16 bytes", reason: "\(uuid.count) were given")
+        }
+        guard uuid.contains(where: { $0 != 0 }) else {
+            throw ImageError(
+                .invalidInput, "the root filesystem's UUID cannot be all zeros", reason: "that means that it has none",
+                remedy: "choose another, or 'random'")
         }
         guard reservedPercent <= 50 else {
             throw ImageError(.invalidInput, "at most 50 per cent of a filesystem can be reserved for root")

@@ -9,6 +9,10 @@ public struct ImageLayout: Sendable {
     public let map: SegmentMap
     /// Its partition table.
     public let table: PartitionTable
+    /// The labels of the firmware and the root filesystem.
+    public let firmwareLabel: String, rootLabel: String
+    /// The root filesystem's UUID, 16 bytes.
+    public let rootUUID: [UInt8]
     /// The closure it holds.
     public let closure: Closure
     /// The system that boots from it.
@@ -80,6 +84,9 @@ public struct ImageLayout: Sendable {
         map.add(ext4.map, at: rootStart)
         try map.seal()
         self.map = map
+        firmwareLabel = recipe.firmwareLabel
+        rootLabel = recipe.rootLabel
+        rootUUID = recipe.rootUUID
         self.closure = closure
         self.toplevel = toplevel
         self.root = ext4.summary
@@ -104,6 +111,11 @@ public struct ImageLayout: Sendable {
             throw ImageError(
                 .invalidInput, "the gap before the first partition cannot be \(ByteSize.format(recipe.gap))",
                 reason: "it must be a multiple of 1 MiB, from that to 1 TiB", remedy: "choose another --gap")
+        }
+        // Where no registration can be.
+        var sketch = TreeSketch()
+        for path in [StorePath.directory] + (recipe.hasProfile ? ProfileLinks.paths : []) + [recipe.registrationPath] {
+            try sketch.put(FileTree.NodeID(index: 0), at: path)
         }
     }
 }

@@ -190,6 +190,26 @@ import Testing
         }
     }
 
+    @Test(.enabled(if: CommandLineTests.isRoot && Judge.has("setpriv"), "needs root, to become somebody else"))
+    func aFileThatCannotBeReadIsFoundOutWhilePlanning() throws {
+        let scratch = try ScratchFolder()
+        let small = try SmallClosure.shared.get(), secret = scratch.path + "/secret",
+            program = scratch.path + "/mkpiimg"
+        try Data("a secret".utf8).write(to: URL(fileURLWithPath: secret))
+        chmod(secret, 0o600)
+        chmod(scratch.path, 0o755)
+        try FileManager.default.copyItem(atPath: CommandLineTests.program, toPath: program)
+        let run = try Judge.run(
+            "setpriv",
+            [
+                "--reuid=65534", "--regid=65534", "--clear-groups", program, "--closure",
+                small.folder.appending("result").string, "--store-root", small.root.string, "--scan-references",
+                "--firmware", small.folder.appending("firmware").string, "--plan", "--progress", "none", "--copy",
+                "\(secret):/etc/secret",
+            ])
+        #expect(run.status == 1 && run.said.contains("'\(secret)'") && run.said.contains("denied"), "\(run.said)")
+    }
+
     @Test func aRottenStoreEndsWith1() throws {
         let scratch = try ScratchFolder()
         let own = try SmallClosure(copyTo: FilePath(scratch.path).appending("small"))

@@ -15,7 +15,8 @@ struct SecretFiles {
     ///
     /// - Returns: whether there is a file that others than its owner and group may not read, or a folder with something
     ///   in it that they may not enter. Then the image is not for everybody either.
-    /// - Throws: when a file that holds a private key can be read by its group or by others.
+    /// - Throws: when a file that holds a private key can be read by its group or by others in the image, or one cannot
+    ///   be read by us.
     func check(_ added: [RootOverlay.Added], in tree: FileTree) throws(ImageError) -> Bool {
         var isPrivate = false
         for item in added {
@@ -30,8 +31,9 @@ struct SecretFiles {
                 case .directory: if permissions & 0o001 == 0, tree.size(of: node) > 0 { isPrivate = true }
                 case .file:
                     if permissions & 0o004 == 0 { isPrivate = true }
-                    guard permissions & 0o044 != 0, !modesAreMeant.contains(where: { $0.contains(Int(node.index)) }),
-                        try holdsPrivateKey(node, in: tree)
+                    // Each is read, so that one that cannot be is found out before anything is written.
+                    guard try holdsPrivateKey(node, in: tree), permissions & 0o044 != 0,
+                        !modesAreMeant.contains(where: { $0.contains(Int(node.index)) })
                     else { return }
                     let below = path.isEmpty ? "" : "/" + String(decoding: path, as: UTF8.self)
                     let mode = String(permissions, radix: 8)

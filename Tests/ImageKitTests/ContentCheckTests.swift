@@ -152,6 +152,7 @@ import Testing
         let said = message(try ImageBuilder(layout, format: Self.formats[0], threads: 2).write(to: .file(own.target)))
         #expect(said.contains(path), "\(said)")
         #expect(try own.isOldImageAlone())
+        #expect(message(try layout.checkContent(threads: 2)).contains(path))
     }
 
     @Test func theWritersErrorAndACancellationComeThrough() throws {

@@ -100,4 +100,14 @@ for kind in yes no; do
     proof "it boots" fixtures/boot/boot.sh "$demo/pi.img.zst"
 done
 
+# An image with everything that can be added, and what Nix does with its profile on the first boot and later.
+additions() {
+    local options; mapfile -t options <"$1/options"
+    mkdir -p "$work/files/etc/ssh" && echo key >"$work/files/etc/ssh/key" && chmod 600 "$work/files/etc/ssh/key" \
+        && "$mkpiimg" "${options[@]}" --progress none --profile --check --root-files "$work/files" \
+            --copy "$work/files/etc:/srv/:0640:1:1" --raw "$work/files/etc/ssh/key@8K" --out "$work/additions.img.zst" \
+        && fixtures/nix/verify-profile.sh "$work/additions.img.zst" "$(readlink "$1/result")"
+}
+proof "the profile, and what Nix does with it" additions "$work/small"
+
 title "all tests passed, and $passed proofs; $skipped skipped"

@@ -47,7 +47,10 @@ struct DiskIDArgument: ExpressibleByArgument {
             value = .random(in: 1 ... .max)
         } else {
             let isHex = argument.lowercased().hasPrefix("0x")
-            guard let value = UInt32(isHex ? String(argument.dropFirst(2)) : argument, radix: isHex ? 16 : 10) else {
+            // No sign: numbers may have one where Swift reads them.
+            guard argument.utf8.allSatisfy({ $0 != UInt8(ascii: "+") }),
+                let value = UInt32(isHex ? String(argument.dropFirst(2)) : argument, radix: isHex ? 16 : 10)
+            else {
                 return nil
             }
             self.value = value

@@ -13,6 +13,7 @@ struct Build: ParsableCommand {
 
     @OptionGroup(title: "Closure") var closure: ClosureOptions
     @OptionGroup(title: "Boot and firmware") var boot: BootOptions
+    @OptionGroup(title: "Additions") var additions: AdditionOptions
     @OptionGroup(title: "Layout") var layout: LayoutOptions
     @OptionGroup(title: "Output") var output: OutputOptions
 
@@ -54,10 +55,14 @@ struct Build: ParsableCommand {
         var recipe = ImageRecipe(closures: closure.closure)
         closure.fill(&recipe)
         boot.fill(&recipe)
+        additions.fill(&recipe)
         layout.fill(&recipe)
         recipe.threads = threads
         let plan = try ImageLayout(recipe, progress: progress)
-        guard !output.plan, let out = output.out, let format = output.format(of: out) else { return (plan, nil) }
+        guard !output.plan, let out = output.out, let format = output.format(of: out) else {
+            try plan.checkContent(threads: threads, progress: progress)
+            return (plan, nil)
+        }
         let target: ImageBuilder.Target = out == "-" ? .standardOutput : .file(FilePath(out))
         let report = try ImageBuilder(plan, format: format, threads: threads).write(to: target, progress: progress)
         return (plan, report)

@@ -30,6 +30,9 @@ struct ClosureOptions: ParsableArguments {
                 """))
     var deduplicate = true
 
+    @Flag(help: "Hash every store path and compare it with its registration: a damaged store does not become an image.")
+    var check = false
+
     @Option(help: ArgumentHelp("Where the first boot expects the registration.", valueName: "path"))
     var registrationPath = "/nix-path-registration"
 
@@ -44,6 +47,7 @@ struct ClosureOptions: ParsableArguments {
         recipe.store = StoreLocation(root: storeRoot)
         recipe.source = scanReferences ? .scan : registration.map { .registration($0) } ?? .nix
         recipe.deduplicates = deduplicate
+        recipe.checksContent = check
         recipe.registrationPath = registrationPath
     }
 }

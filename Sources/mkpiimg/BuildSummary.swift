@@ -32,16 +32,32 @@ struct BuildSummary {
                             : " (root, \(ByteSize.format(plan.root.freeBlocks * 4096)) and \(plan.root.freeInodes) inodes free)")
                 ))
         }
+        lines.append(
+            (
+                "identities",
+                "disk \(diskID), firmware '\(ImageError.printable(plan.firmwareLabel))', root "
+                    + "'\(ImageError.printable(plan.rootLabel))' \(Ext4Options.uuidText(plan.rootUUID))"
+            ))
         lines.append(("image", ByteSize.format(plan.map.size)))
         if let report, let out, out.hasSuffix(".zst") || out == "-" {
             let percent = Double(report.outputSize) / Double(max(1, report.imageSize)) * 100
             lines.append(("compressed", "\(ByteSize.format(report.outputSize)) (\(Self.decimal(percent))%)"))
+        }
+        if plan.isPrivate {
+            let file = report != nil && out != nil && out != "-"
+            lines.append(("private", "it holds files that not everybody may read" + (file ? ": its mode is 0600" : "")))
         }
         if report != nil { lines.append(("time", "\(Self.decimal(seconds)) s")) }
         let width = lines.map(\.0.count).max() ?? 0
         return lines.map { name, value in
             "  \(name)\(String(repeating: " ", count: width - name.count))  \(value)\n"
         }.joined()
+    }
+
+    /// As `--disk-id` takes it, and sfdisk shows it.
+    private var diskID: String {
+        let digits = String(plan.table.diskID, radix: 16)
+        return "0x" + String(repeating: "0", count: 8 - digits.count) + digits
     }
 
     /// One JSON object.
@@ -56,6 +72,8 @@ struct BuildSummary {
             ("storePaths", "\(plan.closure.paths.count)"), ("entries", "\(plan.entries)"),
             ("narSize", "\(plan.closure.narSize)"),
             ("linkedFiles", "\(plan.savings.names)"), ("linkedBytes", "\(plan.savings.bytes)"),
+            ("diskID", Self.quote(diskID)), ("rootUUID", Self.quote(Ext4Options.uuidText(plan.rootUUID))),
+            ("firmwareLabel", Self.quote(plan.firmwareLabel)), ("rootLabel", Self.quote(plan.rootLabel)),
             (
                 "partitions",
                 "["
@@ -70,6 +88,7 @@ struct BuildSummary {
             ),
             ("imageSize", "\(plan.map.size)"),
             ("warnings", "[" + plan.warnings.map(Self.quote).joined(separator: ",") + "]"),
+            ("private", "\(plan.isPrivate)"),
         ]
         if let report {
             fields.append(("outputSize", "\(report.outputSize)"))

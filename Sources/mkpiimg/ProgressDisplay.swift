@@ -144,6 +144,7 @@ final class ProgressDisplay: Sendable {
         case .deduplicate: "Comparing files"
         case .layout: "Laying out"
         case .write: "Writing"
+        case .check: "Checking store paths"
         case .flush: "Flushing"
         }
     }

@@ -10,14 +10,19 @@ import SystemPackage
 /// ```
 struct RootTree {
     private(set) var tree = FileTree()
+    /// The closure's paths in the order in which their data lies on the disk.
+    private(set) var paths: [PathInfo] = []
     /// What joining files of the same content saved.
     private(set) var savings = FileTree.LinkSavings()
+    /// Whether something was added that not everybody may read.
+    private(set) var isPrivate = false
 
     private static let file = FileTree.Attributes(permissions: 0o444)
 
     init(
         _ closure: Closure, in store: StoreLocation, toplevel: Toplevel?, boot: BootOptions, registrationPath: String,
-        links: FileTree.LinkRule, progress: Progress?
+        links: FileTree.LinkRule, profile: StorePath? = nil, additions: RootAdditions = RootAdditions(),
+        progress: Progress?
     ) throws(ImageError) {
         try addStore(closure, in: store, links: links, progress: progress)
         let storeNode = tree.root
@@ -33,7 +38,21 @@ struct RootTree {
             }
             if boot.style == .extlinux { try ExtlinuxFiles.add(toplevel, boot, in: store, to: &tree, &sketch) }
         }
+        if let profile { try ProfileLinks.put(profile, into: &sketch, of: &tree) }
         tree.root = try sketch.build(into: &tree)
+        var kept = [
+            RootOverlay.Kept(
+                StorePath.directory, "the store", remedy: "leave it out, and add store paths with --closure"),
+            RootOverlay.Kept(
+                registrationPath, "the registration that the first boot loads",
+                remedy: "leave it out, or move the registration with --registration-path"),
+        ]
+        if profile != nil {
+            kept += ProfileLinks.paths.map {
+                RootOverlay.Kept($0, "the system profile", remedy: "leave it or --profile out")
+            }
+        }
+        isPrivate = try additions.lay(over: &tree, in: store, keeping: kept, progress: progress)
     }
 
     /// Scans the store paths into one folder, and says in which order their data lies on the disk: by package name, so
@@ -53,13 +72,13 @@ struct RootTree {
         let storeNode = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o755))
         savings = try tree.joinLinks(under: storeNode, links, progress: progress)
         tree.root = storeNode
-        tree.units = zip(closure.paths, children).map { info, child in
-            (name: String(info.path.name), path: info.path, node: child.node)
+        let ordered = zip(closure.paths, children).map { info, child in
+            (name: String(info.path.name), info: info, node: child.node)
         }.sorted {
-            ($0.name, $0.path) < ($1.name, $1.path)
-        }.map {
-            FileTree.Unit(node: $0.node, key: Self.key(of: $0.name))
+            ($0.name, $0.info.path) < ($1.name, $1.info.path)
         }
+        paths = ordered.map(\.info)
+        tree.units = ordered.map { FileTree.Unit(node: $0.node, key: Self.key(of: $0.name)) }
     }
 
     /// A number that depends on a package's name alone (FNV-1a, mixed so that all bits do).

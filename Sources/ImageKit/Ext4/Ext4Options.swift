@@ -37,8 +37,8 @@ public struct Ext4Options: Sendable, Hashable {
         }.joined()
     }
 
-    /// See the properties of the same names. `uuid` must have 16 bytes and `label` at most 16, `reservedPercent` at
-    /// most 50; anything else is an error.
+    /// See the properties of the same names. `uuid` must have 16 bytes, not all zero, `label` at most 16, and
+    /// `reservedPercent` is at most 50; anything else is an error.
     public init(
         label: String = "NIXOS_SD", uuid: [UInt8], slack: UInt64 = 64 << 20, reservedPercent: UInt32 = 0,
         size: UInt64? = nil
@@ -50,6 +50,11 @@ public struct Ext4Options: Sendable, Hashable {
         }
         guard uuid.count == 16 else {
             throw ImageError(.invalidInput, "a UUID has 16 bytes", reason: "\(uuid.count) were given")
+        }
+        guard uuid.contains(where: { $0 != 0 }) else {
+            throw ImageError(
+                .invalidInput, "the root filesystem's UUID cannot be all zeros", reason: "that means that it has none",
+                remedy: "choose another, or 'random'")
         }
         guard reservedPercent <= 50 else {
             throw ImageError(.invalidInput, "at most 50 per cent of a filesystem can be reserved for root")

@@ -25,6 +25,18 @@ extension FileTree {
         }
     }
 
+    /// How many names there are below `top`.
+    func names(below top: NodeID) -> Int {
+        var count = 0
+        var stack = [top]
+        while let folder = stack.popLast() {
+            let range = entryRange(of: folder)
+            count += range.count
+            for index in range where kind(of: entries[index].node) == .directory { stack.append(entries[index].node) }
+        }
+        return count
+    }
+
     /// The nodes reachable from `top`, each once, in the order in which ``walk(from:_:)`` first meets them.
     func nodesInOrder(from top: NodeID, seen: inout [Bool]) -> [NodeID] {
         var found: [NodeID] = []

@@ -52,32 +52,44 @@ public struct ImageBuilder: Sendable {
 
     /// Writes the image.
     public func write(to target: Target, progress: Progress? = nil) throws(ImageError) -> Report {
-        try progress?.begin(.write, total: layout.map.size)
+        let progress = progress ?? Progress()
+        try progress.begin(.write, total: layout.map.size)
         switch target {
         case .standardOutput:
             guard format != .raw else {
                 throw ImageError(.invalidInput, "a raw image cannot be streamed", remedy: "name a file with --out")
             }
-            let size = try compress(to: DescriptorSink(STDOUT_FILENO, path: "standard output"), progress)
+            let size = try checked(progress) { () throws(ImageError) in
+                try compress(to: DescriptorSink(STDOUT_FILENO, path: "standard output"), progress)
+            }
             return Report(imageSize: layout.map.size, outputSize: size)
         case .file(let path):
-            var file = try OutputFile(path)
+            var file = try OutputFile(path, isPrivate: layout.isPrivate)
             try checkSpace(file)
-            let size: UInt64
-            if format == .raw {
-                try SparseWriter(map: layout.map, threads: threads, progress: progress)
-                    .write(to: file.descriptor, path: file.target)
-                size = layout.map.size
-            } else {
-                size = try compress(to: DescriptorSink(file.descriptor, path: file.target), progress)
+            let size = try checked(progress) { () throws(ImageError) in
+                if format == .raw {
+                    try SparseWriter(map: layout.map, threads: threads, progress: progress)
+                        .write(to: file.descriptor, path: file.target)
+                    return layout.map.size
+                }
+                return try compress(to: DescriptorSink(file.descriptor, path: file.target), progress)
             }
-            try progress?.begin(.flush)
+            try progress.begin(.flush)
             try file.commit()
             return Report(imageSize: layout.map.size, outputSize: size)
         }
     }
 
-    private func compress(to sink: some ByteSink, _ progress: Progress?) throws(ImageError) -> UInt64 {
+    /// Writes, with the check of store paths beside it where that was asked for. (What has gone to standard output cannot
+    /// be taken back; but the run fails.)
+    private func checked(
+        _ progress: Progress, _ write: () throws(ImageError) -> UInt64
+    ) throws(ImageError) -> UInt64 {
+        guard let check = layout.check else { return try write() }
+        return try check.run(threads: threads, progress: progress, beside: write)
+    }
+
+    private func compress(to sink: some ByteSink, _ progress: Progress) throws(ImageError) -> UInt64 {
         switch format {
         case .seekable(let parameters, let frameSize):
             let frame = min(max(frameSize, Self.frameSizes.lowerBound), Self.frameSizes.upperBound)

@@ -9,6 +9,10 @@ public struct ImageLayout: Sendable {
     public let map: SegmentMap
     /// Its partition table.
     public let table: PartitionTable
+    /// The labels of the firmware and the root filesystem.
+    public let firmwareLabel: String, rootLabel: String
+    /// The root filesystem's UUID, 16 bytes.
+    public let rootUUID: [UInt8]
     /// The closure it holds.
     public let closure: Closure
     /// The system that boots from it.
@@ -21,6 +25,10 @@ public struct ImageLayout: Sendable {
     public let warnings: [String]
     /// Names in the root filesystem: files, links and folders.
     public let entries: Int
+    /// Whether files were added that not everybody may read: then the image's file is for its owner alone.
+    public let isPrivate: Bool
+    /// Compares the store paths with their registration, where that was asked for.
+    let check: ContentCheck?
 
     private static let mebibyte: UInt64 = 1 << 20
     private static let sector: UInt64 = 512
@@ -33,8 +41,11 @@ public struct ImageLayout: Sendable {
         let options = try Ext4Options(
             label: recipe.rootLabel, uuid: recipe.rootUUID, slack: recipe.rootSlack,
             reservedPercent: recipe.reservedPercent, size: recipe.rootSize)
+        try recipe.additions.checkPresent(in: recipe.store)
+        let rawAreas = try RawAreas(recipe.rawAreas)
         var roots: [StorePath] = []
         for argument in recipe.closures { roots.append(try recipe.store.resolve(argument)) }
+        let profile = try recipe.hasProfile ? ProfileLinks.system(in: roots, of: recipe.store) : nil
         let threads = max(1, recipe.threads)
         let closure = try Closure.load(
             roots: roots, from: recipe.source, store: recipe.store, threads: threads, progress: progress)
@@ -55,37 +66,57 @@ public struct ImageLayout: Sendable {
         let firmwareMap = try FATFormatter.layOut(
             firmware.tree,
             options: FATOptions(label: recipe.firmwareLabel, serial: recipe.diskID, size: recipe.firmwareSize))
+        let firmwareStart = recipe.gap
+        let firmwarePartition = Partition(
+            number: 1, start: firmwareStart / Self.sector, count: firmwareMap.size / Self.sector, type: 0x0B)
+        try rawAreas.check([firmwarePartition])
         let root = try RootTree(
             closure, in: recipe.store, toplevel: toplevel, boot: boot, registrationPath: recipe.registrationPath,
-            links: recipe.deduplicates ? .byContent(threads: threads) : .asScanned, progress: progress)
+            links: recipe.deduplicates ? .byContent(threads: threads) : .asScanned, profile: profile,
+            additions: recipe.additions, progress: progress)
         let ext4 = try Ext4Formatter.layOut(root.tree, options, progress: progress)
 
-        let firmwareStart = recipe.gap
         let rootStart = (firmwareStart + firmwareMap.size).roundedUp(to: Self.mebibyte)
         let rootSize = max(ext4.map.size, recipe.rootSize.map { $0 / Self.sector * Self.sector } ?? 0)
         table = try PartitionTable(
             diskID: recipe.diskID,
             partitions: [
-                Partition(
-                    number: 1, start: firmwareStart / Self.sector, count: firmwareMap.size / Self.sector, type: 0x0B),
+                firmwarePartition,
                 Partition(
                     number: 2, start: rootStart / Self.sector, count: rootSize / Self.sector, type: 0x83, isActive: true
                 ),
             ])
         var map = SegmentMap(size: rootStart + rootSize)
-        map.add(table.encoded(), at: 0)
+        map.add(
+            table.encoded().dropFirst(Int(PartitionTable.place.lowerBound)), at: PartitionTable.place.lowerBound)
+        try rawAreas.add(to: &map, around: table.partitions)
         map.addMark(at: firmwareStart)
         map.add(firmwareMap, at: firmwareStart)
         map.addMark(at: rootStart)
         map.add(ext4.map, at: rootStart)
         try map.seal()
         self.map = map
+        firmwareLabel = recipe.firmwareLabel
+        rootLabel = recipe.rootLabel
+        rootUUID = recipe.rootUUID
         self.closure = closure
         self.toplevel = toplevel
         self.root = ext4.summary
         savings = root.savings
         self.warnings = (warnings + firmware.warnings).map(ImageError.printable)
-        entries = root.tree.entries.count
+        entries = root.tree.names(below: root.tree.root)
+        isPrivate = root.isPrivate
+        check =
+            recipe.checksContent
+            ? ContentCheck(root.paths, of: root.tree, on: ext4.map, from: rootStart, in: recipe.store) : nil
+    }
+
+    /// Makes the check of store paths without writing the image; nothing where none was asked for.
+    ///
+    /// - Parameter threads: how many paths are hashed at once, at least 1.
+    /// - Throws: when a store path is not what is registered of it, or cannot be read.
+    public func checkContent(threads: Int, progress: Progress? = nil) throws(ImageError) {
+        try check?.run(threads: threads, progress: progress ?? Progress()) {}
     }
 
     private static func check(_ recipe: ImageRecipe) throws(ImageError) {
@@ -93,6 +124,11 @@ public struct ImageLayout: Sendable {
             throw ImageError(
                 .invalidInput, "the gap before the first partition cannot be \(ByteSize.format(recipe.gap))",
                 reason: "it must be a multiple of 1 MiB, from that to 1 TiB", remedy: "choose another --gap")
+        }
+        // Where no registration can be.
+        var sketch = TreeSketch()
+        for path in [StorePath.directory] + (recipe.hasProfile ? ProfileLinks.paths : []) + [recipe.registrationPath] {
+            try sketch.put(FileTree.NodeID(index: 0), at: path)
         }
     }
 }

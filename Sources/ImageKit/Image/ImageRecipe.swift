@@ -46,6 +46,15 @@ public struct ImageRecipe: Sendable {
     public var rootSize: UInt64?
     /// Where the first boot expects the registration.
     public var registrationPath = "/nix-path-registration"
+    /// What is laid over the root filesystem.
+    public var additions = RootAdditions()
+    /// Whether `/nix/var/nix/profiles/system` and its first generation are laid down, for the first of the closures that
+    /// is a system.
+    public var hasProfile = false
+    /// Files outside of the partitions.
+    public var rawAreas: [RawArea] = []
+    /// Whether store paths are hashed and compared with their registration.
+    public var checksContent = false
     /// Whether identical store files become hard links; otherwise links are those of the host's store.
     public var deduplicates = true
     /// Threads for reading, comparing and compressing; at least 1.

@@ -19,9 +19,10 @@ struct OutputFile: ~Copyable {
     private var isCommitted = false
 
     /// Creates the temporary file. The target's folder must exist; the target may be a file or nothing.
-    init(_ path: FilePath) throws(ImageError) {
+    /// - Parameter isPrivate: whether nobody but its owner may read it; otherwise the umask decides.
+    init(_ path: FilePath, isPrivate: Bool = false) throws(ImageError) {
         let target = try Self.resolve(path)
-        let (descriptor, temporary) = try Self.create(beside: target)
+        let (descriptor, temporary) = try Self.create(beside: target, mode: isPrivate ? 0o600 : 0o666)
         self.descriptor = descriptor
         self.target = target
         self.temporary = temporary
@@ -98,7 +99,7 @@ struct OutputFile: ~Copyable {
         return target
     }
 
-    private static func create(beside target: FilePath) throws(ImageError) -> (Int32, FilePath) {
+    private static func create(beside target: FilePath, mode: mode_t) throws(ImageError) -> (Int32, FilePath) {
         let folder = folder(of: target)
         // A name may have 255 bytes, of which the temporary one needs some for itself.
         var name = target.lastComponent?.string ?? ""
@@ -110,7 +111,7 @@ struct OutputFile: ~Copyable {
             let name = prefix + String(repeating: "0", count: 8 - number.count) + number + ".tmp"
             let temporary = folder.appending(name)
             TemporaryFiles.remember(temporary)
-            let descriptor = open(temporary.string, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+            let descriptor = open(temporary.string, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode)
             guard descriptor >= 0 else {
                 let code = Errno(rawValue: errno)
                 TemporaryFiles.forget(temporary)

@@ -64,7 +64,7 @@ extension ImageError: CustomStringConvertible {
     }
 
     /// A text as it can be shown on a terminal: control characters never reach it.
-    static func printable(_ text: String) -> String {
+    public static func printable(_ text: String) -> String {
         var shown = ""
         for scalar in text.unicodeScalars {
             if scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) {

@@ -16,6 +16,8 @@ public final class Progress: Sendable {
         case layout
         /// Reading, compressing and writing.
         case write
+        /// Hashing the store paths that have not been hashed beside the writing.
+        case check
         /// Bringing the output to the disk.
         case flush
     }
@@ -37,6 +39,7 @@ public final class Progress: Sendable {
     private let total = Atomic<UInt64>(0)
     private let written = Atomic<UInt64>(0)
     private let stop = Atomic<Bool>(false)
+    private let failure = Mutex<ImageError?>(nil)
 
     /// Starts at ``Phase/idle``.
     public init() {}
@@ -50,6 +53,18 @@ public final class Progress: Sendable {
 
     /// Asks the work to stop: it throws ``ImageError/Code/cancelled`` soon after.
     public func cancel() { stop.store(true, ordering: .relaxed) }
+
+    /// Asks the work to stop with this error, which another part of it met. The first one counts.
+    func fail(_ error: ImageError) {
+        failure.withLock { $0 = $0 ?? error }
+        cancel()
+    }
+
+    /// Whether a phase is going on and has not come to `units` yet.
+    func isBefore(_ units: UInt64, of phase: Phase) -> Bool {
+        let snapshot = snapshot
+        return snapshot.phase == phase && snapshot.done < units
+    }
 
     /// Begins a phase of `total` units.
     func begin(_ next: Phase, total units: UInt64 = 0) throws(ImageError) {
@@ -67,6 +82,7 @@ public final class Progress: Sendable {
 
     /// Throws when somebody asked the work to stop.
     func checkCancelled() throws(ImageError) {
-        if stop.load(ordering: .relaxed) { throw ImageError(.cancelled, "stopped on request") }
+        guard stop.load(ordering: .relaxed) else { return }
+        throw failure.withLock { $0 } ?? ImageError(.cancelled, "stopped on request")
     }
 }

@@ -1,0 +1,105 @@
+public import SystemPackage
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// What is laid over the generated root filesystem: host keys, secrets, configuration that is not in the store.
+///
+/// Folders come first, in their order, then the copies in theirs. Whatever comes later wins over what came before, and
+/// over what is generated (such as U-Boot's menu), but for the store, the registration and the system profile: those are
+/// what the first boot relies on.
+public struct RootAdditions: Sendable, Hashable {
+    /// Folders whose content is laid over `/`: owner 0:0, modes (07777), times in whole seconds, symbolic and hard
+    /// links as they have them. What they are called and which mode they have themselves does not matter.
+    public var folders: [FilePath] = []
+    /// Single files and trees.
+    public var copies: [RootCopy] = []
+
+    /// Nothing.
+    public init() {}
+
+    var isEmpty: Bool { folders.isEmpty && copies.isEmpty }
+
+    /// Throws when something is not there or cannot be taken, which is known before anything is scanned.
+    func checkPresent(in store: StoreLocation) throws(ImageError) {
+        for folder in folders { _ = try Self.folder(folder, in: store) }
+        for copy in copies { _ = try Self.resolve(copy.source, "cannot copy", in: store) }
+    }
+
+    /// Lays everything over the tree.
+    ///
+    /// - Parameters:
+    ///   - tree: has the generated root filesystem, and afterwards that with what is laid over it.
+    ///   - store: where links into the store lead to that are named themselves.
+    ///   - kept: what nothing may be laid over.
+    /// - Returns: whether something was added that not everybody may read.
+    /// - Throws: when something cannot be read, is no file, folder or link, lies on what is kept, is a file where there
+    ///   is a generated folder (or the reverse), or is a private key that everybody could read.
+    func lay(
+        over tree: inout FileTree, in store: StoreLocation, keeping kept: [RootOverlay.Kept], progress: Progress?
+    ) throws(ImageError) -> Bool {
+        if isEmpty { return false }
+        var overlay = RootOverlay(over: tree, keeping: kept)
+        for folder in folders {
+            let node = try Self.scan(Self.folder(folder, in: store), into: &tree, progress)
+            try overlay.lay(node, of: tree, origin: "--root-files \(folder.string)")
+        }
+        var meant: [Range<Int>] = []
+        for copy in copies {
+            let first = tree.nodes.count
+            let source = try Self.resolve(copy.source, "cannot copy", in: store)
+            let node = try Self.scan(source, into: &tree, progress)
+            for index in first..<tree.nodes.count { copy.apply(to: &tree.nodes[index]) }
+            if copy.mode != nil { meant.append(first..<tree.nodes.count) }
+            try overlay.put(node, of: tree, at: copy.destination, origin: "--copy \(copy.source.string)")
+        }
+        let secrets = SecretFiles(modesAreMeant: meant)
+        let isPrivate = try secrets.check(overlay.added(to: tree), in: tree)
+        tree.root = try overlay.build(into: &tree)
+        return isPrivate
+    }
+
+    /// Scans a file, link or folder. Hard links are kept within it, up to the number that ext4 allows.
+    private static func scan(
+        _ path: FilePath, into tree: inout FileTree, _ progress: Progress?
+    ) throws(ImageError) -> FileTree.NodeID {
+        // Links to files of the store or of another folder are other files here: they may have other modes.
+        var links = FileTree.HostLinks()
+        let node = try tree.scan(
+            path, rules: FileTree.ScanRules(metadata: .host), links: &links, progress: progress)
+        if tree.kind(of: node) == .directory { try tree.joinLinks(under: node, .asScanned) }
+        return node
+    }
+
+    private static func folder(_ path: FilePath, in store: StoreLocation) throws(ImageError) -> FilePath {
+        let resolved = try resolve(path, "cannot take root files from", in: store)
+        var status = stat()
+        guard resolved.withPlatformString({ stat($0, &status) }) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+            throw ImageError(
+                .invalidInput, "cannot take root files from", path: path.string, reason: "it is not a folder",
+                remedy: "give --root-files a folder that is laid out like '/', or copy one file with --copy")
+        }
+        return resolved
+    }
+
+    /// Where a path that was named leads: a link that is named itself is followed, and one into the store leads to the
+    /// store that is given.
+    private static func resolve(
+        _ path: FilePath, _ message: String, in store: StoreLocation
+    ) throws(ImageError) -> FilePath {
+        var status = stat()
+        guard path.withPlatformString({ lstat($0, &status) }) == 0 else {
+            throw .system(Errno(rawValue: errno), message, path: path)
+        }
+        guard status.st_mode & S_IFMT == S_IFLNK else { return path }
+        if let place = try? store.follow(path) { return place.physical }
+        guard let resolved = path.withPlatformString({ realpath($0, nil) }) else {
+            throw .system(Errno(rawValue: errno), message, path: path)
+        }
+        defer { free(resolved) }
+        return FilePath(platformString: resolved)
+    }
+}

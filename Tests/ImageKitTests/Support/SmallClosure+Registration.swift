@@ -1,0 +1,32 @@
+import Foundation
+import SystemPackage
+
+@testable import ImageKit
+
+extension SmallClosure {
+    /// What is registered of the small closure, found out once: scanning for references takes a debug build seconds.
+    private static let registration = Result {
+        let shared = try SmallClosure.shared.get()
+        let recipe = shared.recipe
+        var roots: [StorePath] = []
+        for closure in recipe.closures { roots.append(try recipe.store.resolve(closure)) }
+        let closure = try Closure.load(roots: roots, from: .scan, store: recipe.store, threads: 2)
+        let file = shared.folder.appending("registration")
+        try Data(closure.registration.encoded()).write(to: URL(fileURLWithPath: file.string))
+        return file
+    }
+
+    /// A copy of the shared closure, to be changed: quicker than to make one.
+    init(copyTo folder: FilePath) throws {
+        let copied = try Judge.run("cp", ["-a", SmallClosure.shared.get().folder.string, folder.string])
+        guard copied.status == 0 else { throw ImageError(.internal, "cannot copy the closure", reason: copied.said) }
+        self.folder = folder
+    }
+
+    /// The recipe with a registration that says what the closure is when it is new.
+    func registeredRecipe() throws -> ImageRecipe {
+        var recipe = recipe
+        recipe.source = .registration(try Self.registration.get())
+        return recipe
+    }
+}

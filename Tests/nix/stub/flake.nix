@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Stands for nixpkgs' flake, for the tests.
+{
+  outputs = { self }: {
+    lib = import ./lib.nix;
+    legacyPackages = self.lib.genAttrs [ "x86_64-linux" "aarch64-linux" ] (system: import ./. { inherit system; });
+  };
+}

@@ -110,4 +110,13 @@ additions() {
 }
 proof "the profile, and what Nix does with it" additions "$work/small"
 
+# The program as it is released, and what is made around it.
+static=$work/mkpiimg
+proof "the static program" release/static.sh "$static"
+if [ -e "$static" ]; then
+    proof "it needs nothing but itself" Tests/static.sh "$static" "$mkpiimg" "$work/small"
+    proof "the NixOS module and the flake" Tests/nix/run.sh "$static"
+fi
+proof "man pages" release/man.sh "$work/man"
+
 title "all tests passed, and $passed proofs; $skipped skipped"

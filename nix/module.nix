@@ -265,9 +265,15 @@ in
   options.mkpiimg = {
     package = mkOption {
       type = types.package;
-      default = build.callPackage ./package.nix { };
+      default = build.callPackage ./package.nix { inherit (cfg) binary; };
       defaultText = literalExpression "mkpiimg of the release, for the machine that builds";
       description = "The program, for the machine that builds the image.";
+    };
+    binary = mkOption {
+      type = types.nullOr types.path;
+      default = null;
+      example = literalExpression "./mkpiimg";
+      description = "The static program, made by release/static.sh, where it is not to be the released one.";
     };
     buildSystem = mkOption {
       type = types.nullOr types.str;

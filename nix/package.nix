@@ -12,8 +12,8 @@ let
     mkpiimg ${release.version} has not been published for ${system}.
     Build it on a machine of that kind, in mkpiimg's repository:
         release/static.sh ./mkpiimg
-    and pass the file: `mkpiimg.override { binary = ./mkpiimg; }`, which a NixOS configuration gives to the option
-    `mkpiimg.package`.
+    and pass the file: in a NixOS configuration `mkpiimg.binary = ./mkpiimg;`, and elsewhere the package
+    `mkpiimg.override { binary = ./mkpiimg; }`.
   '');
   program = if binary == null then fetchurl { inherit (published) url hash; } else binary;
 in

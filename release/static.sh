@@ -6,6 +6,7 @@
 # It runs on any Linux of that processor: it needs no library, no Swift, no /proc and no /etc. This is the file that is
 # released and that flake.nix takes. Swift 6.3 or newer is needed, and the static libraries that Debian's libext2fs-dev,
 # comerr-dev and libzstd-dev bring. The build lies in .build-static, beside the ordinary one.
+# Exit status 77: Swift is too old here.
 set -euo pipefail
 
 [ $# -eq 1 ] || { echo "usage: static.sh OUT" >&2; exit 64; }
@@ -15,7 +16,9 @@ fail() { echo "static.sh: $*" >&2; exit 1; }
 "$top/fixtures/install.sh" build
 version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\)\.\([0-9]*\).*/\1 \2/p')
 read -r major minor <<<"${version:-0 0}"
-[ $((major * 100 + minor)) -ge 603 ] || fail "Swift 6.3 or newer is needed: see https://www.swift.org/install/linux"
+[ $((major * 100 + minor)) -ge 603 ] || {
+    echo "static.sh: Swift 6.3 or newer is needed: see https://www.swift.org/install/linux" >&2; exit 77
+}
 
 # Sources/mkpiimg/StaticExecutable.swift answers for the function that is wrapped.
 build=(swift build --package-path "$top" --scratch-path "$top/.build-static" -c release --product mkpiimg

@@ -8,7 +8,7 @@ let
   here = builtins.currentSystem;
   cross = import ./stub { system = here; crossSystem = "aarch64-linux"; };
   emulated = import ./stub { system = "aarch64-linux"; };
-  program = { pkgs, ... }: { mkpiimg.package = pkgs.buildPackages.callPackage ../../nix/package.nix { inherit binary; }; };
+  program.mkpiimg.binary = binary;
   module = ../../nix/module.nix;
   evaluate = pkgs: modules: pkgs.nixos ([ module program ] ++ modules) { };
   config = modules: (evaluate cross modules).config;
@@ -22,9 +22,8 @@ let
   build = (config [ ]).system.build;
   services = (config [ ]).systemd.services;
 
-  # Options that the program has now; `full` is for a program that has all of them.
+  # With a firmware partition that says in full what is on it.
   plain = {
-    mkpiimg.boards = [ ];
     sdImage.populateFirmwareCommands = lib.mkForce ''
       cd ${firmware}; cp -r --no-preserve=mode . $NIX_BUILD_TOP/firmware/
       echo arm_64bit=1 >>$NIX_BUILD_TOP/firmware/config.txt
@@ -35,6 +34,7 @@ in
   inherit native cross config firmware module;
 
   images = {
+    default = config [ ];
     plain = config [ plain ];
     again = config [ plain { image.baseName = "again"; } ];
     raw = config [ plain { sdImage.compressImage = false; image.baseName = "raw"; } ];

@@ -71,8 +71,8 @@ refused '{ image.fileName = "my.img.zst"; sdImage.compressImage = false; }' sdIm
 refused '{ boot.loader.generic-extlinux-compatible.useGenerationDeviceTree = false; }' populateCmd sdImage.populateRootCommands
 refused '{ sdImage.rootFilesystemCreator = ./x.nix; } ({ pkgs, ... }: { sdImage.storePaths = pkgs.lib.mkForce [ pkgs.linux ]; })' ext4
 refused '{ sdImage.noSuchOption = 1; }' sdImage.noSuchOption
-refused '({ pkgs, ... }: { mkpiimg.package = pkgs.lib.mkForce (pkgs.callPackage '"$top/nix/package.nix"' { }); })' \
-    'has not been published for' release/static.sh 'binary = ./mkpiimg'
+refused '({ pkgs, ... }: { mkpiimg.binary = pkgs.lib.mkForce null; })' \
+    'has not been published for' release/static.sh 'mkpiimg.binary = ./mkpiimg'
 target=piImageScript refused '{ sdImage.postBuildCommands = "true"; }' mkpiimg.raw
 echo "$refusals mistakes are refused with advice"
 
@@ -121,6 +121,17 @@ image_of() {  # CASE FILE
 name=nixos-image-26.05-aarch64-linux
 image_of plain $name.img.zst; plain=$image
 zstd -tq "$plain"
+
+# Without a word about firmware, nixpkgs' packages are taken, and what the boards need is picked.
+image_of default $name.img.zst
+zstd -dcq "$image" >"$work/default.img"
+files=$(mdir -b -i "$work/default.img@@8M" :: | sed 's|^::/||' | sort | xargs)
+[ "$files" = "$(xargs <<'FILES'
+armstub8-gic.bin bcm2710-rpi-3-b.dtb bcm2710-rpi-zero-2-w.dtb bcm2711-rpi-4-b.dtb bcm2712-rpi-5-b.dtb bootcode.bin config.txt
+fixup.dat fixup4.dat overlays/ start.elf start4.elf u-boot.bin
+FILES
+)" ] || fail "on the firmware partition: $files"
+rm "$work/default.img"
 
 # The same outside, from the same store.
 toplevel=$(build -A images.plain.system.build.toplevel)

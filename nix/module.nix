@@ -50,6 +50,7 @@ let
   hasRootFolder = sd.populateRootCommands != "";
   # Fills ./firmware and ./files. The commands may use $NIX_BUILD_TOP for the folder they start in, as in sdImage.
   populate = ''
+    umask 022
     mkdir firmware files
     ${sd.preBuildCommands}
     cd "$NIX_BUILD_TOP"

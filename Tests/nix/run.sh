@@ -175,7 +175,7 @@ if "$mkpiimg" build --help | grep -q -- --raw; then
     # A secret goes into the image past the store.
     echo secret >"$work/key"
     script=$(build -A images.full.system.build.piImageScript)
-    (cd "$work" && nix shell "$script" -c pi-image --progress none --out again.img)
+    (cd "$work" && umask 077 && nix shell "$script" -c pi-image --progress none --out again.img)
     cmp "$work/full.img" "$work/again.img" || fail "the image depends on when its folders were filled"
     (cd "$work" && nix shell "$script" -c pi-image --progress none --copy key:/etc/ssh/key:600:0:0 --out secret.img)
     dd if="$work/secret.img" of="$work/full.root" bs=1M skip=38 conv=sparse status=none

@@ -48,6 +48,7 @@ in
           profile = true;
           configTxt = [ "dtparam=audio=on" ];
           menuTimeout = null;
+          check = true;
           copies = [ "${builtins.toFile "motd" "hello\n"}:/etc/motd:640:0:30" ];
           raw = [ "${builtins.toFile "spl" "boot-code"}@8K" ];
           extraArgs = [ "--reserved-percent" "1" ];

@@ -63,7 +63,7 @@ let
   '';
   populates = hasFirmwareFolder || hasRootFolder || sd.preBuildCommands != "";
 
-  each = name: concatMap (value: [ name "${toString value}" ]);
+  each = name: concatMap (value: [ name value ]);
   given = name: value: optionals (value != null) [ name (toString value) ];
   arguments = [ "${cfg.package}/bin/mkpiimg" ]
     ++ concatMap (path: [ "--closure" "${path}" ]) sd.storePaths
@@ -94,7 +94,7 @@ let
     ++ optional cfg.singleFrame "--single-frame"
     ++ cfg.extraArgs;
   # The folders that were filled come after those that were named, and win.
-  command = "${escapeShellArgs arguments}"
+  command = escapeShellArgs arguments
     + optionalString hasFirmwareFolder " --firmware \"$NIX_BUILD_TOP/firmware\""
     + optionalString hasRootFolder " --root-files \"$NIX_BUILD_TOP/files\"";
 

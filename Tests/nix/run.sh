@@ -175,8 +175,9 @@ if "$mkpiimg" build --help | grep -q -- --raw; then
     # A secret goes into the image past the store.
     echo secret >"$work/key"
     script=$(build -A images.full.system.build.piImageScript)
-    (cd "$work" && umask 077 && nix shell "$script" -c pi-image --progress none --out again.img)
-    cmp "$work/full.img" "$work/again.img" || fail "the image depends on when its folders were filled"
+    # (Nix sets a umask of its own.)
+    (cd "$work" && nix shell "$script" -c sh -c 'umask 077; exec pi-image --progress none --out again.img')
+    cmp "$work/full.img" "$work/again.img" || fail "the image depends on when its folders were filled, or by whom"
     (cd "$work" && nix shell "$script" -c pi-image --progress none --copy key:/etc/ssh/key:600:0:0 --out secret.img)
     dd if="$work/secret.img" of="$work/full.root" bs=1M skip=38 conv=sparse status=none
     [ "$(debugfs -R "cat /etc/ssh/key" "$work/full.root" 2>/dev/null)" = secret ] || fail "the script's further arguments"

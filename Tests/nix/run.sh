@@ -161,30 +161,27 @@ script=$(build -A images.plain.system.build.piImageScript)
 cmp "$plain" "$work/$name.img.zst" || fail "the script makes another image"
 (cd "$work" && nix shell "$script" -c pi-image --progress none --out - --threads 3) | cmp - "$plain"
 
-if "$mkpiimg" build --help | grep -q -- --raw; then
-    image_of full $name.img.zst
-    zstd -dcq "$image" >"$work/full.img"
-    [ "$(tail -c +8193 "$work/full.img" | head -c 9)" = boot-code ] || fail "mkpiimg.raw"
-    dd if="$work/full.img" of="$work/full.root" bs=1M skip=38 conv=sparse status=none
-    entry() { debugfs -R "stat $1" "$work/full.root" 2>/dev/null | sed -n 's/.*Mode: *\([0-7]*\).*/\1/p; s/.*Group: *\([0-9]*\).*/\1/p' | xargs; }
-    [ "$(entry /etc/motd)" = "0640 30" ] || fail "mkpiimg.copies: $(entry /etc/motd)"
-    [ "$(entry /root/.ssh) $(entry /root/.ssh/authorized_keys)" = "0700 0 0600 0" ] || fail "populateRootCommands"
-    [ -n "$(entry /nix/var/nix/profiles/system-1-link)" ] || fail "mkpiimg.profile"
-    mdir -b -i "$work/full.img@@8M" :: | grep -q more.txt || fail "populateFirmwareCommands"
-    mtype -i "$work/full.img@@8M" ::config.txt | grep -q dtparam=audio=on || fail "mkpiimg.configTxt"
-    # A secret goes into the image past the store.
-    echo secret >"$work/key"
-    script=$(build -A images.full.system.build.piImageScript)
-    # (Nix sets a umask of its own.)
-    (cd "$work" && nix shell "$script" -c sh -c 'umask 077; exec pi-image --progress none --out again.img')
-    cmp "$work/full.img" "$work/again.img" || fail "the image depends on when its folders were filled, or by whom"
-    (cd "$work" && nix shell "$script" -c pi-image --progress none --copy key:/etc/ssh/key:600:0:0 --out secret.img)
-    dd if="$work/secret.img" of="$work/full.root" bs=1M skip=38 conv=sparse status=none
-    [ "$(debugfs -R "cat /etc/ssh/key" "$work/full.root" 2>/dev/null)" = secret ] || fail "the script's further arguments"
-    rm "$work"/{full,again,secret}.img "$work/full.root"
-else
-    echo "SKIPPED: additions to the image (this mkpiimg has no --raw, --copy and --profile)"
-fi
+# Everything that can be added.
+image_of full $name.img.zst
+zstd -dcq "$image" >"$work/full.img"
+[ "$(tail -c +8193 "$work/full.img" | head -c 9)" = boot-code ] || fail "mkpiimg.raw"
+dd if="$work/full.img" of="$work/full.root" bs=1M skip=38 conv=sparse status=none
+entry() { debugfs -R "stat $1" "$work/full.root" 2>/dev/null | sed -n 's/.*Mode: *\([0-7]*\).*/\1/p; s/.*Group: *\([0-9]*\).*/\1/p' | xargs; }
+[ "$(entry /etc/motd)" = "0640 30" ] || fail "mkpiimg.copies: $(entry /etc/motd)"
+[ "$(entry /root/.ssh) $(entry /root/.ssh/authorized_keys)" = "0700 0 0600 0" ] || fail "populateRootCommands"
+[ -n "$(entry /nix/var/nix/profiles/system-1-link)" ] || fail "mkpiimg.profile"
+mdir -b -i "$work/full.img@@8M" :: | grep -q more.txt || fail "populateFirmwareCommands"
+mtype -i "$work/full.img@@8M" ::config.txt | grep -q dtparam=audio=on || fail "mkpiimg.configTxt"
+# A secret goes into the image past the store.
+echo secret >"$work/key"
+script=$(build -A images.full.system.build.piImageScript)
+# (Nix sets a umask of its own.)
+(cd "$work" && nix shell "$script" -c sh -c 'umask 077; exec pi-image --progress none --out again.img')
+cmp "$work/full.img" "$work/again.img" || fail "the image depends on when its folders were filled, or by whom"
+(cd "$work" && nix shell "$script" -c pi-image --progress none --copy key:/etc/ssh/key:600:0:0 --out secret.img)
+dd if="$work/secret.img" of="$work/full.root" bs=1M skip=38 conv=sparse status=none
+[ "$(debugfs -R "cat /etc/ssh/key" "$work/full.root" 2>/dev/null)" = secret ] || fail "the script's further arguments"
+rm "$work"/{full,again,secret}.img "$work/full.root"
 
 echo "-- the first boot"
 service() { nix-instantiate --eval --json "${cases[@]}" -A "images.plain.systemd.services.$1.script" | jq -r .; }

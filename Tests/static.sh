@@ -10,7 +10,7 @@ set -euo pipefail
 
 [ $# -eq 3 ] || { echo "usage: static.sh STATIC DYNAMIC CLOSURE" >&2; exit 64; }
 export PATH=$PATH:/usr/sbin:/sbin
-static=$1 dynamic=$2 closure=$3
+static=$(readlink -f "$1") dynamic=$(readlink -f "$2") closure=$(readlink -f "$3")
 fail() { echo "static.sh: $*" >&2; exit 1; }
 
 enter=("$(command -v chroot)"); [ "$(id -u)" = 0 ] || enter=("$(command -v unshare)" -r "${enter[@]}")

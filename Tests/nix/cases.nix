@@ -31,7 +31,7 @@ let
   };
 in
 {
-  inherit native cross config firmware module;
+  inherit config firmware;
 
   images = {
     default = config [ ];

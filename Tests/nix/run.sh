@@ -181,6 +181,7 @@ cmp "$work/full.img" "$work/again.img" || fail "the image depends on when its fo
 (cd "$work" && nix shell "$script" -c pi-image --progress none --copy key:/etc/ssh/key:600:0:0 --out secret.img)
 dd if="$work/secret.img" of="$work/full.root" bs=1M skip=38 conv=sparse status=none
 [ "$(debugfs -R "cat /etc/ssh/key" "$work/full.root" 2>/dev/null)" = secret ] || fail "the script's further arguments"
+! grep -rqx secret "$store/nix/store" || fail "the secret is in the store"
 rm "$work"/{full,again,secret}.img "$work/full.root"
 
 echo "-- the first boot"

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# slow.sh - proofs that take minutes: a folder of 60,000 entries read by U-Boot, and a 9 GB image.
+# slow.sh - proofs that take minutes: a folder of 60,000 entries read by U-Boot, a 9 GB image, a kernel larger than U-Boot
+# expects, and one card after the other.
 #
 # It needs what Tests/run.sh installs, about 12 GB in $TMPDIR, and the network for U-Boot.
 set -euo pipefail
@@ -53,4 +54,32 @@ find "$store/$large" -exec touch -d @1 {} +; chmod 444 "$store/$large"/*; chmod 
 zstd -tq "$work/large.img.zst"
 zstd -dcq "$work/large.img.zst" | dd of="$work/root.img" bs=1M iflag=fullblock skip=38 conv=sparse status=none
 e2fsck -fn "$work/root.img"
+rm "$work"/*.img*
+
+echo "== growth to several cards"
+"$mkpiimg" "${options[@]}" --out "$work/pi.img.zst"
+fixtures/boot/grow.sh "$work/pi.img.zst" 512M 1G 16G 256G
+
+if grep -qx -- --board "$work/demo/options"; then
+    echo "== a kernel of 48 MiB, for which U-Boot needs other addresses"
+    kernel=$(echo "$store"/*-linux-[0-9]*/Image)
+    chmod u+w "${kernel%/*}" "$kernel"
+    python3 - "$kernel" <<'PYTHON'
+import struct, sys
+with open(sys.argv[1], "r+b") as file:
+    kernel, size = file.read(), 48 << 20
+    file.write(bytes(range(1, 256)) * ((size - len(kernel)) // 255))
+    file.seek(16)  # image_size of the header of an arm64 kernel
+    file.write(struct.pack("<Q", size))
+PYTHON
+    "$mkpiimg" --closure "${options[1]}" --store-root "$work/demo/root" --scan-references --board pi3 \
+        --out "$work/kernel.img"
+    fixtures/boot/boot.sh "$work/kernel.img"
+    echo "and without them:"
+    mdel -i "$work/kernel.img@@8M" ::uboot.env
+    if fixtures/boot/boot.sh "$work/kernel.img" >/dev/null; then echo "it boots all the same"; exit 1; fi
+    echo "it does not boot"
+else
+    echo "SKIPPED: a kernel of 48 MiB (Raspberry Pi's firmware could not be fetched)"
+fi
 echo "all slow proofs passed"

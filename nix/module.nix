@@ -338,8 +338,8 @@ in
     };
     deviceTree = mkOption {
       type = types.nullOr types.str;
-      default = config.hardware.deviceTree.name;
-      defaultText = literalExpression "config.hardware.deviceTree.name";
+      default = if uboot.useGenerationDeviceTree then config.hardware.deviceTree.name else "none";
+      defaultText = literalExpression "config.hardware.deviceTree.name, or none without useGenerationDeviceTree";
       example = "broadcom/bcm2711-rpi-4-b.dtb";
       description = "The device tree to start with; null leaves the choice to U-Boot.";
     };
@@ -445,15 +445,6 @@ in
         message = ''
           sdImage.preBuildCommands uses $root_fs, and there is no such file: everything is written in one pass. For a size
           use mkpiimg.rootSize or mkpiimg.rootSlack; for files sdImage.populateRootCommands or mkpiimg.copies.
-        '';
-      }
-      {
-        assertion = cfg.boot != "extlinux" || uboot.useGenerationDeviceTree || hasRootFolder;
-        message = ''
-          boot.loader.generic-extlinux-compatible.useGenerationDeviceTree is false, and mkpiimg's menu always names the
-          generation's device trees. Lay NixOS' own menu over it:
-              sdImage.populateRootCommands = "''${config.boot.loader.generic-extlinux-compatible.populateCmd}"
-                + " -c ''${config.system.build.toplevel} -d ./files/boot";
         '';
       }
     ];

@@ -93,7 +93,8 @@ struct BootOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The device tree to start with, by its path below the system's dtbs. Default: the one that fits the board.",
+            "The device tree to start with, by its path below the system's dtbs, or 'none' for the firmware's own. "
+                + "Default: the system's one that fits the board.",
             valueName: "name"))
     var deviceTree: String?
 
@@ -107,7 +108,7 @@ struct BootOptions: ParsableArguments {
         recipe.configLines = configTxt
         recipe.kernelParameters = kernelParam
         recipe.menuTimeout = menuTimeout
-        recipe.deviceTree = deviceTree
+        if let deviceTree { recipe.deviceTree = deviceTree == "none" ? .firmware : .file(deviceTree) }
     }
 }
 

@@ -18,6 +18,7 @@ struct BuildSummary {
     var text: String {
         var lines: [(String, String)] = []
         if let toplevel = plan.toplevel { lines.append(("system", "\(toplevel.version) (\(toplevel.path.path))")) }
+        if plan.toplevel != nil { lines.append(("boots", boots)) }
         lines.append(("store paths", "\(plan.closure.paths.count) with \(plan.entries) files, folders and links"))
         if plan.savings.names > 0 {
             lines.append(("hard links", "\(plan.savings.names) files, \(ByteSize.format(plan.savings.bytes)) saved"))
@@ -54,6 +55,13 @@ struct BuildSummary {
         }.joined()
     }
 
+    /// How, where, and what else can be chosen.
+    private var boots: String {
+        let variants = plan.toplevel?.specialisations.map { ImageError.printable($0.name) } ?? []
+        return "\(plan.boot.rawValue), on \(plan.boards.map(\.name).joined(separator: ", "))"
+            + (variants.isEmpty ? "" : "; specialisations: \(variants.joined(separator: ", "))")
+    }
+
     /// As `--disk-id` takes it, and sfdisk shows it.
     private var diskID: String {
         let digits = String(plan.table.diskID, radix: 16)
@@ -67,6 +75,13 @@ struct BuildSummary {
         if let toplevel = plan.toplevel {
             fields.append(("toplevel", Self.quote(toplevel.path.path)))
             fields.append(("nixosVersion", Self.quote(toplevel.version)))
+            fields.append(("boot", Self.quote(plan.boot.rawValue)))
+            fields.append(("boards", "[" + plan.boards.map { Self.quote($0.name) }.joined(separator: ",") + "]"))
+            fields.append(
+                (
+                    "specialisations",
+                    "[" + toplevel.specialisations.map { Self.quote($0.name) }.joined(separator: ",") + "]"
+                ))
         }
         fields += [
             ("storePaths", "\(plan.closure.paths.count)"), ("entries", "\(plan.entries)"),

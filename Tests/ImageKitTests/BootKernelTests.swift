@@ -50,23 +50,35 @@ import Testing
     @Test func parametersAndDeviceTreeCanBeGiven() throws {
         var recipe = system.recipe()
         recipe.kernelParameters = ["console=ttyAMA0,115200n8", "quiet"]
-        recipe.deviceTree = "broadcom/bcm2711-rpi-4-b.dtb"
+        recipe.deviceTree = .file("broadcom/bcm2711-rpi-4-b.dtb")
         let menu = try system.menu(recipe)
         #expect(menu.contains("\(SampleSystem.parameters) console=ttyAMA0,115200n8 quiet\n"))
         #expect(menu.contains("\(SampleSystem.parameters) debug console=ttyAMA0,115200n8 quiet\n"))
         #expect(menu.contains("  FDT \(name(SampleSystem.linux, "dtbs"))/broadcom/bcm2711-rpi-4-b.dtb\n"))
         #expect(!menu.contains("FDTDIR"))
-        recipe.deviceTree = "broadcom/none.dtb"
+        recipe.deviceTree = .file("broadcom/none.dtb")
         #expect(message(try recipe.bootOptions.check()) == "")
         #expect(throws: ImageError.self) { try system.menu(recipe) }
         for bad in ["../x.dtb", "/x.dtb", "a//b", "", "a b", "x\nLABEL y"] {
-            recipe.deviceTree = bad
+            recipe.deviceTree = .file(bad)
             #expect(message(try recipe.bootOptions.check()).contains("no device tree's name"), "\(bad)")
         }
         for bad in ["", "a\nLINUX /evil", "\u{0}"] {
             recipe.kernelParameters = [bad]
             #expect(message(try recipe.bootOptions.check()).contains("--kernel-param"))
         }
+    }
+
+    /// NixOS' `useGenerationDeviceTree = false`: the kernel gets what the firmware gave U-Boot.
+    @Test func theFirmwaresDeviceTreeCanBeKept() throws {
+        var recipe = system.recipe(try system.addPackages())
+        recipe.deviceTree = .firmware
+        let menu = try system.menu(recipe)
+        #expect(!menu.contains("FDT") && menu.contains("INITRD"))
+        recipe.boot = .kernel
+        let tree = try system.firmware(recipe).tree
+        #expect(try tree.text("/nixos/default/bcm2711-rpi-4-b.dtb") == "firmware's bcm2711-rpi-4-b.dtb")
+        #expect(!tree.files.contains("/nixos/default/bcm2837-rpi-3-b.dtb"))
     }
 
     // MARK: bootspec
@@ -149,7 +161,8 @@ import Testing
             #expect(
                 tree.files.filter { $0.hasPrefix(place) }.map { String($0.dropFirst(place.count)) } == [
                     "bcm2710-rpi-2-b.dtb", "bcm2710-rpi-3-b-plus.dtb", "bcm2710-rpi-3-b.dtb",
-                    "bcm2710-rpi-zero-2-w.dtb", "bcm2711-rpi-4-b.dtb", "bcm2712-rpi-5-b.dtb", "bcm2837-rpi-3-b.dtb",
+                    "bcm2710-rpi-zero-2-w.dtb", "bcm2711-rpi-4-b.dtb", "bcm2711-rpi-cm4.dtb", "bcm2712-rpi-5-b.dtb",
+                    "bcm2712d0-rpi-5-b.dtb", "bcm2837-rpi-3-b.dtb",
                     "cmdline.txt", "initrd", "kernel.img", "overlays/README", "overlays/dwc2.dtbo",
                     "overlays/overlay_map.dtb",
                 ])
@@ -186,10 +199,10 @@ import Testing
             error.contains("zero2w needs bootcode.bin, start.elf, fixup.dat, bcm2710-rpi-zero-2-w.dtb;"), "\(error)")
         #expect(!error.contains("u-boot") && !error.contains("bcm2711-rpi-4-b.dtb"))
         recipe.boards = try #require(Board.named("pi5"))
-        recipe.deviceTree = "broadcom/bcm2712-rpi-5-b.dtb"
+        recipe.deviceTree = .file("broadcom/bcm2712-rpi-5-b.dtb")
         let config = try system.firmware(recipe).tree.text("/config.txt")
         #expect(config.contains("\ndevice_tree=bcm2712-rpi-5-b.dtb\n"))
-        recipe.deviceTree = "broadcom/none.dtb"
+        recipe.deviceTree = .file("broadcom/none.dtb")
         #expect(message(try system.firmware(recipe)).contains("there is no device tree"))
     }
 

@@ -159,6 +159,7 @@ in
       says [ "--menu-timeout" "none" ] [{ boot.loader.timeout = null; }]
       && says [ "--menu-timeout" "0" ] [{ boot.loader.timeout = 0; }]
       && !(lib.hasInfix "--menu-timeout" (textOf [ ]));
+    "the firmware's device tree stays" = says [ "--device-tree" "none" ] [{ boot.loader.generic-extlinux-compatible.useGenerationDeviceTree = false; }];
     "the device tree is NixOS' own" = says [ "--device-tree" "broadcom/x.dtb" ] [{ hardware.deviceTree.name = "broadcom/x.dtb"; }];
     "other additions" =
       says [ "--root-files" "${firmware}" "--copy" "a:/b" "--raw" "c@8K" "--profile" "--check" ]

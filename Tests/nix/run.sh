@@ -68,7 +68,6 @@ refused '{ sdImage.bootSize = 1; }' sdImage.firmwareSize
 refused "{ sdImage.preBuildCommands = ''resize2fs \$root_fs 15G''; }" '$root_fs' mkpiimg.rootSize
 refused '{ sdImage.imageName = "my.img"; }' '"my.img"' '.img.zst' image.baseName
 refused '{ image.fileName = "my.img.zst"; sdImage.compressImage = false; }' sdImage.compressImage
-refused '{ boot.loader.generic-extlinux-compatible.useGenerationDeviceTree = false; }' populateCmd sdImage.populateRootCommands
 refused '{ sdImage.rootFilesystemCreator = ./x.nix; } ({ pkgs, ... }: { sdImage.storePaths = pkgs.lib.mkForce [ pkgs.linux ]; })' ext4
 refused '{ sdImage.noSuchOption = 1; }' sdImage.noSuchOption
 refused '({ pkgs, ... }: { mkpiimg.binary = pkgs.lib.mkForce null; })' \

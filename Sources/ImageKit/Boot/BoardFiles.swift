@@ -24,7 +24,7 @@ struct BoardFiles {
         } else if style == .kernel {
             config.add("os_prefix=\(DirectKernel.folder)/\(DirectKernel.defaultName)/")
             config.add("kernel=\(DirectKernel.kernelName)")
-            if let tree = options.deviceTree?.split(separator: "/").last { config.add("device_tree=\(tree)") }
+            if let tree = options.deviceTree.file?.split(separator: "/").last { config.add("device_tree=\(tree)") }
             if hasInitrd { config.add("initramfs \(DirectKernel.initrdName) followkernel") }
         }
         config.add("arm_64bit=\(boards.allSatisfy(\.is64Bit) ? 1 : 0)")

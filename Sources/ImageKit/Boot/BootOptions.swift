@@ -8,6 +8,19 @@ public enum MenuTimeout: Sendable, Hashable {
     case seconds(UInt32)
 }
 
+/// Which device tree the kernel gets.
+public enum DeviceTreeChoice: Sendable, Hashable {
+    /// The system's own one that fits the board.
+    case system
+    /// One of the system's, by its path below `dtbs` (`hardware.deviceTree.name` in NixOS).
+    case file(String)
+    /// The one that the board's firmware brings (`useGenerationDeviceTree = false` in NixOS).
+    case firmware
+
+    /// The file that was named.
+    var file: String? { if case .file(let name) = self { name } else { nil } }
+}
+
 /// What is asked of the way from the board's firmware to the kernel.
 struct BootOptions: Sendable {
     var style: BootStyle
@@ -19,8 +32,7 @@ struct BootOptions: Sendable {
     /// Words added to the kernel's command line.
     var kernelParameters: [String]
     var menuTimeout: MenuTimeout
-    /// A device tree's file, relative to the system's `dtbs`, instead of the one that fits the board.
-    var deviceTree: String?
+    var deviceTree: DeviceTreeChoice
 
     /// The command line of a system's kernel, without `init=`.
     func parameters(of toplevel: Toplevel) -> [String] {
@@ -38,13 +50,13 @@ struct BootOptions: Sendable {
                     remedy: "give one parameter with each --kernel-param")
             }
         }
-        if let deviceTree {
-            let parts = deviceTree.split(separator: "/", omittingEmptySubsequences: false)
-            guard deviceTree.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
+        if let name = deviceTree.file {
+            let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+            guard name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
                 parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." })
             else {
                 throw ImageError(
-                    .invalidInput, "this is no device tree's name:", path: deviceTree,
+                    .invalidInput, "this is no device tree's name:", path: name,
                     remedy: "give its path below the system's 'dtbs', such as broadcom/bcm2711-rpi-4-b.dtb")
             }
         }

@@ -74,13 +74,13 @@ struct DirectKernel {
         of toplevel: Toplevel, isDefault: Bool
     ) throws(ImageError) -> [(name: String, path: FilePath)] {
         var found: [String: FilePath] = [:]
-        if let trees = toplevel.deviceTrees {
+        if let trees = toplevel.deviceTrees, options.deviceTree != .firmware {
             for folder in [trees.physical.appending("broadcom"), trees.physical] {
                 for name in try names(in: folder) where FirmwarePackages.matches(name, "bcm2*.dtb") {
                     found[name] = folder.appending(name)
                 }
             }
-            if let name = options.deviceTree {
+            if let name = options.deviceTree.file {
                 let path = trees.physical.appending(name)
                 guard let place = try? store.follow(path) else {
                     throw ImageError(
@@ -89,16 +89,17 @@ struct DirectKernel {
                 }
                 found[path.lastComponent?.string ?? name] = place.physical
             }
-        } else if let name = options.deviceTree {
+        } else if let name = options.deviceTree.file {
             throw ImageError(
                 .notFound, "there is no device tree", path: name, reason: "the system has no 'dtbs'",
                 remedy: "leave --device-tree out")
         }
-        for board in options.boards where found[board.deviceTree] == nil {
+        // A model whose tree the kernel calls otherwise, or has not: without one the firmware gives up the whole folder.
+        for board in options.boards {
             for pattern in [board.deviceTree] + board.deviceTrees {
                 for (name, path) in packages.firmware(like: pattern) where found[name] == nil { found[name] = path }
             }
-            if found[board.deviceTree] == nil, options.deviceTree == nil, isDefault {
+            if found[board.deviceTree] == nil, options.deviceTree.file == nil, isDefault {
                 missing.append((board, [board.deviceTree]))
             }
         }

@@ -48,15 +48,16 @@ struct ExtlinuxFiles {
             label: label, title: title, kernel: try copy(toplevel.kernel, &tree, &sketch),
             commandLine: (["init=\(toplevel.initPath)"] + options.parameters(of: toplevel)).joined(separator: " "))
         if let initrd = toplevel.initrd { entry.initrd = try copy(initrd, &tree, &sketch) }
+        if options.deviceTree == .firmware { return entry }
         if let trees = toplevel.deviceTrees {
             let name = try copy(trees, &tree, &sketch)
             entry.deviceTrees = .folder(name)
-            if let file = options.deviceTree {
+            if let file = options.deviceTree.file {
                 let path = trees.physical.appending(file)
                 guard (try? store.follow(path)) != nil else { throw Self.noDeviceTree(path.string, "it is not there") }
                 entry.deviceTrees = .file("\(name)/\(file)")
             }
-        } else if let file = options.deviceTree {
+        } else if let file = options.deviceTree.file {
             throw Self.noDeviceTree(file, "the system '\(toplevel.path.path)' has no 'dtbs'")
         }
         return entry

@@ -15,6 +15,8 @@ public struct ImageLayout: Sendable {
     public let rootUUID: [UInt8]
     /// The closure it holds.
     public let closure: Closure
+    /// How it boots, and on which boards.
+    public let boot: BootStyle, boards: [Board]
     /// The system that boots from it.
     public let toplevel: Toplevel?
     /// Figures of the root filesystem.
@@ -101,6 +103,8 @@ public struct ImageLayout: Sendable {
         rootUUID = recipe.rootUUID
         self.closure = closure
         self.toplevel = toplevel
+        self.boot = recipe.boot
+        boards = recipe.boards
         self.root = ext4.summary
         savings = root.savings
         self.warnings = (warnings + firmware.warnings).map(ImageError.printable)

@@ -22,8 +22,8 @@ public struct ImageRecipe: Sendable {
     public var kernelParameters: [String] = []
     /// How long U-Boot's menu waits.
     public var menuTimeout: MenuTimeout = .seconds(5)
-    /// A device tree to start with, by its path below the system's `dtbs`; `nil` is the one that fits the board.
-    public var deviceTree: String?
+    /// The device tree to start with.
+    public var deviceTree = DeviceTreeChoice.system
     /// Bytes before the first partition; a multiple of 1 MiB.
     public var gap: UInt64 = 8 << 20
     /// Bytes of the firmware partition; `nil` is 30 MiB, or what its content needs.

@@ -28,6 +28,18 @@ struct Build: ParsableCommand {
         if output.out == "-", output.json {
             throw ValidationError("--json needs standard output for itself: name a file with --out")
         }
+        do throws(ImageError) { try recipe.check() } catch { throw ValidationError("\(error)") }
+    }
+
+    /// What the options ask for.
+    private var recipe: ImageRecipe {
+        var recipe = ImageRecipe(closures: closure.closure)
+        closure.fill(&recipe)
+        boot.fill(&recipe)
+        additions.fill(&recipe)
+        layout.fill(&recipe)
+        recipe.threads = output.threads ?? ImageRecipe.processors
+        return recipe
     }
 
     func run() throws {
@@ -51,13 +63,7 @@ struct Build: ParsableCommand {
     }
 
     private func build(_ progress: Progress) throws(ImageError) -> (ImageLayout, ImageBuilder.Report?) {
-        let threads = output.threads ?? ImageRecipe.processors
-        var recipe = ImageRecipe(closures: closure.closure)
-        closure.fill(&recipe)
-        boot.fill(&recipe)
-        additions.fill(&recipe)
-        layout.fill(&recipe)
-        recipe.threads = threads
+        let recipe = recipe, threads = recipe.threads
         let plan = try ImageLayout(recipe, progress: progress)
         guard !output.plan, let out = output.out, let format = output.format(of: out) else {
             try plan.checkContent(threads: threads, progress: progress)

@@ -156,8 +156,6 @@ import Testing
         unlink(large)
 
         try expectRefusal(["too small", "--root-size"], options(own) + ["--root-size", "40M"], in: folder)
-        try expectRefusal(["label"], options(own) + ["--root-label", "a label that is too long"], in: folder)
-        try expectRefusal(["gap"], options(own) + ["--gap", "100"], in: folder)
     }
 
     @Test(.enabled(if: isRoot && Judge.has("setpriv"), "needs root, to become somebody else"))

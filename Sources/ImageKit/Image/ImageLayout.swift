@@ -38,11 +38,8 @@ public struct ImageLayout: Sendable {
     /// Plans the image that a recipe asks for.
     public init(_ recipe: ImageRecipe, progress: Progress? = nil) throws(ImageError) {
         // What can be known to be wrong at once is not found after minutes of hashing.
-        try Self.check(recipe)
-        try recipe.bootOptions.check()
-        let options = try Ext4Options(
-            label: recipe.rootLabel, uuid: recipe.rootUUID, slack: recipe.rootSlack,
-            reservedPercent: recipe.reservedPercent, size: recipe.rootSize)
+        try recipe.check()
+        let options = try recipe.ext4Options
         try recipe.additions.checkPresent(in: recipe.store)
         let rawAreas = try RawAreas(recipe.rawAreas)
         var roots: [StorePath] = []
@@ -121,18 +118,5 @@ public struct ImageLayout: Sendable {
     /// - Throws: when a store path is not what is registered of it, or cannot be read.
     public func checkContent(threads: Int, progress: Progress? = nil) throws(ImageError) {
         try check?.run(threads: threads, progress: progress ?? Progress()) {}
-    }
-
-    private static func check(_ recipe: ImageRecipe) throws(ImageError) {
-        guard recipe.gap >= mebibyte, recipe.gap % mebibyte == 0, recipe.gap <= 1 << 40 else {
-            throw ImageError(
-                .invalidInput, "the gap before the first partition cannot be \(ByteSize.format(recipe.gap))",
-                reason: "it must be a multiple of 1 MiB, from that to 1 TiB", remedy: "choose another --gap")
-        }
-        // Where no registration can be.
-        var sketch = TreeSketch()
-        for path in [StorePath.directory] + (recipe.hasProfile ? ProfileLinks.paths : []) + [recipe.registrationPath] {
-            try sketch.put(FileTree.NodeID(index: 0), at: path)
-        }
     }
 }

@@ -54,9 +54,13 @@ import Testing
     @Test(arguments: [
         ("pi0", "rpi_0_w", "u-boot-rpi0.bin", "[pi0]\nkernel=u-boot-rpi0.bin", ["/bcm2708-rpi-zero-w.dtb"]),
         ("pi1", "rpi", "u-boot-rpi1.bin", "[pi1]\nkernel=u-boot-rpi1.bin", ["/bcm2708-rpi-b-plus.dtb"]),
-        ("pi2", "rpi_2", "u-boot-rpi2.bin", "[pi2]\nkernel=u-boot-rpi2.bin", ["/bcm2709-rpi-2-b.dtb"]),
         (
-            "pi3", "rpi_3", "u-boot-rpi3.bin", "[pi3]\nkernel=u-boot-rpi3.bin\ncore_freq=250",
+            "pi2", "rpi_2", "u-boot-rpi2.bin", "[pi2]\nkernel=u-boot-rpi2.bin",
+            ["/bcm2709-rpi-2-b.dtb", "/bcm2710-rpi-2-b.dtb"]
+        ),
+        (
+            "pi3", "rpi_3", "u-boot-rpi3.bin",
+            "[pi3]\nkernel=u-boot-rpi3.bin\ncore_freq=250\n\n[pi2]\nkernel=u-boot-rpi3.bin",
             ["/bcm2710-rpi-2-b.dtb", "/bcm2710-rpi-3-b-plus.dtb", "/bcm2710-rpi-3-b.dtb"]
         ),
         ("zero2w", "rpi_3", "u-boot-rpi3.bin", "[pi02]\nkernel=u-boot-rpi3.bin", ["/bcm2710-rpi-zero-2-w.dtb"]),
@@ -75,14 +79,14 @@ import Testing
         var packages = Array(try system.addPackages().dropLast())
         packages.append(try system.addUBoot(configuration, 20))
         var recipe = system.recipe(packages)
-        recipe.boards = try #require(Board.named(name))
+        recipe.boards = Board.named(name)
         let firmware = try system.firmware(recipe)
         let files = firmware.tree.files
         #expect(files.filter { $0.hasSuffix(".dtb") && !$0.contains("overlay") } == trees)
         #expect(files.contains("/" + uboot))
         let text = try firmware.tree.text("/config.txt")
         #expect(text.contains(config), "\(text)")
-        #expect(text.contains("arm_64bit=\(recipe.boards[0].architecture == "aarch64" ? 1 : 0)\n"))
+        #expect(text.contains("arm_64bit=\(recipe.boards?.first?.architecture == "aarch64" ? 1 : 0)\n"))
         #expect(files.contains("/armstub8-gic.bin") == (name == "cm4"))
         #expect(files.contains("/start4.elf") == (name == "cm4"))
         #expect(files.contains("/bootcode.bin") == !["cm4", "pi5"].contains(name))
@@ -219,6 +223,80 @@ import Testing
         #expect(message(try system.firmware(recipe)).contains("pi0, pi1, pi2, pi3-32 run other systems than pi3"))
     }
 
+    /// A folder that Nix filled for the partition is a store path like a package, and meant whole.
+    @Test func aFilledStorePathIsNoPackage() throws {
+        let filled = storePath(40, "pi-firmware")
+        for (name, content) in [
+            ("config.txt", "kernel=u-boot.bin\n"), ("u-boot.bin", "x"), ("start4.elf", "y"), ("n/o", "z"),
+        ] {
+            try system.file(filled, name, content)
+        }
+        var recipe = system.recipe(try system.addPackages())
+        recipe.firmware = [FilePath(filled.path)]
+        let tree = try system.firmware(recipe).tree
+        #expect(try tree.text("/config.txt") == "kernel=u-boot.bin\n" && tree.text("/start4.elf") == "y")
+        #expect(try tree.text("/n/o") == "z" && tree.text("/u-boot.bin") == "x")
+    }
+
+    /// However the store's root is written, a package's link leads to nothing outside of it.
+    @Test func linksOfThePackagesStayInTheStore() throws {
+        let packages = try system.addPackages()
+        let secret = try system.store.file("secret", "secret")
+        let place = "nix/store/\(SampleSystem.firmware.baseName)/share/raspberrypi/boot/start4.elf"
+        _ = try Judge.run("rm", [system.store.place(place).string])
+        try system.store.link(place, to: secret.string)
+        let alias = FilePath(system.store.root.string + "-alias")
+        _ = try Judge.run("ln", ["-sfn", system.store.root.string, alias.string])
+        defer { _ = try? Judge.run("rm", [alias.string]) }
+        for root in [system.store.root, alias, FilePath("/proc/self/root").pushing(system.store.root)] {
+            var recipe = system.recipe(packages)
+            recipe.store = StoreLocation(root: root)
+            let error = message(try system.firmware(recipe))
+            #expect(error.contains("leads out of the store"), "\(root): \(error)")
+        }
+    }
+
+    @Test func linksToFoldersOfLinksComeToAnEnd() throws {
+        var recipe = system.recipe(try system.addPackages())
+        for level in 0..<24 {
+            for name in ["a", "b"] { try system.store.link("mine/\(level)/\(name)", to: "../\(level + 1)") }
+        }
+        try system.store.file("mine/24/end", "")
+        recipe.firmware = [system.store.place("mine")]
+        #expect(message(try system.firmware(recipe)).contains("more than 65536 names"))
+    }
+
+    /// FAT does not tell upper from lower case, and the firmware follows includes.
+    @Test func anOwnConfigIsReadAsTheFirmwareDoes() throws {
+        var recipe = system.recipe(try system.addPackages())
+        recipe.firmware = [try system.store.folder("mine")]
+        try system.store.file(
+            "mine/config.txt", "kernel=U-BOOT.bin\r\n  include More.txt\noverlay_prefix=own/\ninclude gone.txt\n")
+        try system.store.file("mine/more.TXT", "dtoverlay=vc4-kms-v3d\n#dtoverlay=no\ninclude config.txt\n")
+        let firmware = try system.firmware(recipe)
+        #expect(firmware.tree.files.contains("/own/vc4-kms-v3d.dtbo"))
+        #expect(Set(firmware.warnings) == ["config.txt names 'gone.txt', which is not on the firmware partition"])
+        try system.store.file("mine/UBOOT.ENV", "own")
+        try system.setKernel(memory: 90 << 20)
+        #expect(try system.firmware(recipe).tree.node(at: "/uboot.env") == nil)
+    }
+
+    @Test func anOwnConfigThatStartsNothingIsSaid() throws {
+        var recipe = system.recipe(try system.addPackages())
+        recipe.firmware = [try system.store.folder("mine")]
+        try system.store.file("mine/config.txt", "enable_uart=1\n")
+        #expect(try system.firmware(recipe).warnings == ["config.txt starts nothing: no 'kernel=' names U-Boot"])
+        recipe.boot = .kernel
+        #expect(
+            try system.firmware(recipe).warnings == [
+                "config.txt does not start this system: it has no 'os_prefix=nixos/default/'"
+            ])
+        // U-Boot under the name that is looked for anyway.
+        recipe.boot = .extlinux
+        try system.store.file("mine/kernel8.img", "U-Boot")
+        #expect(try system.firmware(recipe).warnings == [])
+    }
+
     /// `--boot none`: what is given, and nothing generated.
     @Test func otherBoardsGetWhatIsGiven() throws {
         var recipe = system.recipe()
@@ -227,5 +305,13 @@ import Testing
         recipe.firmware = [try system.store.folder("mine")]
         try system.store.file("mine/boot.scr", "script")
         #expect(try system.firmware(recipe).tree.files == ["/boot.scr"])
+        // Whatever the closure holds, unless boards are named.
+        recipe.closures += try system.addPackages().map { FilePath($0.path) }
+        #expect(try system.firmware(recipe).tree.files == ["/boot.scr"])
+        recipe.boards = Board.named("pi5")
+        #expect(
+            try system.firmware(recipe).tree.files == [
+                "/bcm2712-rpi-5-b.dtb", "/bcm2712d0-rpi-5-b.dtb", "/boot.scr",
+            ])
     }
 }

@@ -176,6 +176,18 @@ import Testing
         #expect(!tree.files.contains { $0.hasPrefix("/bcm") })
     }
 
+    /// Links in a kernel's folders lead to the store that was given.
+    @Test func linkedDeviceTreesAreFound() throws {
+        let other = storePath(42, "device-trees")
+        try system.file(other, "broadcom/bcm2711-rpi-4-b.dtb", "linked")
+        let place = "nix/store/\(SampleSystem.linux.baseName)/dtbs/broadcom"
+        _ = try Judge.run("rm", ["-r", system.store.place(place).string])
+        try system.store.link(place, to: "\(other.path)/broadcom")
+        var recipe = system.recipe(try system.addPackages())
+        recipe.boot = .kernel
+        #expect(try system.firmware(recipe).tree.text("/nixos/default/bcm2711-rpi-4-b.dtb") == "linked")
+    }
+
     @Test func aKernelsOwnOverlaysGoAlong() throws {
         for name in ["a.dtbo", "hat_map.dtb", "README"] {
             try system.file(SampleSystem.linux, "dtbs/overlays/\(name)", "kernel's")
@@ -198,12 +210,14 @@ import Testing
         #expect(
             error.contains("zero2w needs bootcode.bin, start.elf, fixup.dat, bcm2710-rpi-zero-2-w.dtb;"), "\(error)")
         #expect(!error.contains("u-boot") && !error.contains("bcm2711-rpi-4-b.dtb"))
-        recipe.boards = try #require(Board.named("pi5"))
+        recipe.boards = Board.named("pi5")
         recipe.deviceTree = .file("broadcom/bcm2712-rpi-5-b.dtb")
         let config = try system.firmware(recipe).tree.text("/config.txt")
         #expect(config.contains("\ndevice_tree=bcm2712-rpi-5-b.dtb\n"))
         recipe.deviceTree = .file("broadcom/none.dtb")
-        #expect(message(try system.firmware(recipe)).contains("there is no device tree"))
+        #expect(message(try system.firmware(recipe)).contains("cannot start with the device tree"))
+        recipe.deviceTree = .file("broadcom")
+        #expect(message(try system.firmware(recipe)).contains("it is no regular file"))
     }
 
     // MARK: Large kernels
@@ -282,7 +296,10 @@ import Testing
         let huge = read("x\0ramdisk_addr_r=ffffffffffffffff\0kernel_addr_r=fffffffffffffff0\0")
         #expect(huge != nil && huge?.room == nil)
         let long = "ramdisk_addr_r=1\0a=\(String(repeating: "x", count: 0x4000))\0"
-        #expect(read("\0" + long)?.encoded() == nil)
+        #expect(read("\0bootcmd=x\0kernel_addr_r=1\0" + long)?.encoded() == nil)
+        // Without the command that boots, U-Boot would stop at its prompt.
+        let rest = "kernel_addr_r=1\0ramdisk_addr_r=2\0"
+        #expect(read("\0" + rest)?.encoded() == nil && read("\0bootcmd=x\0" + rest)?.encoded() != nil)
     }
 
     // MARK: What is said
@@ -301,8 +318,14 @@ import Testing
         #expect(try warnings(recipe) == ["the system is for x86_64-linux: no Raspberry Pi can run it"])
         try system.file(SampleSystem.system, "system", "armv7l-linux")
         #expect(try warnings(recipe).first?.contains("--board armv7l") == true)
-        recipe.boards = try #require(Board.named("armv7l"))
+        recipe.boards = Board.named("armv7l")
         #expect(try warnings(recipe) == [])
+        recipe.boards = Board.named("pi1")
+        #expect(try warnings(recipe).first?.contains("which pi1 does not run in 32 bits") == true)
+        try system.file(SampleSystem.system, "system", "armv5tel-linux")
+        #expect(try warnings(recipe) == [])
+        recipe.boards = nil
+        #expect(try warnings(recipe).first?.contains("--board armv6l") == true)
     }
 
     @Test func saysWhereOutputIsHidden() throws {
@@ -312,8 +335,18 @@ import Testing
         #expect(try warnings(recipe).last?.contains("in the specialisation 'debug', console=tty0") == true)
         recipe.kernelParameters = ["console=ttyS1,115200n8"]
         #expect(try warnings(recipe) == [])
-        recipe.kernelParameters = ["console=ttyS1", "x=" + String(repeating: "y", count: 2048)]
-        #expect(try warnings(recipe).first?.contains("cut off") == true)
+        // U-Boot 2023.01 was seen to say "bootarg overflow" from 1,024 bytes on.
+        let others = try warnings(recipe).count
+        let length =
+            try #require(try Toplevel(SampleSystem.child, in: recipe.store)).kernelParameters.utf8.count
+            + " init=\(SampleSystem.child.path)/init console=ttyS1,115200n8 ".utf8.count
+        for (style, limit) in [(BootStyle.extlinux, 1024), (.kernel, 2048)] {
+            recipe.boot = style
+            recipe.kernelParameters = ["console=ttyS1,115200n8", String(repeating: "y", count: limit - 1 - length)]
+            #expect(try warnings(recipe).count == others)
+            recipe.kernelParameters[1] += "y"
+            #expect(try warnings(recipe).last?.contains("has \(limit) bytes") == true)
+        }
     }
 
     // MARK: fstab
@@ -343,6 +376,16 @@ import Testing
         try system.setMounts(root, firmware)
         let error = message(try check(system.recipe()))
         #expect(remedy.isEmpty ? error == "" : error.contains(remedy), "\(error)")
+    }
+
+    /// A specialisation that looks for another root is an entry that never boots.
+    @Test func specialisationsMountTheImageToo() throws {
+        let own = storePath(41, "etc-debug")
+        try system.file(own, "etc/fstab", "LABEL=OTHER / ext4 x 0 1\n")
+        let place = "nix/store/\(SampleSystem.child.baseName)/etc"
+        _ = try Judge.run("rm", [system.store.place(place).string])
+        try system.store.link(place, to: "\(own.path)/etc")
+        #expect(message(try check(system.recipe())).contains("label OTHER"))
     }
 
     @Test func otherIdentitiesMustFitToo() throws {

@@ -43,8 +43,8 @@ public struct Board: Sendable, Hashable {
 
     /// Whether it runs in 64 bits.
     var is64Bit: Bool { architecture == "aarch64" }
-    /// The filter under which its own U-Boot is named.
-    let ubootFilter: String
+    /// The filters under which its own U-Boot is named.
+    let ubootFilters: [String]
 }
 
 extension Board {
@@ -57,22 +57,22 @@ extension Board {
             name: "pi0", title: "Raspberry Pi Zero, Zero W", aliases: ["pi0w", "zero", "zerow"],
             architecture: "armv6l", firmware: oldFirmware, optionalFirmware: oldOptional,
             deviceTree: "bcm2708-rpi-zero-w.dtb", deviceTrees: ["bcm2708-rpi-zero*.dtb"], armstub: nil,
-            uboot: "u-boot-rpi0.bin", ubootConfiguration: "rpi_0_w", settings: [], ubootFilter: "pi0"),
+            uboot: "u-boot-rpi0.bin", ubootConfiguration: "rpi_0_w", settings: [], ubootFilters: ["pi0"]),
         Board(
             name: "pi1", title: "Raspberry Pi 1 A, A+, B, B+, CM1", aliases: ["cm1"],
             architecture: "armv6l", firmware: oldFirmware, optionalFirmware: oldOptional,
             deviceTree: "bcm2708-rpi-b-plus.dtb", deviceTrees: ["bcm2708-rpi-b*.dtb", "bcm2708-rpi-cm.dtb"],
-            armstub: nil, uboot: "u-boot-rpi1.bin", ubootConfiguration: "rpi", settings: [], ubootFilter: "pi1"),
+            armstub: nil, uboot: "u-boot-rpi1.bin", ubootConfiguration: "rpi", settings: [], ubootFilters: ["pi1"]),
         Board(
             name: "pi2", title: "Raspberry Pi 2 B", aliases: [],
             architecture: "armv7l", firmware: oldFirmware, optionalFirmware: oldOptional,
-            deviceTree: "bcm2709-rpi-2-b.dtb", deviceTrees: ["bcm2709-rpi-*.dtb"], armstub: nil,
-            uboot: "u-boot-rpi2.bin", ubootConfiguration: "rpi_2", settings: [], ubootFilter: "pi2"),
+            deviceTree: "bcm2709-rpi-2-b.dtb", deviceTrees: ["bcm2709-rpi-*.dtb", "bcm2710-rpi-2-b.dtb"], armstub: nil,
+            uboot: "u-boot-rpi2.bin", ubootConfiguration: "rpi_2", settings: [], ubootFilters: ["pi2"]),
         Board(
             name: "pi3-32", title: "Raspberry Pi 3 in 32 bits", aliases: [],
             architecture: "armv7l", firmware: oldFirmware, optionalFirmware: oldOptional,
             deviceTree: "bcm2710-rpi-3-b.dtb", deviceTrees: ["bcm2710-rpi-*.dtb"], armstub: nil,
-            uboot: "u-boot-rpi3.bin", ubootConfiguration: "rpi_3_32b", settings: [], ubootFilter: "pi3"),
+            uboot: "u-boot-rpi3.bin", ubootConfiguration: "rpi_3_32b", settings: [], ubootFilters: ["pi3"]),
         Board(
             name: "pi3", title: "Raspberry Pi 3 A+, B, B+, CM3, and 2 B v1.2", aliases: ["cm3"],
             architecture: "aarch64", firmware: oldFirmware, optionalFirmware: oldOptional,
@@ -80,12 +80,14 @@ extension Board {
             deviceTrees: ["bcm2710-rpi-2-b.dtb", "bcm2710-rpi-3-*.dtb", "bcm2710-rpi-cm3*.dtb"], armstub: nil,
             uboot: "u-boot-rpi3.bin", ubootConfiguration: "rpi_3",
             // The serial console's clock must not change under U-Boot.
-            settings: [Setting("pi3", "core_freq=250", forUBoot: true)], ubootFilter: "pi3"),
+            settings: [Setting("pi3", "core_freq=250", forUBoot: true)],
+            // A Raspberry Pi 2 of version 1.2 is the same computer, and has a filter of its own.
+            ubootFilters: ["pi3", "pi2"]),
         Board(
             name: "zero2w", title: "Raspberry Pi Zero 2 W", aliases: ["pi02", "pi02w", "zero2"],
             architecture: "aarch64", firmware: oldFirmware, optionalFirmware: oldOptional,
             deviceTree: "bcm2710-rpi-zero-2-w.dtb", deviceTrees: ["bcm2710-rpi-zero-2*.dtb"], armstub: nil,
-            uboot: "u-boot-rpi3.bin", ubootConfiguration: "rpi_3", settings: [], ubootFilter: "pi02"),
+            uboot: "u-boot-rpi3.bin", ubootConfiguration: "rpi_3", settings: [], ubootFilters: ["pi02"]),
         Board(
             name: "pi4", title: "Raspberry Pi 4 B, 400, CM4", aliases: ["pi400", "cm4", "cm4s"],
             architecture: "aarch64", firmware: ["start4.elf", "fixup4.dat"],
@@ -96,7 +98,7 @@ extension Board {
                 Setting("pi4", "enable_gic=1", forUBoot: true),
                 Setting("pi4", "armstub=armstub8-gic.bin", forUBoot: true),
                 Setting("pi4", "disable_overscan=1"), Setting("pi4", "arm_boost=1"), Setting("cm4", "otg_mode=1"),
-            ], ubootFilter: "pi4"),
+            ], ubootFilters: ["pi4"]),
         // Its firmware is in flash memory on the board.
         Board(
             name: "pi5", title: "Raspberry Pi 5, 500, CM5", aliases: ["pi500", "cm5"],
@@ -107,7 +109,7 @@ extension Board {
                 Setting("cm5", "dtoverlay=dwc2,dr_mode=host"),
                 // Some revisions show U-Boot key presses that nobody made.
                 Setting("pi5", "enable_uart=0", forUBoot: true),
-            ], ubootFilter: "pi5"),
+            ], ubootFilters: ["pi5"]),
     ]
 
     /// The file and the configuration of the one U-Boot that starts every 64-bit board.

@@ -45,7 +45,7 @@ struct BoardFiles {
             if style == .extlinux {
                 if let name = board.uboot, !common {
                     take(name, packages.uboot(of: board))
-                    config.add("kernel=\(name)", filter: board.ubootFilter)
+                    for filter in board.ubootFilters { config.add("kernel=\(name)", filter: filter) }
                     if !uboots.contains(name) { uboots.append(name) }
                 } else {
                     take(Board.commonUBoot, packages.commonUBoot)

@@ -26,13 +26,19 @@ struct BootCheck {
         var warnings: [String] = []
         if let system = toplevel.system {
             let architecture = system.split(separator: "-").first.map(String.init) ?? system
-            let isARM = ["aarch64", "armv6l", "armv7l", "armv5tel", "arm"].contains(architecture)
-            if !isARM {
+            // Newer ones run what older ones do, but 64-bit boards are started in 64 bits.
+            let generations = ["armv5tel", "armv6l", "armv7l"]
+            let generation = generations.firstIndex(of: architecture)
+            if architecture != "aarch64", architecture != "arm", generation == nil {
                 warnings.append("the system is for \(system): no Raspberry Pi can run it")
-            } else if let board = options.boards.first(where: { $0.is64Bit != (architecture == "aarch64") }) {
+            } else if let board = options.boards.first(where: { board in
+                guard let generation else { return board.is64Bit != (architecture == "aarch64") }
+                return generations.firstIndex(of: board.architecture).map { $0 < generation } ?? true
+            }) {
+                let fitting = Board.combinations.contains(architecture) ? architecture : "armv6l"
                 warnings.append(
-                    "the system is for \(system), and \(board.name) is to run \(board.architecture): "
-                        + "choose boards with --board, such as --board \(architecture)")
+                    "the system is for \(system), which \(board.name) does not run in \(board.is64Bit ? 64 : 32) bits: "
+                        + "choose boards with --board, such as --board \(fitting)")
             }
         }
         for (name, system) in [(nil, toplevel)] + toplevel.specialisations.map({ (Optional($0.name), $0.toplevel) }) {
@@ -42,14 +48,19 @@ struct BootCheck {
         return warnings
     }
 
-    /// The longest command line that Linux takes on ARM, with a final zero.
-    private static let commandLineLimit = 2048
-
     private func commandLineWarnings(_ system: Toplevel) -> [String] {
         var warnings: [String] = []
         let line = (options.parameters(of: system) + ["init=\(system.initPath)"]).joined(separator: " ")
-        if line.utf8.count >= Self.commandLineLimit {
-            warnings.append("the kernel's command line has \(line.utf8.count) bytes and is cut off after 2047")
+        // What U-Boot puts a menu's line into (CONFIG_SYS_CBSIZE of the Raspberry Pi's configurations), what Linux takes
+        // on ARM and on arm64 (COMMAND_LINE_SIZE), with a final zero.
+        let is64Bit = options.boards.allSatisfy(\.is64Bit)
+        let limit = options.style == .extlinux || !is64Bit ? 1024 : 2048
+        if line.utf8.count >= limit {
+            warnings.append(
+                "the kernel's command line has \(line.utf8.count) bytes, and "
+                    + (options.style == .extlinux
+                        ? "U-Boot of the Raspberry Pi starts nothing with more than \(limit - 1)"
+                        : "Linux takes \(limit - 1)"))
         }
         let consoles = line.split(separator: " ").filter { $0.hasPrefix("console=") }.map { word in
             String(word.dropFirst("console=".count).prefix { $0 != "," })
@@ -68,7 +79,11 @@ struct BootCheck {
 
     /// Throws when the system mounts its root or its firmware partition by a name that this image's do not have.
     func checkMounts(_ image: Identities) throws(ImageError) {
-        guard let place = try? store.follow(store.physical(toplevel.path).appending("etc/fstab")) else { return }
+        for system in [toplevel] + toplevel.specialisations.map(\.toplevel) { try checkMounts(of: system, image) }
+    }
+
+    private func checkMounts(of system: Toplevel, _ image: Identities) throws(ImageError) {
+        guard let place = try? store.follow(store.physical(system.path).appending("etc/fstab")) else { return }
         let bytes = try WholeFile.read(place.physical, atMost: 1 << 20)
         for mount in FilesystemTable(String(decoding: bytes, as: UTF8.self)).mounts {
             if mount.place == "/" {

@@ -1,5 +1,11 @@
 import SystemPackage
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// How long U-Boot's menu waits, with the meanings that NixOS' `boot.loader.timeout` has.
 public enum MenuTimeout: Sendable, Hashable {
     /// Until somebody chooses (`null` in NixOS).
@@ -37,6 +43,24 @@ struct BootOptions: Sendable {
     /// The command line of a system's kernel, without `init=`.
     func parameters(of toplevel: Toplevel) -> [String] {
         [toplevel.kernelParameters].filter { !$0.isEmpty } + kernelParameters
+    }
+
+    /// The device tree that was named, in a system's `dtbs`; `nil` where none was.
+    /// - Throws: when it is not there.
+    func deviceTreeFile(of toplevel: Toplevel, in store: StoreLocation) throws(ImageError) -> StorePlace? {
+        guard let name = deviceTree.file else { return nil }
+        func refuse(_ path: String, _ reason: String) -> ImageError {
+            ImageError(
+                .notFound, "cannot start with the device tree", path: path, reason: reason,
+                remedy: "give --device-tree a path below the system's 'dtbs', such as broadcom/bcm2711-rpi-4-b.dtb")
+        }
+        guard let trees = toplevel.deviceTrees else {
+            throw refuse(name, "the system '\(toplevel.path.path)' has no 'dtbs'")
+        }
+        let path = trees.physical.appending(name)
+        guard let place = try? store.follow(path) else { throw refuse(path.string, "it is not there") }
+        guard HostPlace.kind(of: place.physical) == S_IFREG else { throw refuse(path.string, "it is no regular file") }
+        return place
     }
 
     /// Throws when something would make another line or entry out of a menu.

@@ -76,14 +76,22 @@ struct ConfigTxt {
                 filter = line[line.index(after: line.startIndex)..<end].lowercased()
                 continue
             }
-            // 'initramfs' is the one setting that is written without '='.
+            // Two settings are written without '='.
             guard let split = line.firstIndex(where: { $0 == "=" || $0 == " " }) else { continue }
             let name = String(line[..<split])
-            guard line[split] == "=" || name == "initramfs" else { continue }
+            guard line[split] == "=" || ["initramfs", "include"].contains(name) else { continue }
             let value = line[line.index(after: split)...].trimmingSuffix(while: \.isWhitespace)
             settings.append(Setting(filter: filter, name: name, value: String(value)))
         }
         return settings
+    }
+
+    /// The folder that overlays are taken from, or rather what is put before their names.
+    static func overlayPrefix(in settings: [Setting]) -> String {
+        guard let prefix = settings.last(where: { $0.name == "overlay_prefix" })?.value, !prefix.isEmpty,
+            !prefix.hasPrefix("/"), !prefix.split(separator: "/").contains("..")
+        else { return "overlays/" }
+        return prefix
     }
 
     /// The overlays that a file's `dtoverlay` settings name, without their parameters, each once.

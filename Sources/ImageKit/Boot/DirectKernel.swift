@@ -76,23 +76,13 @@ struct DirectKernel {
         var found: [String: FilePath] = [:]
         if let trees = toplevel.deviceTrees, options.deviceTree != .firmware {
             for folder in [trees.physical.appending("broadcom"), trees.physical] {
-                for name in try names(in: folder) where FirmwarePackages.matches(name, "bcm2*.dtb") {
-                    found[name] = folder.appending(name)
+                for (name, path) in try files(in: folder) where FirmwarePackages.matches(name, "bcm2*.dtb") {
+                    found[name] = path
                 }
             }
-            if let name = options.deviceTree.file {
-                let path = trees.physical.appending(name)
-                guard let place = try? store.follow(path) else {
-                    throw ImageError(
-                        .notFound, "there is no device tree", path: path.string,
-                        remedy: "give --device-tree a path below the system's 'dtbs'")
-                }
-                found[path.lastComponent?.string ?? name] = place.physical
-            }
-        } else if let name = options.deviceTree.file {
-            throw ImageError(
-                .notFound, "there is no device tree", path: name, reason: "the system has no 'dtbs'",
-                remedy: "leave --device-tree out")
+        }
+        if let file = try options.deviceTreeFile(of: toplevel, in: store), let name = options.deviceTree.file {
+            found[name.split(separator: "/").last.map(String.init) ?? name] = file.physical
         }
         // A model whose tree the kernel calls otherwise, or has not: without one the firmware gives up the whole folder.
         for board in options.boards {
@@ -111,19 +101,23 @@ struct DirectKernel {
         of toplevel: Toplevel, _ named: [String]
     ) throws(ImageError) -> [(name: String, path: FilePath)] {
         if let trees = toplevel.deviceTrees {
-            let folder = trees.physical.appending("overlays")
-            let own = try names(in: folder).filter { $0.hasSuffix(".dtbo") || $0.hasSuffix(".dtb") }
-            if !own.isEmpty { return own.map { ($0, folder.appending($0)) } }
+            let own = try files(in: trees.physical.appending("overlays"))
+                .filter { $0.name.hasSuffix(".dtbo") || $0.name.hasSuffix(".dtb") }
+            if !own.isEmpty { return own }
         }
         return FirmwareTree.overlayFiles(named, packages)
     }
 
-    /// The names in a folder of the store, sorted; none where there is no such folder.
-    private func names(in folder: FilePath) throws(ImageError) -> [String] {
-        switch folder.withPlatformString({ DirectoryNames.read(path: $0) }) {
-        case .success(let names): return (0..<names.count).map { String(decoding: names[$0], as: UTF8.self) }.sorted()
-        case .failure(.noSuchFileOrDirectory), .failure(.notDirectory): return []
-        case .failure(let errno): throw .system(errno, "cannot read the folder", path: folder)
+    /// What is in a folder of the store, sorted by name; nothing where there is no such folder.
+    private func files(in folder: FilePath) throws(ImageError) -> [(name: String, path: FilePath)] {
+        // A link leads to the store that is given, not to the host's.
+        guard let place = try? store.follow(folder).physical else { return [] }
+        switch place.withPlatformString({ DirectoryNames.read(path: $0) }) {
+        case .success(let names):
+            return (0..<names.count).map { String(decoding: names[$0], as: UTF8.self) }.sorted()
+                .map { ($0, place.appending($0)) }
+        case .failure(.notDirectory): return []
+        case .failure(let errno): throw .system(errno, "cannot read the folder", path: place)
         }
     }
 }

@@ -49,24 +49,12 @@ struct ExtlinuxFiles {
             commandLine: (["init=\(toplevel.initPath)"] + options.parameters(of: toplevel)).joined(separator: " "))
         if let initrd = toplevel.initrd { entry.initrd = try copy(initrd, &tree, &sketch) }
         if options.deviceTree == .firmware { return entry }
+        let file = try options.deviceTreeFile(of: toplevel, in: store)
         if let trees = toplevel.deviceTrees {
             let name = try copy(trees, &tree, &sketch)
-            entry.deviceTrees = .folder(name)
-            if let file = options.deviceTree.file {
-                let path = trees.physical.appending(file)
-                guard (try? store.follow(path)) != nil else { throw Self.noDeviceTree(path.string, "it is not there") }
-                entry.deviceTrees = .file("\(name)/\(file)")
-            }
-        } else if let file = options.deviceTree.file {
-            throw Self.noDeviceTree(file, "the system '\(toplevel.path.path)' has no 'dtbs'")
+            entry.deviceTrees = file == nil ? .folder(name) : options.deviceTree.file.map { .file("\(name)/\($0)") }
         }
         return entry
-    }
-
-    private static func noDeviceTree(_ path: String, _ reason: String) -> ImageError {
-        ImageError(
-            .notFound, "cannot start with the device tree", path: path, reason: reason,
-            remedy: "give --device-tree a path below the system's 'dtbs', such as broadcom/bcm2711-rpi-4-b.dtb")
     }
 
     /// Puts a copy of something in the store into `/boot/nixos`.

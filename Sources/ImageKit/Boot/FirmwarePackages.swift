@@ -35,8 +35,9 @@ struct FirmwarePackages {
     /// - Parameter follow: where a path with symbolic links leads; `nil` where it leads nowhere.
     mutating func add(_ package: FilePath, follow: (FilePath) -> FilePath?) throws(ImageError) -> Bool {
         var isPackage = false
-        if Self.has("share", in: package), let path = follow(package.appending(Self.firmwarePath)),
-            Self.kind(of: path) == S_IFDIR
+        // A closure has a thousand paths, which are not all worth following links for.
+        if HostPlace.has("share", in: package), let path = follow(package.appending(Self.firmwarePath)),
+            HostPlace.kind(of: path) == S_IFDIR
         {
             switch path.withPlatformString({ DirectoryNames.read(path: $0) }) {
             case .success(let names):
@@ -49,15 +50,15 @@ struct FirmwarePackages {
         // Anything else is only a package by its name: a folder that holds U-Boot may be meant to be laid down whole.
         if let name = Self.packageName(package) {
             for file in Self.ubootNames {
-                guard Self.has(file, in: package), let path = follow(package.appending(file)),
-                    Self.kind(of: path) == S_IFREG
+                guard HostPlace.has(file, in: package), let path = follow(package.appending(file)),
+                    HostPlace.kind(of: path) == S_IFREG
                 else { continue }
                 uboots.insert(UBoot(path: path, name: file, configuration: Self.configuration(name)), at: 0)
                 isPackage = true
             }
             for stub in Self.stubNames {
-                guard Self.has(stub, in: package), let path = follow(package.appending(stub)),
-                    Self.kind(of: path) == S_IFREG
+                guard HostPlace.has(stub, in: package), let path = follow(package.appending(stub)),
+                    HostPlace.kind(of: path) == S_IFREG
                 else { continue }
                 armstubs.insert(path, at: 0)
                 isPackage = true
@@ -80,15 +81,17 @@ struct FirmwarePackages {
         return word.hasSuffix("_defconfig") ? String(word.dropLast("_defconfig".count)) : String(word)
     }
 
-    /// Whether there is such a name in a folder: a closure has a thousand, which are not all worth following links for.
-    private static func has(_ name: String, in folder: FilePath) -> Bool {
-        var status = stat()
-        return folder.appending(name).withPlatformString { lstat($0, &status) } == 0
-    }
-
-    private static func kind(of path: FilePath) -> mode_t? {
-        var status = stat()
-        return path.withPlatformString { stat($0, &status) } == 0 ? status.st_mode & S_IFMT : nil
+    /// Whether somebody put a firmware partition together in a folder: then it holds more than U-Boot.
+    static func isWhole(_ folder: FilePath) throws(ImageError) -> Bool {
+        switch folder.withPlatformString({ DirectoryNames.read(path: $0) }) {
+        case .success(let names):
+            return (0..<names.count).contains { index in
+                let name = String(decoding: names[index], as: UTF8.self).lowercased()
+                return ["config.txt", "bootcode.bin", "overlays", "cmdline.txt"].contains(name)
+                    || ["start*.elf", "*.dtb"].contains { matches(name, $0) }
+            }
+        case .failure(let errno): throw .system(errno, "cannot read the folder", path: folder)
+        }
     }
 
     // MARK: What they hold
@@ -105,7 +108,7 @@ struct FirmwarePackages {
 
     /// A file of the firmware's `overlays`.
     func overlay(_ name: String) -> FilePath? {
-        folders.lazy.map { $0.path.appending("overlays").appending(name) }.first { Self.kind(of: $0) == S_IFREG }
+        folders.lazy.map { $0.path.appending("overlays").appending(name) }.first { HostPlace.kind(of: $0) == S_IFREG }
     }
 
     /// A board's own U-Boot: by its file's name, or by its package's.

@@ -114,8 +114,11 @@ struct UBootEnvironment {
         }
     }
 
-    /// The file; `nil` where the variables do not fit.
+    /// The file; `nil` where the variables do not fit, or one is missing without which U-Boot would stop at its prompt.
     func encoded() -> [UInt8]? {
+        guard ["bootcmd", "kernel_addr_r"].allSatisfy({ name in variables.contains { $0.name == name } }) else {
+            return nil
+        }
         var text: [UInt8] = []
         for (name, value) in variables { text += Array(name.utf8) + [UInt8(ascii: "=")] + value + [0] }
         guard text.count < Self.fileSize - 5 else { return nil }

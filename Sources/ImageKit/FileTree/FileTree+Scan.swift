@@ -69,6 +69,16 @@ private struct HostScanner {
     let rules: FileTree.ScanRules
     var links: FileTree.HostLinks
     let progress: Progress?
+    /// Names seen so far, where links are followed.
+    private var visited = 0
+    private static let followLimit = 65_536
+
+    init(tree: FileTree, rules: FileTree.ScanRules, links: FileTree.HostLinks, progress: Progress?) {
+        self.tree = tree
+        self.rules = rules
+        self.links = links
+        self.progress = progress
+    }
 
     /// A folder whose entries are being visited.
     struct Level {
@@ -102,6 +112,15 @@ private struct HostScanner {
             let named = levels[depth].path + (levels[depth].path.last == 0x2F ? [] : [0x2F]) + name
             let path = try place(named, &status)
             progress?.advance()
+            if case .follow = rules.links {
+                // Links that lead to folders of links make a small folder large without bound.
+                visited += 1
+                guard visited <= Self.followLimit else {
+                    throw ImageError(
+                        .invalidInput, "a folder holds too much, its links followed:", path: Self.string(top.bytes),
+                        reason: "more than \(Self.followLimit) names", remedy: "leave out what does not belong there")
+                }
+            }
             if status.st_mode & S_IFMT == S_IFDIR {
                 if case .follow = rules.links, levels.contains(where: { $0.status.isSameFile(as: status) }) {
                     throw ImageError(

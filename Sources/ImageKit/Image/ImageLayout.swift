@@ -101,7 +101,7 @@ public struct ImageLayout: Sendable {
         self.closure = closure
         self.toplevel = toplevel
         self.boot = recipe.boot
-        boards = recipe.boards
+        boards = boot.boards
         self.root = ext4.summary
         savings = root.savings
         self.warnings = (warnings + firmware.warnings).map(ImageError.printable)

@@ -14,8 +14,9 @@ public struct ImageRecipe: Sendable {
     public var firmware: [FilePath] = []
     /// How the board boots.
     public var boot: BootStyle = .extlinux
-    /// The boards that it is for; not several that run systems of different width.
-    public var boards: [Board] = Board.standard
+    /// The boards that it is for; not several that run systems of different width. `nil` is every 64-bit board, or none
+    /// with ``BootStyle/none``.
+    public var boards: [Board]?
     /// Lines added to `config.txt`, for all boards; of at most 98 characters each.
     public var configLines: [String] = []
     /// Parameters added to the kernel's command line.
@@ -67,7 +68,8 @@ public struct ImageRecipe: Sendable {
 
     var bootOptions: BootOptions {
         BootOptions(
-            style: boot, boards: boards, firmware: firmware, configLines: configLines,
+            style: boot, boards: boards ?? (boot == .none ? [] : Board.standard), firmware: firmware,
+            configLines: configLines,
             kernelParameters: kernelParameters, menuTimeout: menuTimeout, deviceTree: deviceTree)
     }
 

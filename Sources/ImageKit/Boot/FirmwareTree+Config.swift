@@ -1,0 +1,85 @@
+import SystemPackage
+
+/// `config.txt` on the firmware partition: where it comes from, and whether what it names is there.
+extension FirmwareTree {
+    /// The bytes of `config.txt`, and whether a folder brought it.
+    func config(
+        _ files: BoardFiles, _ options: BootOptions
+    ) throws(ImageError) -> (bytes: [UInt8], isOwn: Bool) {
+        let addition = Array(ConfigTxt.addition(options.configLines).utf8)
+        if let own = node(at: "config.txt") {
+            var bytes = try tree.read(own, atMost: Self.maximumConfig)
+            if !addition.isEmpty, let last = bytes.last, last != UInt8(ascii: "\n") { bytes.append(0x0A) }
+            return (bytes + addition, true)
+        }
+        return ((options.style == .none ? [] : Array(files.config.text.utf8)) + addition, false)
+    }
+
+    private static let maximumConfig = 1 << 20
+
+    private static func isConfig(_ name: [UInt8]) -> Bool {
+        String(decoding: name, as: UTF8.self).lowercased() == "config.txt"
+    }
+
+    mutating func replaceConfig(
+        in root: FileTree.NodeID, with config: [UInt8]
+    ) throws(ImageError) -> FileTree.NodeID {
+        var children = tree.children(of: root).map { (name: Array($0.name), node: $0.node) }
+        let node = tree.addFile(config, Self.file)
+        for index in children.indices where Self.isConfig(children[index].name) { children[index].node = node }
+        return try tree.addDirectory(children, tree.attributes(of: root))
+    }
+
+    /// The settings of `config.txt`, with those of the files that it includes in their places.
+    func settings(of config: [UInt8], depth: Int = 0) throws(ImageError) -> [ConfigTxt.Setting] {
+        var settings: [ConfigTxt.Setting] = []
+        for setting in ConfigTxt.settings(of: config) {
+            settings.append(setting)
+            // The firmware goes further, but nobody does.
+            guard setting.name == "include", depth < 4, let node = node(at: setting.value) else { continue }
+            settings += try self.settings(of: tree.read(node, atMost: Self.maximumConfig), depth: depth + 1)
+        }
+        return settings
+    }
+
+    /// Warns of files that `config.txt` names and that are not there, and where it starts nothing of this image's.
+    mutating func checkNames(in settings: [ConfigTxt.Setting], _ options: BootOptions) {
+        let prefixes = Set(settings.filter { $0.name == "os_prefix" }.map(\.value) + [""]).sorted()
+        func has(_ name: String) -> Bool { prefixes.contains { node(at: $0 + name) != nil } }
+        for setting in settings where ["kernel", "armstub", "device_tree", "include"].contains(setting.name) {
+            guard !setting.value.isEmpty, !has(setting.value) else { continue }
+            warnings.append("config.txt names '\(setting.value)', which is not on the firmware partition")
+        }
+        // Kernels find theirs below os_prefix.
+        let overlayPrefixes = Set([ConfigTxt.overlayPrefix(in: settings), "overlays/"]).sorted()
+        for name in ConfigTxt.overlays(in: settings)
+        where !overlayPrefixes.contains(where: { has("\($0)\(name).dtbo") }) {
+            warnings.append("config.txt names the overlay '\(name)', which is not on the firmware partition")
+        }
+        switch options.style {
+        case .none: break
+        case .extlinux:
+            // What the firmware starts when no kernel is named.
+            let usual = ["kernel.img", "kernel7.img", "kernel7l.img", "kernel8.img", "kernel_2712.img"]
+            if !settings.contains(where: { $0.name == "kernel" }), !usual.contains(where: has) {
+                warnings.append("config.txt starts nothing: no 'kernel=' names U-Boot")
+            }
+        case .kernel:
+            let folder = "\(DirectKernel.folder)/\(DirectKernel.defaultName)/"
+            if !settings.contains(where: { $0.name == "os_prefix" && $0.value == folder }) {
+                warnings.append("config.txt does not start this system: it has no 'os_prefix=\(folder)'")
+            }
+        }
+    }
+
+    /// An overlay's file, those of its variants for newer boards, and the table that says which variant is whose.
+    static func overlayFiles(
+        _ names: [String], _ packages: FirmwarePackages
+    ) -> [(name: String, path: FilePath)] {
+        // A name with a slash leads out of the folder.
+        let wanted = names.filter { !$0.contains("/") }.flatMap { ["\($0).dtbo", "\($0)-pi4.dtbo", "\($0)-pi5.dtbo"] }
+        let found = wanted.compactMap { name in packages.overlay(name).map { (name, $0) } }
+        guard !found.isEmpty, let map = packages.overlay("overlay_map.dtb") else { return found }
+        return found + [("overlay_map.dtb", map)]
+    }
+}

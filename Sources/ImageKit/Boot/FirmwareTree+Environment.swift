@@ -1,0 +1,46 @@
+/// U-Boot's variables on the firmware partition.
+extension FirmwareTree {
+    /// Where a kernel is too large for the addresses that U-Boot loads things to, moves them.
+    mutating func addEnvironment(
+        for toplevel: Toplevel, _ uboots: [String], _ settings: [ConfigTxt.Setting]
+    ) throws(ImageError) {
+        // Somebody knows better.
+        guard node(at: UBootEnvironment.fileName) == nil else { return }
+        var links = FileTree.HostLinks()
+        var kernels: [KernelImage] = []
+        for system in [toplevel] + toplevel.specialisations.map(\.toplevel) {
+            let node = try tree.scan(system.kernel.physical, rules: Self.rules(store), links: &links)
+            let head = try tree.read(node, atMost: KernelImage.headLength)
+            if let kernel = KernelImage(head: head, fileSize: tree.size(of: node)) { kernels.append(kernel) }
+        }
+        let named = settings.filter { $0.name == "kernel" }.map(\.value)
+        var environments: [UBootEnvironment] = []
+        for name in named + uboots {
+            guard let node = node(at: name) else { continue }
+            if let found = UBootEnvironment(builtInto: try tree.read(node, atMost: 16 << 20)) {
+                environments.append(found)
+            }
+        }
+        let rooms = environments.compactMap(\.room)
+        func fits(_ kernel: KernelImage) -> Bool {
+            (rooms.isEmpty ? [.usual] : rooms).allSatisfy { $0.holds(kernel) }
+        }
+        guard let large = kernels.filter({ !fits($0) }).max(by: { $0.memorySize < $1.memorySize }) else { return }
+        let limit = (rooms.isEmpty ? [.usual] : rooms).map(\.limit).min() ?? 0
+        let said =
+            "the kernel takes \(ByteSize.format(large.memorySize)) of memory and U-Boot leaves "
+            + "\(ByteSize.format(limit)) before what it loads next"
+        if var environment = environments.first {
+            environment.makeRoom()
+            if let room = environment.room, kernels.allSatisfy(room.holds), let bytes = environment.encoded() {
+                let node = tree.addFile(bytes, Self.file)
+                var children = tree.children(of: tree.root).map { (name: Array($0.name), node: $0.node) }
+                children.append((Array(UBootEnvironment.fileName.utf8), node))
+                tree.root = try tree.addDirectory(children, tree.attributes(of: tree.root))
+                warnings.append(said + ": \(UBootEnvironment.fileName) on the firmware partition moves that")
+                return
+            }
+        }
+        warnings.append(said + ": it will not boot (use a newer U-Boot, a smaller kernel, or '--boot kernel')")
+    }
+}

@@ -257,13 +257,16 @@ import Testing
     }
 
     @Test func linksToFoldersOfLinksComeToAnEnd() throws {
-        var recipe = system.recipe(try system.addPackages())
-        for level in 0..<24 {
+        for level in 0..<40 {
             for name in ["a", "b"] { try system.store.link("mine/\(level)/\(name)", to: "../\(level + 1)") }
         }
-        try system.store.file("mine/24/end", "")
-        recipe.firmware = [system.store.place("mine")]
-        #expect(message(try system.firmware(recipe)).contains("more than 65536 names"))
+        try system.store.file("mine/40/end", "")
+        var rules = FirmwareTree.rules(system.store.location)
+        #expect(rules.nameLimit == 65_536)
+        rules.nameLimit = 200
+        var tree = FileTree(), links = FileTree.HostLinks()
+        let error = message(try tree.scan(system.store.place("mine"), rules: rules, links: &links))
+        #expect(error.contains("more than 200 names"), "\(error)")
     }
 
     /// FAT does not tell upper from lower case, and the firmware follows includes.

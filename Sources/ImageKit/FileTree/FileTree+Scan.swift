@@ -28,10 +28,14 @@ extension FileTree {
         public var metadata: Metadata
         /// See ``Links``.
         public var links: Links
+        /// How many names may be seen: where links are followed, a small folder of links that lead to folders of links
+        /// is large without bound.
+        public var nameLimit: Int
         /// See the properties of the same names.
-        public init(metadata: Metadata, links: Links = .keep) {
+        public init(metadata: Metadata, links: Links = .keep, nameLimit: Int = .max) {
             self.metadata = metadata
             self.links = links
+            self.nameLimit = nameLimit
         }
     }
 
@@ -69,9 +73,8 @@ private struct HostScanner {
     let rules: FileTree.ScanRules
     var links: FileTree.HostLinks
     let progress: Progress?
-    /// Names seen so far, where links are followed.
+    /// Names seen so far.
     private var visited = 0
-    private static let followLimit = 65_536
 
     init(tree: FileTree, rules: FileTree.ScanRules, links: FileTree.HostLinks, progress: Progress?) {
         self.tree = tree
@@ -112,14 +115,11 @@ private struct HostScanner {
             let named = levels[depth].path + (levels[depth].path.last == 0x2F ? [] : [0x2F]) + name
             let path = try place(named, &status)
             progress?.advance()
-            if case .follow = rules.links {
-                // Links that lead to folders of links make a small folder large without bound.
-                visited += 1
-                guard visited <= Self.followLimit else {
-                    throw ImageError(
-                        .invalidInput, "a folder holds too much, its links followed:", path: Self.string(top.bytes),
-                        reason: "more than \(Self.followLimit) names", remedy: "leave out what does not belong there")
-                }
+            visited += 1
+            guard visited <= rules.nameLimit else {
+                throw ImageError(
+                    .invalidInput, "a folder holds too much, its links followed:", path: Self.string(top.bytes),
+                    reason: "more than \(rules.nameLimit) names", remedy: "leave out what does not belong there")
             }
             if status.st_mode & S_IFMT == S_IFDIR {
                 if case .follow = rules.links, levels.contains(where: { $0.status.isSameFile(as: status) }) {

@@ -102,7 +102,7 @@ import Testing
         let one = try make(
             """
             mkdir -p boot/extlinux etc/a etc/was-folder; echo one >boot/extlinux/extlinux.conf; echo one >etc/a/one
-            echo one >etc/both; echo one >etc/was-file; echo x >etc/was-folder/x; chmod 750 etc; chmod 700 .
+            echo one >etc/both; echo one >etc/was-file; echo x >etc/was-folder/x; chmod 750 etc
             """, in: scratch, "one")
         let two = try make(
             """
@@ -297,7 +297,9 @@ import Testing
         for (text, isKey) in [
             ("-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl", true), ("-----BEGIN PRIVATE KEY-----\n", true),
             ("-----BEGIN RSA PRIVATE KEY-----\r\n", true), ("-----BEGIN PGP PRIVATE KEY BLOCK-----", true),
-            ("# created: 2026\nAGE-SECRET-KEY-1QQQ", true), ("text\n\n-----BEGIN EC PRIVATE KEY-----", true),
+            ("# created: 2026\nAGE-SECRET-KEY-1QQQ", true), ("AGE-SECRET-KEY-PQ-1QQQ", true),
+            ("AGE-SECRET-KEY-...\nAGE-SECRET-KEY-1", true), ("AGE-SECRET-KEY-x", false), ("AGE-SECRET-KEY-\n1", false),
+            ("text\n\n-----BEGIN EC PRIVATE KEY-----", true),
             ("-----BEGIN -----BEGIN PRIVATE KEY", true),
             (String(repeating: "x", count: 4000) + "AGE-SECRET-KEY-1", true),
             ("-----BEGIN PUBLIC KEY-----", false), ("-----BEGIN CERTIFICATE-----\nPRIVATE KEY", false),
@@ -327,10 +329,44 @@ import Testing
         }
         chmod(key, 0o600)
         #expect(try attributes(laid([folder]).tree, "/etc/ssh/key").permissions == 0o600)
-        // What is beyond the first 4 KiB is not looked for.
-        try Data((String(repeating: " ", count: 4096) + "AGE-SECRET-KEY-1").utf8).write(to: URL(fileURLWithPath: key))
-        chmod(key, 0o644)
-        #expect(try !laid([folder]).isPrivate)
+    }
+
+    /// A key comes after its certificates, which is where a PEM for a web server or Wi-Fi has it.
+    @Test func aPrivateKeyIsFoundInTheFirstMebibyte() throws {
+        let scratch = try ScratchFolder()
+        let folder = try make(": >file", in: scratch, "files")
+        let file = URL(fileURLWithPath: folder.appending("file").string)
+        let certificate =
+            "-----BEGIN CERTIFICATE-----\n"
+            + String(repeating: "MII" + String(repeating: "x", count: 61) + "\n", count: 99)
+            + "-----END CERTIFICATE-----\n"
+        func isFound(_ content: [UInt8]) throws -> Bool {
+            try Data(content).write(to: file)
+            chmod(file.path, 0o644)
+            return message(try laid([folder])).contains("a private key would be readable")
+        }
+        #expect(try isFound(Array((certificate + "-----BEGIN RSA PRIVATE KEY-----\nMII").utf8)))
+        #expect(try !isFound(Array((certificate + certificate).utf8)))
+        // At any place, also where one look ends and the next begins.
+        let wide = "-----BEGIN \(String(repeating: "X", count: 69))PRIVATE KEY"
+        var wrong: [Int] = []
+        for key in ["AGE-SECRET-KEY-1", wide].map({ Array($0.utf8) }) {
+            for place in [128 << 10, 1 << 20] {
+                for end in place...place + key.count {
+                    let content = [UInt8](repeating: 0x20, count: end - key.count) + key + [0x20]
+                    if try isFound(content) != (end <= 1 << 20) { wrong.append(end) }
+                }
+            }
+        }
+        #expect(wrong.isEmpty)
+        // A program that reads and writes keys has the words in it.
+        let words = Array("\u{1}\u{1}\0-----BEGIN OPENSSH PRIVATE KEY-----\n\0".utf8)
+        #expect(try !isFound(Array("\u{7f}ELF".utf8) + words))
+        #expect(try isFound(Array("\u{7f}ELG".utf8) + words))
+        // Nobody would wait for all of this one.
+        try Data().write(to: file)
+        truncate(file.path, 1 << 42)
+        #expect(message(try laid([folder])) == "")
     }
 
     @Test func anImageWithWhatOthersMayNotReadIsPrivate() throws {

@@ -174,6 +174,29 @@ import Testing
         #expect(message(try laid([more, file])).contains("cannot put '/boot' into the image"))
     }
 
+    /// A /nix of mode 0700 is one behind which nobody but root runs anything.
+    @Test func foldersThatAreGeneratedStayAsOpenAsTheyAre() throws {
+        let scratch = try ScratchFolder()
+        let folder = try make(
+            """
+            mkdir -p nix/var/nix/profiles/per-user boot/extlinux etc; echo x >nix/more; echo x >boot/extlinux/more
+            find . -type d -exec chmod 700 {} + -exec touch -d @5 {} +
+            """, in: scratch, "files")
+        let before = try generated()
+        for tree in [
+            try laid([folder]).tree,
+            try laid([folder, folder], ["\(folder.string)/nix:/nix:0600:1:2", "\(folder.string)/boot:/boot"]).tree,
+        ] {
+            for path in ["/", "/nix", "/nix/store", "/nix/var", "/nix/var/nix/profiles", "/boot", "/boot/extlinux"] {
+                #expect(try attributes(tree, path) == attributes(before, path), "\(path)")
+            }
+            // What is below them is as it was.
+            #expect(try text(tree, "/nix/more") == "x\n" && text(tree, "/boot/extlinux/more") == "x\n")
+            #expect(try attributes(tree, "/etc") == FileTree.Attributes(permissions: 0o700, modified: 5))
+            #expect(try attributes(tree, "/nix/var/nix/profiles/per-user").permissions == 0o700)
+        }
+    }
+
     @Test func refusesWhatNoImageHolds() throws {
         let scratch = try ScratchFolder()
         let pipe = try make("mkdir etc; mkfifo etc/pipe", in: scratch, "pipe")

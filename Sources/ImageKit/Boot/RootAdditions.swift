@@ -13,7 +13,7 @@ public import SystemPackage
 /// what the first boot relies on.
 public struct RootAdditions: Sendable, Hashable {
     /// Folders whose content is laid over `/`: owner 0:0, modes (07777), times in whole seconds, symbolic and hard
-    /// links as they have them. What they are called and which mode they have themselves does not matter.
+    /// links as they have them. Folders that are generated, `/` first of all, keep the modes that they have.
     public var folders: [FilePath] = []
     /// Single files and trees.
     public var copies: [RootCopy] = []

@@ -121,7 +121,8 @@ struct RootOverlay {
         let (wasFolder, wasGenerated) = describe(item, tree)
         if wasFolder, isFolder {
             let below = open(name, in: folder, tree)
-            folders[below].attributes = tree.attributes(of: node)
+            // What is generated stays as open as it was made: behind a /nix of mode 0700, nobody but root runs anything.
+            if !wasGenerated { folders[below].attributes = tree.attributes(of: node) }
             tasks.append(Task(upper: node, lower: below, path: path))
         } else if wasFolder != isFolder, wasGenerated || keepsKinds {
             throw ImageError(
@@ -173,7 +174,7 @@ struct RootOverlay {
     struct Added {
         /// The path in the image, for people.
         var path: String
-        /// A node with all that is below it; of a folder that was there before, only what it is itself (`nil`).
+        /// A node with all that is below it; of a folder that others were laid into, only what it is itself (`nil`).
         var node: FileTree.NodeID?
         var attributes: FileTree.Attributes
     }
@@ -184,7 +185,9 @@ struct RootOverlay {
         var stack = [(folder: 0, path: [[UInt8]]())]
         while let (index, path) = stack.popLast() {
             let folder = folders[index]
-            if index > 0 { found.append(Added(path: Self.shown(path), node: nil, attributes: folder.attributes)) }
+            if !folder.isGenerated {
+                found.append(Added(path: Self.shown(path), node: nil, attributes: folder.attributes))
+            }
             for (name, item) in folder.items.sorted(by: { $1.key.lexicographicallyPrecedes($0.key) }) {
                 switch item {
                 case .folder(let below): stack.append((below, path + [name]))

@@ -34,14 +34,14 @@ import Testing
 
     private func laid(
         _ folders: [FilePath] = [], _ copies: [String] = []
-    ) throws(ImageError) -> (tree: FileTree, isPrivate: Bool) {
+    ) throws(ImageError) -> (tree: FileTree, isPrivate: Bool, warnings: [String]) {
         var tree: FileTree
         do { tree = try generated() } catch { throw ImageError(.internal, "\(error)") }
         var additions = RootAdditions()
         additions.folders = folders
         for copy in copies { additions.copies.append(try RootCopy(parsing: copy)) }
-        let isPrivate = try additions.lay(over: &tree, in: StoreLocation(), keeping: Self.kept, progress: nil)
-        return (tree, isPrivate)
+        let said = try additions.lay(over: &tree, in: StoreLocation(), keeping: Self.kept, progress: nil)
+        return (tree, said.isPrivate, said.warnings)
     }
 
     private func text(_ tree: FileTree, _ path: String) throws -> String {
@@ -71,8 +71,8 @@ import Testing
             ln -s ../nowhere etc/dangling; ln -s loop loop; ln -s $'\xff' odd; ln etc/dangling var/dangling
             find . -depth -exec touch -h -d '2001-02-03 04:05:06.789' {} +; touch -d '1950-01-01' '-rf' 2>/dev/null || touch -d '1950-01-01' ./-rf
             """#, in: scratch, "files")
-        let (tree, isPrivate) = try laid([folder])
-        #expect(isPrivate)
+        let (tree, isPrivate, warnings) = try laid([folder])
+        #expect(isPrivate && warnings.isEmpty)
         // Type, mode, size of files, time in seconds, names of a file, name, target; sorted.
         let list = """
             cd "$1"; find . -mindepth 1 \\( -path ./lost+found -o -path ./boot -o -path ./nix -o -path ./registration \\) -prune \
@@ -109,8 +109,8 @@ import Testing
             mkdir -p etc/a etc/was-file; echo two >etc/a/two; echo two >etc/both; echo two >etc/was-folder; chmod 711 etc
             touch -d @5 etc
             """, in: scratch, "two")
-        let (tree, isPrivate) = try laid([one, two])
-        #expect(!isPrivate)
+        let (tree, isPrivate, warnings) = try laid([one, two])
+        #expect(!isPrivate && warnings.isEmpty)
         #expect(try text(tree, "/boot/extlinux/extlinux.conf") == "one\n")
         #expect(try text(tree, "/etc/a/one") == "one\n" && text(tree, "/etc/a/two") == "two\n")
         #expect(try text(tree, "/etc/both") == "two\n" && text(tree, "/etc/was-folder") == "two\n")
@@ -406,5 +406,39 @@ import Testing
         #expect(try laid([], ["\(folder.string)/a:/b"]).isPrivate)
         #expect(try !laid([folder], ["\(folder.string)/a/b/x:/a/b/x:644"]).isPrivate, "another took its place")
         #expect(try laid([], ["\(folder.string)/closed:/a:0600"]).isPrivate)
+    }
+
+    /// People keep secrets in a folder of mode 0700, whatever the modes in it are.
+    @Test func aClosedFolderThatIsOpenedIsSaid() throws {
+        let scratch = try ScratchFolder()
+        let folder = try make("mkdir etc boot; echo x >etc/wifi; echo x >boot/x", in: scratch, "files")
+        func isSaid(_ folders: [FilePath], _ copies: [String] = [], _ words: String...) throws -> Bool {
+            let (_, isPrivate, warnings) = try laid(folders, copies)
+            #expect(isPrivate == !warnings.isEmpty && warnings.count < 2, "\(warnings)")
+            guard let warning = warnings.first else { return false }
+            for word in words + ["readable by everybody on the card as their modes say"] {
+                #expect(warning.contains(word), "\(word) in: \(warning)")
+            }
+            return true
+        }
+        #expect(try !isSaid([folder]))
+        for mode in [0o700, 0o750, 0o711, 0o754] as [mode_t] {
+            chmod(folder.string, mode)
+            // One sentence for all that is in it.
+            chmod(folder.appending("boot").string, mode)
+            #expect(try isSaid([folder], [], "--root-files \(folder.string) is closed", "'/' in the image"))
+            chmod(folder.string, 0o755)
+            #expect(try isSaid([folder], [], "'/boot' of --root-files \(folder.string)", "'/boot' in the image"))
+            #expect(try isSaid([], ["\(folder.string)/boot:/boot"], "'/boot' of --copy \(folder.string)/boot"))
+            // A mode that was said is the files' too.
+            let meant = try laid([], ["\(folder.string)/boot:/boot:0640"])
+            #expect(meant.isPrivate && meant.warnings.isEmpty, "\(meant.warnings)")
+            chmod(folder.appending("boot").string, 0o755)
+        }
+        // A folder that stays closed keeps them.
+        chmod(folder.appending("etc").string, 0o700)
+        #expect(try laid([folder]).isPrivate && laid([folder]).warnings.isEmpty)
+        // Nothing is in this one.
+        #expect(try !isSaid([make("chmod 700 .", in: scratch, "empty")]))
     }
 }

@@ -59,6 +59,12 @@ struct SecretFiles {
         return isPrivate
     }
 
+    /// Whether a node is a folder that hides what is in it from others, or the names of that.
+    static func isClosed(_ node: FileTree.NodeID, in tree: FileTree) -> Bool {
+        tree.kind(of: node) == .directory && tree.size(of: node) > 0
+            && tree.attributes(of: node).permissions & 0o005 != 0o005
+    }
+
     /// Whether the mode that a node has was said explicitly.
     func isMeant(_ node: FileTree.NodeID) -> Bool { modesAreMeant.contains { $0.contains(Int(node.index)) } }
 

@@ -59,6 +59,39 @@ struct SecretFiles {
         return isPrivate
     }
 
+    /// Looks at what folders brought to the firmware partition, where FAT keeps none of their modes.
+    ///
+    /// - Parameters:
+    ///   - folders: the nodes of each.
+    ///   - root: has what is left of them after one was laid over the other.
+    /// - Returns: whether there is a file that not everybody may read on the host, and a sentence for each private key.
+    /// - Throws: when a file cannot be read.
+    static func checkFirmware(
+        _ folders: [Range<Int>], below root: FileTree.NodeID, in tree: FileTree
+    ) throws(ImageError) -> (isPrivate: Bool, warnings: [String]) {
+        var hidden: Set<FileTree.NodeID> = []
+        // What is in a folder was added before it.
+        for index in folders.joined().reversed() {
+            let node = FileTree.NodeID(index: UInt32(index))
+            guard isClosed(node, in: tree) || hidden.contains(node) else { continue }
+            for (_, child) in tree.children(of: node) { hidden.insert(child) }
+        }
+        var isPrivate = false
+        var warnings: [String] = []
+        try tree.walk(from: root) { path, node throws(ImageError) in
+            guard tree.kind(of: node) == .file, folders.contains(where: { $0.contains(Int(node.index)) }) else {
+                return
+            }
+            if tree.attributes(of: node).permissions & 0o004 == 0 || hidden.contains(node) { isPrivate = true }
+            if try holdsPrivateKey(node, in: tree) {
+                warnings.append(
+                    "'/\(String(decoding: path, as: UTF8.self))' on the firmware partition is a private key, and FAT has "
+                        + "no modes: anybody on the running system may be able to read it")
+            }
+        }
+        return (isPrivate, warnings)
+    }
+
     /// Whether a node is a folder that hides what is in it from others, or the names of that.
     static func isClosed(_ node: FileTree.NodeID, in tree: FileTree) -> Bool {
         tree.kind(of: node) == .directory && tree.size(of: node) > 0

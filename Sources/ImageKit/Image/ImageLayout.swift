@@ -106,7 +106,7 @@ public struct ImageLayout: Sendable {
         savings = root.savings
         self.warnings = (warnings + firmware.warnings + root.warnings).map(ImageError.printable)
         entries = root.tree.names(below: root.tree.root)
-        isPrivate = root.isPrivate
+        isPrivate = root.isPrivate || firmware.isPrivate || rawAreas.isPrivate
         check =
             recipe.checksContent
             ? ContentCheck(root.paths, of: root.tree, on: ext4.map, from: rootStart, in: recipe.store) : nil

@@ -7,7 +7,8 @@ struct AdditionOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "A folder that is laid over the root filesystem; later ones win.",
-            discussion: "Owner 0:0; modes, times and links are kept.", valueName: "dir"))
+            discussion: "Owner 0:0; modes, times and links are kept, but for generated folders such as /nix.",
+            valueName: "dir"))
     var rootFiles: [FilePath] = []
 
     @Option(

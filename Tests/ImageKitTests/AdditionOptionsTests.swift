@@ -208,6 +208,26 @@ import Testing
         }
     }
 
+    @Test func whateverIsSecretMakesTheImageItsOwnersAlone() throws {
+        let scratch = try ScratchFolder()
+        let folder = scratch.path + "/folder", image = scratch.path + "/pi.img"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try Data("AGE-SECRET-KEY-1".utf8).write(to: URL(fileURLWithPath: folder + "/secret"))
+        for (arguments, warning) in [
+            (["--firmware", folder], "'/secret' on the firmware partition is a private key"),
+            (["--raw", "\(folder)/secret@4K"], nil), (["--root-files", folder], "--root-files \(folder) is closed"),
+        ] as [([String], String?)] {
+            chmod(folder + "/secret", 0o600)
+            chmod(folder, 0o700)
+            let run = try mkpiimg(["--out", image, "--json"] + arguments)
+            var status = stat()
+            #expect(stat(image, &status) == 0 && status.st_mode & 0o7777 == 0o600, "\(arguments)")
+            #expect(run.status == 0 && run.said.contains("\"private\":true"), "\(run.said)")
+            #expect(run.said.contains("\"warnings\":[]") == (warning == nil), "\(run.said)")
+            if let warning { #expect(run.said.contains(warning), "\(run.said)") }
+        }
+    }
+
     @Test(.enabled(if: CommandLineTests.isRoot && Judge.has("setpriv"), "needs root, to become somebody else"))
     func aFileThatCannotBeReadIsFoundOutWhilePlanning() throws {
         let scratch = try ScratchFolder()

@@ -1,3 +1,4 @@
+import Foundation
 import SystemPackage
 import Testing
 
@@ -316,5 +317,66 @@ import Testing
             try system.firmware(recipe).tree.files == [
                 "/bcm2712-rpi-5-b.dtb", "/bcm2712d0-rpi-5-b.dtb", "/boot.scr",
             ])
+    }
+
+    /// FAT has no modes: what others may not read here, everybody can in the image.
+    @Test func privateFilesMakeAPrivateImage() throws {
+        var recipe = system.recipe()
+        recipe.boot = .none
+        let folder = try system.store.folder("mine"), other = try system.store.folder("other")
+        recipe.firmware = [folder]
+        try system.store.file("mine/wifi/wpa.conf", "psk=secret")
+        let file = folder.appending("wifi/wpa.conf").string, inner = folder.appending("wifi").string
+        for (path, mode, isPrivate) in [
+            (file, 0o644, false), (file, 0o640, true), (file, 0o604, false), (inner, 0o750, true),
+            (inner, 0o755, false),
+            (folder.string, 0o700, true), (folder.string, 0o755, false),
+        ] as [(String, mode_t, Bool)] {
+            chmod(path, mode)
+            #expect(try system.firmware(recipe).isPrivate == isPrivate, "\(path) \(mode)")
+        }
+        // What another folder has taken the place of is not in the image.
+        chmod(file, 0o600)
+        chmod(folder.string, 0o700)
+        recipe.firmware = [folder, other]
+        #expect(try system.firmware(recipe).isPrivate)
+        try system.store.file("other/wifi/wpa.conf", "psk=public")
+        #expect(try !system.firmware(recipe).isPrivate)
+        recipe.firmware.reverse()
+        #expect(try system.firmware(recipe).isPrivate)
+    }
+
+    /// Whatever is in a store, everybody can read.
+    @Test func packagesAreNotPrivate() throws {
+        let packages = try system.addPackages()
+        var recipe = system.recipe(packages)
+        let package = system.store.location.physical(packages[0])
+        chmod(package.appending("share/raspberrypi/boot/start4.elf").string, 0o400)
+        recipe.firmware = [package]
+        #expect(try !system.firmware(recipe).isPrivate)
+        // Nor is a part of one that is laid down whole.
+        recipe.firmware = [package.appending("share/raspberrypi/boot")]
+        let firmware = try system.firmware(recipe)
+        #expect(!firmware.isPrivate && firmware.tree.files.contains("/LICENCE.dtbo"), "\(firmware.tree.files)")
+        // Also not beside a folder of one's own.
+        recipe.firmware.append(try system.store.folder("mine"))
+        try system.store.file("mine/note.txt", "hello")
+        #expect(try !system.firmware(recipe).isPrivate)
+        chmod(system.store.location.root.appending("mine/note.txt").string, 0o600)
+        #expect(try system.firmware(recipe).isPrivate)
+    }
+
+    @Test func aPrivateKeyOnFATIsSaid() throws {
+        var recipe = system.recipe()
+        recipe.boot = .none
+        recipe.firmware = [try system.store.folder("mine"), try system.store.folder("other")]
+        try system.store.file("mine/keys/host", "-----BEGIN OPENSSH PRIVATE KEY-----\n")
+        try system.store.file("mine/key.txt", "AGE-SECRET-KEY-1QQQ")
+        try system.store.file("other/key.txt", "nothing")
+        let warnings = try system.firmware(recipe).warnings
+        #expect(warnings.count == 1 && warnings[0].hasPrefix("'/keys/host' on the firmware partition"), "\(warnings)")
+        #expect(warnings.first?.contains("anybody on the running system") == true)
+        recipe.firmware.removeLast()
+        #expect(try system.firmware(recipe).warnings.count == 2)
     }
 }

@@ -113,6 +113,17 @@ import Testing
         }
     }
 
+    @Test func oneThatOthersMayNotReadMakesAPrivateImage() throws {
+        let scratch = try ScratchFolder()
+        let open = try file("open", 10, in: scratch), closed = try file("closed", 10, in: scratch)
+        chmod(open, 0o604)
+        for mode in [0o600, 0o640] as [mode_t] {
+            chmod(closed, mode)
+            #expect(try layout([(closed, 512), (open, 1024)]).isPrivate)
+        }
+        #expect(try !layout([(open, 1024)]).isPrivate)
+    }
+
     @Test func noticesAFileThatChanges() throws {
         let scratch = try ScratchFolder()
         let path = try file("loader", 1000, in: scratch)

@@ -34,14 +34,14 @@ import Testing
 
     private func laid(
         _ folders: [FilePath] = [], _ copies: [String] = []
-    ) throws(ImageError) -> (tree: FileTree, isPrivate: Bool) {
+    ) throws(ImageError) -> (tree: FileTree, isPrivate: Bool, warnings: [String]) {
         var tree: FileTree
         do { tree = try generated() } catch { throw ImageError(.internal, "\(error)") }
         var additions = RootAdditions()
         additions.folders = folders
         for copy in copies { additions.copies.append(try RootCopy(parsing: copy)) }
-        let isPrivate = try additions.lay(over: &tree, in: StoreLocation(), keeping: Self.kept, progress: nil)
-        return (tree, isPrivate)
+        let said = try additions.lay(over: &tree, in: StoreLocation(), keeping: Self.kept, progress: nil)
+        return (tree, said.isPrivate, said.warnings)
     }
 
     private func text(_ tree: FileTree, _ path: String) throws -> String {
@@ -71,8 +71,8 @@ import Testing
             ln -s ../nowhere etc/dangling; ln -s loop loop; ln -s $'\xff' odd; ln etc/dangling var/dangling
             find . -depth -exec touch -h -d '2001-02-03 04:05:06.789' {} +; touch -d '1950-01-01' '-rf' 2>/dev/null || touch -d '1950-01-01' ./-rf
             """#, in: scratch, "files")
-        let (tree, isPrivate) = try laid([folder])
-        #expect(isPrivate)
+        let (tree, isPrivate, warnings) = try laid([folder])
+        #expect(isPrivate && warnings.isEmpty)
         // Type, mode, size of files, time in seconds, names of a file, name, target; sorted.
         let list = """
             cd "$1"; find . -mindepth 1 \\( -path ./lost+found -o -path ./boot -o -path ./nix -o -path ./registration \\) -prune \
@@ -102,15 +102,15 @@ import Testing
         let one = try make(
             """
             mkdir -p boot/extlinux etc/a etc/was-folder; echo one >boot/extlinux/extlinux.conf; echo one >etc/a/one
-            echo one >etc/both; echo one >etc/was-file; echo x >etc/was-folder/x; chmod 750 etc; chmod 700 .
+            echo one >etc/both; echo one >etc/was-file; echo x >etc/was-folder/x; chmod 750 etc
             """, in: scratch, "one")
         let two = try make(
             """
             mkdir -p etc/a etc/was-file; echo two >etc/a/two; echo two >etc/both; echo two >etc/was-folder; chmod 711 etc
             touch -d @5 etc
             """, in: scratch, "two")
-        let (tree, isPrivate) = try laid([one, two])
-        #expect(!isPrivate)
+        let (tree, isPrivate, warnings) = try laid([one, two])
+        #expect(!isPrivate && warnings.isEmpty)
         #expect(try text(tree, "/boot/extlinux/extlinux.conf") == "one\n")
         #expect(try text(tree, "/etc/a/one") == "one\n" && text(tree, "/etc/a/two") == "two\n")
         #expect(try text(tree, "/etc/both") == "two\n" && text(tree, "/etc/was-folder") == "two\n")
@@ -172,6 +172,29 @@ import Testing
         // A folder that is generated stays so when something was laid into it.
         let more = try make("mkdir boot; echo y >boot/more", in: scratch, "more")
         #expect(message(try laid([more, file])).contains("cannot put '/boot' into the image"))
+    }
+
+    /// A /nix of mode 0700 is one behind which nobody but root runs anything.
+    @Test func foldersThatAreGeneratedStayAsOpenAsTheyAre() throws {
+        let scratch = try ScratchFolder()
+        let folder = try make(
+            """
+            mkdir -p nix/var/nix/profiles/per-user boot/extlinux etc; echo x >nix/more; echo x >boot/extlinux/more
+            find . -type d -exec chmod 700 {} + -exec touch -d @5 {} +
+            """, in: scratch, "files")
+        let before = try generated()
+        for tree in [
+            try laid([folder]).tree,
+            try laid([folder, folder], ["\(folder.string)/nix:/nix:0600:1:2", "\(folder.string)/boot:/boot"]).tree,
+        ] {
+            for path in ["/", "/nix", "/nix/store", "/nix/var", "/nix/var/nix/profiles", "/boot", "/boot/extlinux"] {
+                #expect(try attributes(tree, path) == attributes(before, path), "\(path)")
+            }
+            // What is below them is as it was.
+            #expect(try text(tree, "/nix/more") == "x\n" && text(tree, "/boot/extlinux/more") == "x\n")
+            #expect(try attributes(tree, "/etc") == FileTree.Attributes(permissions: 0o700, modified: 5))
+            #expect(try attributes(tree, "/nix/var/nix/profiles/per-user").permissions == 0o700)
+        }
     }
 
     @Test func refusesWhatNoImageHolds() throws {
@@ -297,7 +320,9 @@ import Testing
         for (text, isKey) in [
             ("-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl", true), ("-----BEGIN PRIVATE KEY-----\n", true),
             ("-----BEGIN RSA PRIVATE KEY-----\r\n", true), ("-----BEGIN PGP PRIVATE KEY BLOCK-----", true),
-            ("# created: 2026\nAGE-SECRET-KEY-1QQQ", true), ("text\n\n-----BEGIN EC PRIVATE KEY-----", true),
+            ("# created: 2026\nAGE-SECRET-KEY-1QQQ", true), ("AGE-SECRET-KEY-PQ-1QQQ", true),
+            ("AGE-SECRET-KEY-...\nAGE-SECRET-KEY-1", true), ("AGE-SECRET-KEY-x", false), ("AGE-SECRET-KEY-\n1", false),
+            ("text\n\n-----BEGIN EC PRIVATE KEY-----", true),
             ("-----BEGIN -----BEGIN PRIVATE KEY", true),
             (String(repeating: "x", count: 4000) + "AGE-SECRET-KEY-1", true),
             ("-----BEGIN PUBLIC KEY-----", false), ("-----BEGIN CERTIFICATE-----\nPRIVATE KEY", false),
@@ -327,10 +352,44 @@ import Testing
         }
         chmod(key, 0o600)
         #expect(try attributes(laid([folder]).tree, "/etc/ssh/key").permissions == 0o600)
-        // What is beyond the first 4 KiB is not looked for.
-        try Data((String(repeating: " ", count: 4096) + "AGE-SECRET-KEY-1").utf8).write(to: URL(fileURLWithPath: key))
-        chmod(key, 0o644)
-        #expect(try !laid([folder]).isPrivate)
+    }
+
+    /// A key comes after its certificates, which is where a PEM for a web server or Wi-Fi has it.
+    @Test func aPrivateKeyIsFoundInTheFirstMebibyte() throws {
+        let scratch = try ScratchFolder()
+        let folder = try make(": >file", in: scratch, "files")
+        let file = URL(fileURLWithPath: folder.appending("file").string)
+        let certificate =
+            "-----BEGIN CERTIFICATE-----\n"
+            + String(repeating: "MII" + String(repeating: "x", count: 61) + "\n", count: 99)
+            + "-----END CERTIFICATE-----\n"
+        func isFound(_ content: [UInt8]) throws -> Bool {
+            try Data(content).write(to: file)
+            chmod(file.path, 0o644)
+            return message(try laid([folder])).contains("a private key would be readable")
+        }
+        #expect(try isFound(Array((certificate + "-----BEGIN RSA PRIVATE KEY-----\nMII").utf8)))
+        #expect(try !isFound(Array((certificate + certificate).utf8)))
+        // At any place, also where one look ends and the next begins.
+        let wide = "-----BEGIN \(String(repeating: "X", count: 69))PRIVATE KEY"
+        var wrong: [Int] = []
+        for key in ["AGE-SECRET-KEY-1", wide].map({ Array($0.utf8) }) {
+            for place in [128 << 10, 1 << 20] {
+                for end in place...place + key.count {
+                    let content = [UInt8](repeating: 0x20, count: end - key.count) + key + [0x20]
+                    if try isFound(content) != (end <= 1 << 20) { wrong.append(end) }
+                }
+            }
+        }
+        #expect(wrong.isEmpty)
+        // A program that reads and writes keys has the words in it.
+        let words = Array("\u{1}\u{1}\0-----BEGIN OPENSSH PRIVATE KEY-----\n\0".utf8)
+        #expect(try !isFound(Array("\u{7f}ELF".utf8) + words))
+        #expect(try isFound(Array("\u{7f}ELG".utf8) + words))
+        // Nobody would wait for all of this one.
+        try Data().write(to: file)
+        truncate(file.path, 1 << 42)
+        #expect(message(try laid([folder])) == "")
     }
 
     @Test func anImageWithWhatOthersMayNotReadIsPrivate() throws {
@@ -347,5 +406,39 @@ import Testing
         #expect(try laid([], ["\(folder.string)/a:/b"]).isPrivate)
         #expect(try !laid([folder], ["\(folder.string)/a/b/x:/a/b/x:644"]).isPrivate, "another took its place")
         #expect(try laid([], ["\(folder.string)/closed:/a:0600"]).isPrivate)
+    }
+
+    /// People keep secrets in a folder of mode 0700, whatever the modes in it are.
+    @Test func aClosedFolderThatIsOpenedIsSaid() throws {
+        let scratch = try ScratchFolder()
+        let folder = try make("mkdir etc boot; echo x >etc/wifi; echo x >boot/x", in: scratch, "files")
+        func isSaid(_ folders: [FilePath], _ copies: [String] = [], _ words: String...) throws -> Bool {
+            let (_, isPrivate, warnings) = try laid(folders, copies)
+            #expect(isPrivate == !warnings.isEmpty && warnings.count < 2, "\(warnings)")
+            guard let warning = warnings.first else { return false }
+            for word in words + ["readable by everybody on the card as their modes say"] {
+                #expect(warning.contains(word), "\(word) in: \(warning)")
+            }
+            return true
+        }
+        #expect(try !isSaid([folder]))
+        for mode in [0o700, 0o750, 0o711, 0o754] as [mode_t] {
+            chmod(folder.string, mode)
+            // One sentence for all that is in it.
+            chmod(folder.appending("boot").string, mode)
+            #expect(try isSaid([folder], [], "--root-files \(folder.string) is closed", "'/' in the image"))
+            chmod(folder.string, 0o755)
+            #expect(try isSaid([folder], [], "'/boot' of --root-files \(folder.string)", "'/boot' in the image"))
+            #expect(try isSaid([], ["\(folder.string)/boot:/boot"], "'/boot' of --copy \(folder.string)/boot"))
+            // A mode that was said is the files' too.
+            let meant = try laid([], ["\(folder.string)/boot:/boot:0640"])
+            #expect(meant.isPrivate && meant.warnings.isEmpty, "\(meant.warnings)")
+            chmod(folder.appending("boot").string, 0o755)
+        }
+        // A folder that stays closed keeps them.
+        chmod(folder.appending("etc").string, 0o700)
+        #expect(try laid([folder]).isPrivate && laid([folder]).warnings.isEmpty)
+        // Nothing is in this one.
+        #expect(try !isSaid([make("chmod 700 .", in: scratch, "empty")]))
     }
 }

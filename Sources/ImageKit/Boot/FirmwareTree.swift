@@ -16,6 +16,8 @@ struct FirmwareTree {
     private(set) var sources: [FilePath]
     /// What should be known about it.
     var warnings: [String] = []
+    /// Whether a folder brought something that not everybody may read. (A store is for everybody.)
+    private(set) var isPrivate = false
 
     let store: StoreLocation
     static let file = FileTree.Attributes(permissions: 0o644)
@@ -49,11 +51,15 @@ struct FirmwareTree {
         sources = packages.sources + folders
 
         var root = try tree.addDirectory([], FileTree.Attributes(permissions: 0o755))
+        var own: [Range<Int>] = []
         for folder in folders {
+            let first = tree.nodes.count
             var links = FileTree.HostLinks()
             let node = try tree.scan(folder, rules: Self.rules(store), links: &links, progress: progress)
+            if (try? store.follow(folder)) == nil { own.append(first..<tree.nodes.count) }
             root = try tree.merge(root, with: node)
         }
+        (isPrivate, warnings) = try SecretFiles.checkFirmware(own, below: root, in: tree)
         let names = Set(tree.children(of: root).map { String(decoding: $0.name, as: UTF8.self).lowercased() })
         var files = BoardFiles(
             options, hasInitrd: toplevel?.initrd != nil, packages: packages, present: names)

@@ -13,7 +13,7 @@ public import SystemPackage
 /// what the first boot relies on.
 public struct RootAdditions: Sendable, Hashable {
     /// Folders whose content is laid over `/`: owner 0:0, modes (07777), times in whole seconds, symbolic and hard
-    /// links as they have them. What they are called and which mode they have themselves does not matter.
+    /// links as they have them. Folders that are generated, `/` first of all, keep the modes that they have.
     public var folders: [FilePath] = []
     /// Single files and trees.
     public var copies: [RootCopy] = []
@@ -35,13 +35,13 @@ public struct RootAdditions: Sendable, Hashable {
     ///   - tree: has the generated root filesystem, and afterwards that with what is laid over it.
     ///   - store: where links into the store lead to that are named themselves.
     ///   - kept: what nothing may be laid over.
-    /// - Returns: whether something was added that not everybody may read.
+    /// - Returns: whether something was added that not everybody may read, and what should be known about it.
     /// - Throws: when something cannot be read, is no file, folder or link, lies on what is kept, is a file where there
     ///   is a generated folder (or the reverse), or is a private key that everybody could read.
     func lay(
         over tree: inout FileTree, in store: StoreLocation, keeping kept: [RootOverlay.Kept], progress: Progress?
-    ) throws(ImageError) -> Bool {
-        if isEmpty { return false }
+    ) throws(ImageError) -> (isPrivate: Bool, warnings: [String]) {
+        if isEmpty { return (false, []) }
         var overlay = RootOverlay(over: tree, keeping: kept)
         for folder in folders {
             let node = try Self.scan(Self.folder(folder, in: store), into: &tree, progress)
@@ -58,8 +58,10 @@ public struct RootAdditions: Sendable, Hashable {
         }
         let secrets = SecretFiles(modesAreMeant: meant)
         let isPrivate = try secrets.check(overlay.added(to: tree), in: tree)
+        // Where a mode was said, it is the files' too, and hides what it is meant to hide.
+        let disclosed = overlay.disclosed.filter { !secrets.isMeant($0.node) }
         tree.root = try overlay.build(into: &tree)
-        return isPrivate
+        return (isPrivate || !disclosed.isEmpty, disclosed.map(\.warning))
     }
 
     /// Scans a file, link or folder. Hard links are kept within it, up to the number that ext4 allows.

@@ -38,8 +38,25 @@ struct RootOverlay {
         var path: [[UInt8]]
     }
 
+    /// A folder that others may not look into, whose content was laid into a generated one that they may.
+    struct Disclosed {
+        var node: FileTree.NodeID
+        var path: [[UInt8]]
+        var origin: String
+
+        /// What that means, for people.
+        var warning: String {
+            let place = RootOverlay.shown(path)
+            return (path.isEmpty ? origin : "'\(place)' of \(origin)")
+                + " is closed to others, and '\(place)' in the image is not: the files in it will be readable by everybody "
+                + "on the card as their modes say ('chmod 755' the folder when that is meant)"
+        }
+    }
+
     private var folders: [Folder] = []
     private let kept: [Kept]
+    /// Folders whose modes are not kept, although they hid something. Of each source, the topmost ones.
+    private(set) var disclosed: [Disclosed] = []
 
     /// Begins with what a tree holds, which is what was generated.
     init(over tree: FileTree, keeping kept: [Kept]) {
@@ -57,6 +74,7 @@ struct RootOverlay {
 
     /// Lays what a folder holds over `/`, which stays what it is itself.
     mutating func lay(_ folder: FileTree.NodeID, of tree: FileTree, origin: String) throws(ImageError) {
+        noteIfClosed(folder, [], tree, origin)
         // Later folders may take the place of earlier ones' files: only what is generated is sure to be needed.
         try run([Task(upper: folder, lower: 0, path: [])], tree, origin, keepsKinds: false)
     }
@@ -66,6 +84,7 @@ struct RootOverlay {
         _ node: FileTree.NodeID, of tree: FileTree, at path: [[UInt8]], origin: String
     ) throws(ImageError) {
         guard let name = path.last else {
+            noteIfClosed(node, [], tree, origin)
             return try run([Task(upper: node, lower: 0, path: [])], tree, origin, keepsKinds: true)
         }
         var folder = 0
@@ -121,7 +140,12 @@ struct RootOverlay {
         let (wasFolder, wasGenerated) = describe(item, tree)
         if wasFolder, isFolder {
             let below = open(name, in: folder, tree)
-            folders[below].attributes = tree.attributes(of: node)
+            // What is generated stays as open as it was made: behind a /nix of mode 0700, nobody but root runs anything.
+            if wasGenerated {
+                noteIfClosed(node, path, tree, origin)
+            } else {
+                folders[below].attributes = tree.attributes(of: node)
+            }
             tasks.append(Task(upper: node, lower: below, path: path))
         } else if wasFolder != isFolder, wasGenerated || keepsKinds {
             throw ImageError(
@@ -133,6 +157,16 @@ struct RootOverlay {
         } else {
             folders[folder].items[name] = .node(node, isGenerated: false)
         }
+    }
+
+    /// Remembers a folder that keeps others out of what is in it, as the generated one in the image will not.
+    private mutating func noteIfClosed(
+        _ node: FileTree.NodeID, _ path: [[UInt8]], _ tree: FileTree, _ origin: String
+    ) {
+        guard SecretFiles.isClosed(node, in: tree),
+            !disclosed.contains(where: { $0.origin == origin && path.starts(with: $0.path) })
+        else { return }
+        disclosed.append(Disclosed(node: node, path: path, origin: origin))
     }
 
     private func describe(_ item: Item, _ tree: FileTree) -> (isFolder: Bool, isGenerated: Bool) {
@@ -163,7 +197,7 @@ struct RootOverlay {
         }
     }
 
-    private static func shown(_ path: [[UInt8]]) -> String {
+    fileprivate static func shown(_ path: [[UInt8]]) -> String {
         "/" + path.map { String(decoding: $0, as: UTF8.self) }.joined(separator: "/")
     }
 
@@ -173,7 +207,7 @@ struct RootOverlay {
     struct Added {
         /// The path in the image, for people.
         var path: String
-        /// A node with all that is below it; of a folder that was there before, only what it is itself (`nil`).
+        /// A node with all that is below it; of a folder that others were laid into, only what it is itself (`nil`).
         var node: FileTree.NodeID?
         var attributes: FileTree.Attributes
     }
@@ -184,7 +218,9 @@ struct RootOverlay {
         var stack = [(folder: 0, path: [[UInt8]]())]
         while let (index, path) = stack.popLast() {
             let folder = folders[index]
-            if index > 0 { found.append(Added(path: Self.shown(path), node: nil, attributes: folder.attributes)) }
+            if !folder.isGenerated {
+                found.append(Added(path: Self.shown(path), node: nil, attributes: folder.attributes))
+            }
             for (name, item) in folder.items.sorted(by: { $1.key.lexicographicallyPrecedes($0.key) }) {
                 switch item {
                 case .folder(let below): stack.append((below, path + [name]))

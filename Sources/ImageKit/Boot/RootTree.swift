@@ -16,6 +16,8 @@ struct RootTree {
     private(set) var savings = FileTree.LinkSavings()
     /// Whether something was added that not everybody may read.
     private(set) var isPrivate = false
+    /// What should be known about what was added.
+    private(set) var warnings: [String] = []
 
     private static let file = FileTree.Attributes(permissions: 0o444)
 
@@ -52,7 +54,7 @@ struct RootTree {
                 RootOverlay.Kept($0, "the system profile", remedy: "leave it or --profile out")
             }
         }
-        isPrivate = try additions.lay(over: &tree, in: store, keeping: kept, progress: progress)
+        (isPrivate, warnings) = try additions.lay(over: &tree, in: store, keeping: kept, progress: progress)
     }
 
     /// Scans the store paths into one folder, and says in which order their data lies on the disk: by package name, so

@@ -23,7 +23,7 @@ public struct ImageLayout: Sendable {
     public let root: Ext4Formatter.Summary
     /// What joining files of the same content saved.
     public let savings: FileTree.LinkSavings
-    /// What may keep the image from booting, or hide what it says: sentences for a person.
+    /// What may keep the image from booting, hide what it says, or show what should be hidden: sentences for a person.
     public let warnings: [String]
     /// Names in the root filesystem: files, links and folders.
     public let entries: Int
@@ -104,9 +104,9 @@ public struct ImageLayout: Sendable {
         boards = boot.boards
         self.root = ext4.summary
         savings = root.savings
-        self.warnings = (warnings + firmware.warnings).map(ImageError.printable)
+        self.warnings = (warnings + firmware.warnings + root.warnings).map(ImageError.printable)
         entries = root.tree.names(below: root.tree.root)
-        isPrivate = root.isPrivate
+        isPrivate = root.isPrivate || firmware.isPrivate || rawAreas.isPrivate
         check =
             recipe.checksContent
             ? ContentCheck(root.paths, of: root.tree, on: ext4.map, from: rootStart, in: recipe.store) : nil

@@ -62,11 +62,14 @@ struct RawAreas {
     }
 
     private var areas: [Area] = []
+    /// Whether there is one that not everybody may read.
+    private(set) var isPrivate = false
 
     /// - Throws: when a file cannot be used, or lies on the partition table or on another.
     init(_ asked: [RawArea]) throws(ImageError) {
         for area in asked {
-            let found = try Self.look(at: area)
+            let (found, isReadable) = try Self.look(at: area)
+            if !isReadable { isPrivate = true }
             if found.range.overlaps(PartitionTable.place) {
                 throw Self.error(
                     found, "the partition table has \(Self.shown(PartitionTable.place))",
@@ -81,7 +84,8 @@ struct RawAreas {
         }
     }
 
-    private static func look(at area: RawArea) throws(ImageError) -> Area {
+    /// What a file is, and whether everybody may read it here.
+    private static func look(at area: RawArea) throws(ImageError) -> (area: Area, isReadable: Bool) {
         var status = stat()
         guard area.file.withPlatformString({ stat($0, &status) }) == 0 else {
             throw .system(Errno(rawValue: errno), "cannot place", path: area.file)
@@ -103,7 +107,7 @@ struct RawAreas {
                 .invalidInput, "cannot place", path: area.file.string,
                 reason: "no disk has \(identity.size) bytes at byte \(area.offset)", remedy: "choose a smaller offset")
         }
-        return Area(file: area.file, range: area.offset..<end, identity: identity)
+        return (Area(file: area.file, range: area.offset..<end, identity: identity), status.st_mode & S_IROTH != 0)
     }
 
     /// Throws when one of them lies on one of these partitions, which are in the order in which they lie on the disk.

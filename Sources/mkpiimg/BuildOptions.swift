@@ -63,15 +63,13 @@ struct BootOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "A board that it is for (\(BoardArgument.allValueStrings.joined(separator: ", "))). Default: aarch64, "
-                + "which is every 64-bit board. Several may be given.",
+            "A board that it is for; several may be given. Default: aarch64, which is every 64-bit board.",
             valueName: "name"))
     var board: [BoardArgument] = []
 
     @Option(
         help: ArgumentHelp(
-            "U-Boot with a menu on the root partition, the kernel started by the board's firmware, or nothing "
-                + "(extlinux, kernel, none).",
+            "U-Boot with a menu on the root partition, the kernel started by the board's firmware, or nothing.",
             valueName: "style"))
     var boot: BootStyle = .extlinux
 

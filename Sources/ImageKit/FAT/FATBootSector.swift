@@ -25,12 +25,12 @@ struct FATBootSector {
     /// What the disk is: fixed.
     static let media: UInt8 = 0xF8
 
-    private static let size = 512
-    private static let signature: UInt16 = 0xAA55
-    private static let signatureOffset = 510
+    static let size = 512
+    static let signature: UInt16 = 0xAA55
+    static let signatureOffset = 510
 
     /// Where things lie in the boot sector of both kinds.
-    private enum Field {
+    enum Field {
         static let jump = 0
         static let name = 3
         static let bytesPerSector = 11
@@ -48,15 +48,19 @@ struct FATBootSector {
     }
 
     /// Where FAT32's own fields lie.
-    private enum Field32 {
+    enum Field32 {
         static let sectorsPerFAT = 36
+        static let flags = 40
+        static let version = 42
         static let rootCluster = 44
         static let infoSector = 48
         static let backupSector = 50
     }
 
     /// Where the last fields lie, from their start: byte 36 of FAT16, byte 64 of FAT32.
-    private enum Tail {
+    enum Tail {
+        static let start16 = 36
+        static let start32 = 64
         static let drive = 0
         static let hasLabel = 2
         static let serial = 3
@@ -66,7 +70,7 @@ struct FATBootSector {
     }
 
     /// Where things lie in FSInfo.
-    private enum Info {
+    enum Info {
         static let lead = 0
         static let structure = 484
         static let freeClusters = 488
@@ -78,7 +82,7 @@ struct FATBootSector {
     /// The sector's 512 bytes.
     func encoded() -> [UInt8] {
         let isFAT32 = geometry.width == .fat32
-        let tail = isFAT32 ? 64 : 36
+        let tail = isFAT32 ? Tail.start32 : Tail.start16
         let code = tail + Tail.code
         var sector = [UInt8](repeating: 0, count: Self.size)
         sector.store(bytes: [0xEB, UInt8(code - 2), 0x90], at: Field.jump)  // over the fields, to the code

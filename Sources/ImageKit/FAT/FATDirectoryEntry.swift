@@ -20,10 +20,15 @@ struct FATDirectoryEntry {
 
     /// What an entry is, in the bits of its attribute byte.
     enum Attribute {
+        static let readOnly: UInt8 = 0x01
+        static let hidden: UInt8 = 0x02
+        static let system: UInt8 = 0x04
         static let volumeLabel: UInt8 = 0x08
         static let directory: UInt8 = 0x10
         static let archive: UInt8 = 0x20
         static let longName: UInt8 = 0x0F
+        /// The bits that are compared with ``longName``.
+        static let longNameMask: UInt8 = 0x3F
     }
 
     /// Which parts of a short name are lower case.
@@ -32,7 +37,7 @@ struct FATDirectoryEntry {
         static let lowerExtension: UInt8 = 0x10
     }
 
-    private enum Field {
+    enum Field {
         static let name = 0
         static let attributes = 11
         static let lowerCase = 12
@@ -46,7 +51,7 @@ struct FATDirectoryEntry {
         static let size = 28
     }
 
-    private enum LongField {
+    enum LongField {
         static let number = 0
         static let attributes = 11
         static let sum = 13
@@ -89,10 +94,13 @@ struct FATDirectoryEntry {
     /// How many slots a long name of `units` needs.
     static func slots(forUnits units: Int) -> Int { units.dividedRoundingUp(by: unitsPerSlot) }
 
+    /// The sum over a short name that the pieces of its long name carry.
+    static func sum(of short: [UInt8]) -> UInt8 { short.reduce(0) { ($0 >> 1 | $0 << 7) &+ $1 } }
+
     /// The slots of a long name, as they lie before the slot of `short`; none for an empty name.
     static func encodedLongName(_ units: [UInt16], short: [UInt8]) -> [UInt8] {
         let count = slots(forUnits: units.count)
-        let sum = short.reduce(0 as UInt8) { ($0 >> 1 | $0 << 7) &+ $1 }
+        let sum = sum(of: short)
         var bytes = [UInt8](repeating: 0, count: count * size)
         for piece in 0..<count {
             let slot = (count - 1 - piece) * size
@@ -118,6 +126,12 @@ struct FATDirectoryEntry {
 struct FATTime {
     let date: UInt16
     let time: UInt16
+
+    /// From the two fields.
+    init(date: UInt16, time: UInt16) {
+        self.date = date
+        self.time = time
+    }
 
     /// From its parts; what is below a step or above a field's range is cut off.
     init(_ year: UInt16, _ month: UInt16, _ day: UInt16, _ hour: UInt16, _ minute: UInt16, _ second: UInt16) {

@@ -50,14 +50,21 @@ struct FATName {
 
     /// What is left of a name when case does not count: each character's simple upper case, then its lower case. That
     /// is a little more than any one reader takes for equal (each has a table of its own), so that no two can disagree.
-    private static func folded(_ text: String) -> [UInt32] {
+    private static func folded(_ text: String) -> [UInt32] { text.unicodeScalars.map(folded) }
+
+    private static func folded(_ scalar: Unicode.Scalar) -> UInt32 {
+        if scalar.isASCII { return ("A"..."Z").contains(scalar) ? scalar.value | 0x20 : scalar.value }
         func simple(_ mapping: String) -> Unicode.Scalar? {
             mapping.unicodeScalars.count == 1 ? mapping.unicodeScalars.first : nil
         }
-        return text.unicodeScalars.map { scalar in
-            let upper = simple(scalar.properties.uppercaseMapping) ?? scalar
-            return (simple(upper.properties.lowercaseMapping) ?? upper).value
-        }
+        let upper = simple(scalar.properties.uppercaseMapping) ?? scalar
+        return (simple(upper.properties.lowercaseMapping) ?? upper).value
+    }
+
+    /// Whether two names have the same key.
+    static func isSame(_ one: some StringProtocol, _ other: some StringProtocol) -> Bool {
+        // One character at a time, as nearly all names differ in the first few.
+        one.unicodeScalars.lazy.map(folded).elementsEqual(other.unicodeScalars.lazy.map(folded))
     }
 
     // MARK: Short names

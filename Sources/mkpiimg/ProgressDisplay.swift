@@ -146,6 +146,7 @@ final class ProgressDisplay: Sendable {
         case .write: "Writing"
         case .check: "Checking store paths"
         case .flush: "Flushing"
+        case .decompress: "Decompressing"
         }
     }
 

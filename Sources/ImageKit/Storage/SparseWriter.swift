@@ -51,7 +51,8 @@ struct SparseWriter {
         if let error = failure.change({ $0 }) { throw error }
     }
 
-    private static func writeNonzero(
+    /// Writes those blocks of `bytes` that are not zero; the file must read as zeros where they are.
+    static func writeNonzero(
         _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, at offset: UInt64, path: FilePath
     ) throws(ImageError) {
         var start = 0

@@ -2,7 +2,7 @@ import Synchronization
 
 /// How far a piece of work has come: written by the work, read by whoever shows it (at any time, from any thread).
 public final class Progress: Sendable {
-    /// What is being done, in the order in which a build does it.
+    /// What is being done: first what a build does, in its order, then what other work does.
     public enum Phase: Int, Sendable, CaseIterable {
         /// Nothing yet.
         case idle
@@ -20,13 +20,15 @@ public final class Progress: Sendable {
         case check
         /// Bringing the output to the disk.
         case flush
+        /// Decompressing an image that cannot be read in parts.
+        case decompress
     }
 
     /// A moment's state.
     public struct Snapshot: Sendable, Equatable {
         /// The current phase.
         public var phase: Phase
-        /// What is done of it: bytes in ``Phase/write``, items elsewhere.
+        /// What is done of it: bytes in ``Phase/write`` and ``Phase/decompress``, items elsewhere.
         public var done: UInt64
         /// What there is to do in it, in the same unit; 0 where nobody knows.
         public var total: UInt64

@@ -34,8 +34,7 @@ public struct SeekTable: Sendable, Hashable {
     private static let checksumFlag: UInt8 = 0x80
     private static let reservedBits: UInt8 = 0x7C
     static let footerSize = 9
-    /// The most frames and the most plain bytes a frame that zstd's own reader takes.
-    private static let maximumFrames: UInt32 = 0x800_0000
+    /// The most plain bytes a frame that zstd's own reader takes.
     static let maximumFrameSize: UInt32 = 0x4000_0000
 
     /// The table as it stands at the end of a file. The frames have checksums of their own, so it carries none.
@@ -56,15 +55,20 @@ public struct SeekTable: Sendable, Hashable {
 
     /// Reads the table at the end of a file; `nil` where there is none. One that contradicts itself or the file is an
     /// error.
-    public static func read(from file: some ByteSource) throws(ImageError) -> SeekTable? {
+    /// - Parameter path: how errors call the file.
+    public static func read(from file: some ByteSource, path: String? = nil) throws(ImageError) -> SeekTable? {
         guard file.size >= UInt64(footerSize + 8) else { return nil }
         let footer = try file.read(footerSize, at: file.size - UInt64(footerSize))
         guard let count: UInt32 = footer.load(at: 0), footer.load(at: 5) == seekableMagic else { return nil }
         func refuse(_ reason: String) -> ImageError {
-            ImageError(.corrupt, "the image's seek table is damaged", reason: reason)
+            ImageError(
+                .corrupt, path == nil ? "the image's seek table is damaged" : "the seek table is damaged in",
+                path: path,
+                reason: reason,
+                remedy: "fetch or build the image again ('zstd -d' may still decompress it: it needs no table)")
         }
         guard footer[4] & reservedBits == 0 else { throw refuse("it has unknown flags") }
-        guard count <= maximumFrames else { throw refuse("it claims \(count) frames") }
+        guard count <= FrameList.maximum else { throw refuse("it claims \(count) frames") }
         let entrySize = footer[4] & checksumFlag == 0 ? 8 : 12
         let length = UInt64(count) * UInt64(entrySize) + UInt64(footerSize) + 8
         guard length <= file.size else { throw refuse("it is longer than the file") }

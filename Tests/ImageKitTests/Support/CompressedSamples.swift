@@ -1,0 +1,105 @@
+import Foundation
+import Synchronization
+import SystemPackage
+
+@testable import ImageKit
+
+/// A disk to compress, and the ways in which it is compressed.
+enum CompressedSamples {
+    /// Text, random bytes and zeros; the same every time. It has no size that anything divides.
+    static let plain: [UInt8] = {
+        var random = SplitMix(state: 11)
+        var bytes = [UInt8](repeating: 0, count: 3_000_017)
+        for place in stride(from: 0, to: 1_000_000, by: 8) { bytes.store(random.next() >> 40, at: place) }
+        for place in stride(from: 1_500_000, to: 1_600_000, by: 8) { bytes.store(random.next(), at: place) }
+        bytes.store(UInt64(7), at: 2_999_999)
+        return bytes
+    }()
+
+    /// With a seek table, in frames of about `frameSize` bytes.
+    static func seekable(_ plain: [UInt8] = plain, frameSize: UInt64 = 128 << 10) throws -> [UInt8] {
+        var map = SegmentMap(size: UInt64(plain.count))
+        map.add(MemorySource(bytes: plain), start: 0, length: 1_000_000, at: 0)
+        map.add(MemorySource(bytes: plain), start: 1_500_000, length: 100_000, at: 1_500_000)
+        map.add(
+            MemorySource(bytes: plain), start: 2_990_000, length: UInt64(plain.count) - 2_990_000, at: 2_990_000)
+        try map.seal()
+        let sink = MemorySink()
+        _ = try ZstdImageWriter(
+            map: map, parameters: ZstdParameters(), frameSize: frameSize, threads: 2, progress: nil
+        ).write(to: sink)
+        return sink.bytes
+    }
+
+    /// One frame of these bytes.
+    static func frame(_ plain: [UInt8]) throws -> [UInt8] {
+        var failure: ImageError?
+        var count = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: ZstdCompressor.bound(plain.count)) { output, used in
+            plain.withUnsafeBytes { input in
+                do throws(ImageError) {
+                    count = try ZstdCompressor(ZstdParameters()).compress(
+                        input, into: UnsafeMutableRawBufferPointer(output))
+                } catch { failure = error }
+            }
+            used = count
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+
+    /// Frames of so many plain bytes, one after the other.
+    static func frames(_ plain: [UInt8] = plain, of size: Int = 700_000) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        for start in stride(from: 0, to: plain.count, by: size) {
+            bytes += try frame(Array(plain[start..<min(start + size, plain.count)]))
+        }
+        return bytes
+    }
+
+    static func skippable(_ count: Int = 5) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.append(littleEndian: UInt32(0x184D_2A53))
+        bytes.append(littleEndian: UInt32(count))
+        return bytes + [UInt8](repeating: 0x28, count: count)
+    }
+}
+
+/// Counts the reading of another source, and can make it slow.
+final class CountedSource: ByteSource {
+    let bytes: [UInt8]
+    let delay: UInt32
+    let read = Mutex<[UInt64: Int]>([:])
+    let total = Atomic<UInt64>(0)
+
+    init(_ bytes: [UInt8], delay: UInt32 = 0) {
+        self.bytes = bytes
+        self.delay = delay
+    }
+
+    var size: UInt64 { UInt64(bytes.count) }
+
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
+        if delay > 0 { usleep(delay) }
+        total.wrappingAdd(UInt64(buffer.count), ordering: .relaxed)
+        read.withLock { $0[offset, default: 0] += 1 }
+        try MemorySource(bytes: bytes).read(into: buffer, at: offset)
+    }
+}
+
+/// Compares a source with what it should hold: all of it, and parts at random places.
+func differences(_ source: some ByteSource, _ plain: [UInt8], parts: Int = 60) throws -> [String] {
+    var found: [String] = []
+    guard source.size == UInt64(plain.count) else { return ["\(source.size) bytes, not \(plain.count)"] }
+    var random = SplitMix(state: 5)
+    for _ in 0..<parts {
+        let longest = [3, 5000, 400_000].randomElement(using: &random) ?? 1
+        let start = Int.random(in: 0...plain.count, using: &random)
+        let count = min(Int.random(in: 0...longest, using: &random), plain.count - start)
+        if try source.read(count, at: UInt64(start)) != Array(plain[start..<start + count]) {
+            found.append("\(count) bytes at \(start)")
+        }
+    }
+    if try source.read(plain.count, at: 0) != plain { found.append("the whole") }
+    return found
+}

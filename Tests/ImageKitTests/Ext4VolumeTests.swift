@@ -194,6 +194,9 @@ struct HeldImage: ByteSource {
                 let found = try tree.read(node, atMost: 1 << 30)
                 isSame = isSame && status.st_mode & S_IFMT == S_IFREG && data == found
             }
+            // mke2fs 1.47.0 cuts off a file's last hole where it makes inline data; what it made instead is
+            // compared with the kernel's mount.
+            if path == "sparse", what.contains("inline_data"), !what.hasPrefix("mounted") { return }
             if !isSame { Issue.record("\(what): \(path) differs") }
         }
         for (bytes, node) in contents.others {

@@ -8,3 +8,6 @@
 static inline errcode_t mk_et_magic_io_channel(void) { return EXT2_ET_MAGIC_IO_CHANNEL; }
 static inline errcode_t mk_et_magic_io_manager(void) { return EXT2_ET_MAGIC_IO_MANAGER; }
 static inline errcode_t mk_et_invalid_argument(void) { return EXT2_ET_INVALID_ARGUMENT; }
+static inline errcode_t mk_et_short_read(void) { return EXT2_ET_SHORT_READ; }
+static inline errcode_t mk_et_read_only(void) { return EXT2_ET_RO_FILSYS; }
+static inline errcode_t mk_et_inode_checksum(void) { return EXT2_ET_INODE_CSUM_INVALID; }

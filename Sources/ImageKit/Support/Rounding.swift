@@ -13,3 +13,11 @@ extension UInt64 {
         return overflow ? .max : product
     }
 }
+
+extension UInt64 {
+    /// The sum, or the largest number there is.
+    func addingClamping(_ other: UInt64) -> UInt64 {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? .max : sum
+    }
+}

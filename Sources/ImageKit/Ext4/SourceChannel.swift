@@ -1,0 +1,98 @@
+import CExt2FS
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// A source of bytes as libext2fs sees it: an `io_manager` that only reads.
+///
+/// A channel finds its source through the device name, which holds this object's address.
+final class SourceChannel {
+    let source: any ByteSource
+    fileprivate var blockSize: UInt64 = 1024
+    /// The last error of the source: libext2fs only passes a number on.
+    private(set) var failure: ImageError?
+
+    init(_ source: any ByteSource) { self.source = source }
+
+    /// The name under which ``manager`` opens this channel, for as long as it lives.
+    var deviceName: String { String(UInt(bitPattern: Unmanaged.passUnretained(self).toOpaque())) }
+
+    /// Forgets the last error and gives it.
+    func takeFailure() -> ImageError? {
+        defer { failure = nil }
+        return failure
+    }
+
+    /// libext2fs counts blocks, and bytes where the count is negative.
+    fileprivate func read(_ block: UInt64, _ count: Int32, into data: UnsafeMutableRawPointer) -> errcode_t {
+        let length = count < 0 ? UInt64(count.magnitude) : UInt64(count) * blockSize
+        let (offset, overflow) = block.multipliedReportingOverflow(by: blockSize)
+        // Block numbers come from the image.
+        guard !overflow, offset <= source.size, length <= source.size - offset else { return mk_et_short_read() }
+        do throws(ImageError) {
+            try source.read(into: UnsafeMutableRawBufferPointer(start: data, count: Int(length)), at: offset)
+            return 0
+        } catch {
+            failure = error
+            return mk_et_short_read()
+        }
+    }
+
+    private static func of(_ channel: io_channel?) -> SourceChannel? {
+        guard let data = channel?.pointee.private_data else { return nil }
+        return Unmanaged<SourceChannel>.fromOpaque(data).takeUnretainedValue()
+    }
+
+    /// The table of functions for `ext2fs_open`.
+    nonisolated(unsafe) static let manager: io_manager = {
+        let manager = io_manager.allocate(capacity: 1)
+        manager.initialize(to: struct_io_manager())
+        manager.pointee.magic = mk_et_magic_io_manager()
+        manager.pointee.name = UnsafePointer(strdup("source"))
+        manager.pointee.open = { name, _, channel in
+            guard let name, let channel, let address = UInt(String(cString: name)),
+                let object = UnsafeMutableRawPointer(bitPattern: address)
+            else { return mk_et_invalid_argument() }
+            let opened = io_channel.allocate(capacity: 1)
+            opened.initialize(to: struct_io_channel())
+            opened.pointee.magic = mk_et_magic_io_channel()
+            opened.pointee.manager = SourceChannel.manager
+            opened.pointee.name = strdup(name)
+            opened.pointee.block_size = 1024
+            opened.pointee.refcount = 1
+            opened.pointee.private_data = object
+            channel.pointee = opened
+            return 0
+        }
+        manager.pointee.close = { channel in
+            guard let channel else { return mk_et_invalid_argument() }
+            channel.pointee.refcount -= 1
+            if channel.pointee.refcount > 0 { return 0 }
+            free(channel.pointee.name)
+            channel.deallocate()
+            return 0
+        }
+        manager.pointee.set_blksize = { channel, size in
+            guard size >= 1024, size <= 65_536 else { return mk_et_invalid_argument() }
+            channel?.pointee.block_size = size
+            SourceChannel.of(channel)?.blockSize = UInt64(size)
+            return 0
+        }
+        manager.pointee.read_blk = { channel, block, count, data in
+            guard let data, let source = SourceChannel.of(channel) else { return mk_et_invalid_argument() }
+            return source.read(UInt64(block), count, into: data)
+        }
+        manager.pointee.read_blk64 = { channel, block, count, data in
+            guard let data, let source = SourceChannel.of(channel) else { return mk_et_invalid_argument() }
+            return source.read(block, count, into: data)
+        }
+        manager.pointee.write_blk = { _, _, _, _ in mk_et_read_only() }
+        manager.pointee.write_blk64 = { _, _, _, _ in mk_et_read_only() }
+        manager.pointee.write_byte = { _, _, _, _ in mk_et_read_only() }
+        manager.pointee.flush = { _ in 0 }
+        return manager
+    }()
+}

@@ -61,6 +61,13 @@ echo "== growth to several cards"
 fixtures/boot/grow.sh "$work/pi.img.zst" 512M 1G 16G 256G
 
 if grep -qx -- --board "$work/demo/options"; then
+    echo "== the other system of a kernel that the firmware starts, and a folder as firmware"
+    "$mkpiimg" "${options[@]}" --boot kernel --out "$work/kernel.img"
+    fixtures/boot/kernel.sh "$work/kernel.img" --prefix nixos/default-rescue --marker "MKPIIMG SYSTEM rescue"
+    "$mkpiimg" "${options[@]}" --firmware "$work/demo/firmware" --out "$work/folder.img"
+    fixtures/boot/boot.sh "$work/folder.img"
+    rm "$work"/{kernel,folder}.img
+
     echo "== a kernel of 48 MiB, for which U-Boot needs other addresses"
     kernel=$(echo "$store"/*-linux-[0-9]*/Image)
     chmod u+w "${kernel%/*}" "$kernel"

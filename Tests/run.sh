@@ -142,5 +142,6 @@ if [ -e "$static" ]; then
     proof "the NixOS module and the flake" Tests/nix/run.sh "$static"
 fi
 proof "man pages" release/man.sh "$work/man"
+proof "the documentation" Tests/docs.sh "$mkpiimg"
 
 title "all tests passed, and $passed proofs; $skipped skipped"

@@ -136,13 +136,7 @@ public struct SegmentMap: Sendable {
 
     /// The index of the first segment that ends after `offset`.
     func firstSegment(endingAfter offset: UInt64) -> Int {
-        var low = 0
-        var high = segments.count
-        while low < high {
-            let middle = (low + high) / 2
-            if segments[middle].end <= offset { low = middle + 1 } else { high = middle }
-        }
-        return low
+        segments.partitioningIndex { $0.end > offset }
     }
 
     /// Whether no segment touches `range`.

@@ -19,11 +19,7 @@ final class Ext4FileSource: ByteSource {
     }
 
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
-        guard offset <= size, UInt64(buffer.count) <= size - offset else {
-            throw ImageError(
-                .corrupt, "cannot read \(buffer.count) bytes", offset: offset, reason: "the file has only \(size) bytes"
-            )
-        }
+        try checkRange(buffer.count, at: offset)
         // The first run that ends after the offset.
         var low = 0, high = runs.count
         while low < high {
@@ -58,9 +54,7 @@ struct InlineSource: ByteSource {
     let size: UInt64
 
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
-        guard offset <= size, UInt64(buffer.count) <= size - offset else {
-            throw ImageError(.corrupt, "cannot read \(buffer.count) bytes", offset: offset)
-        }
+        try checkRange(buffer.count, at: offset)
         if let base = buffer.baseAddress { memset(base, 0, buffer.count) }
         guard offset < UInt64(bytes.count) else { return }
         buffer.copyBytes(from: bytes.dropFirst(Int(offset)).prefix(buffer.count))

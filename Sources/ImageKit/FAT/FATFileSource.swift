@@ -33,11 +33,7 @@ struct FATFileSource: ByteSource {
     }
 
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
-        guard offset <= size, UInt64(buffer.count) <= size - offset else {
-            throw ImageError(
-                .corrupt, "cannot read \(buffer.count) bytes of a file", offset: offset,
-                reason: "it has only \(size) bytes")
-        }
+        try checkRange(buffer.count, at: offset)
         var index = piece(at: offset)
         var done = 0
         while done < buffer.count {

@@ -58,11 +58,7 @@ public final class FileSource: ByteSource {
     ///
     /// - Throws: ``ImageError/Code/corrupt`` past the end; ``ImageError/Code/changed`` where the file has become shorter.
     public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
-        guard offset <= size, UInt64(buffer.count) <= size - offset else {
-            throw ImageError(
-                .corrupt, "cannot read \(buffer.count) bytes of", path: path.string, offset: offset,
-                reason: "it has only \(size) bytes")
-        }
+        try checkRange(buffer.count, at: offset, path: path.string)
         var done = 0
         while done < buffer.count {
             let count = pread(

@@ -153,11 +153,7 @@ extension SegmentMap: ByteSource {
     /// Reads the planned disk. The map must have been sealed since something was last added.
     public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
         precondition(isSealed, "a map is read after it was sealed")
-        guard offset <= size, UInt64(buffer.count) <= size - offset else {
-            throw ImageError(
-                .corrupt, "cannot read \(buffer.count) bytes of the image", offset: offset,
-                reason: "it has only \(size) bytes")
-        }
+        try checkRange(buffer.count, at: offset)
         let end = offset + UInt64(buffer.count)
         var place = offset
         var index = firstSegment(endingAfter: offset)

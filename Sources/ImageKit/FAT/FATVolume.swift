@@ -167,7 +167,7 @@ public struct FATVolume: Sendable {
         var claims: FATClusterSet?
         let chain = try chain(of: file, size: size, claims: &claims)
         if let damage = damage(of: file, size: size, chain) { throw damage }
-        return FATFileSource(source, layout, chain, size: size)
+        return PieceSource(source, size: size, places: places(of: chain))
     }
 
     // MARK: Chains

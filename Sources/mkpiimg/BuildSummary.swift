@@ -27,7 +27,7 @@ struct BuildSummary {
             lines.append(
                 (
                     "partition \(partition.number)",
-                    "\(ByteSize.format(partition.count * 512)) at \(ByteSize.format(partition.start * 512))"
+                    "\(ByteSize.format(UInt64(partition.bytes.count))) at \(ByteSize.format(partition.bytes.lowerBound))"
                         + (partition.number == 1
                             ? " (firmware)"
                             : " (root, \(ByteSize.format(plan.root.freeBlocks * 4096)) and \(plan.root.freeInodes) inodes free)")
@@ -93,7 +93,7 @@ struct BuildSummary {
                 "partitions",
                 "["
                     + plan.table.partitions.map {
-                        "{\"number\":\($0.number),\"start\":\($0.start * 512),\"size\":\($0.count * 512),\"type\":\($0.type)}"
+                        "{\"number\":\($0.number),\"start\":\($0.bytes.lowerBound),\"size\":\($0.bytes.count),\"type\":\($0.type)}"
                     }.joined(separator: ",") + "]"
             ),
             (

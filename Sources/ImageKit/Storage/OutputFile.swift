@@ -53,11 +53,7 @@ struct OutputFile: ~Copyable {
     }
 
     /// Bytes that are free for it on its disk.
-    func freeBytes() -> UInt64? {
-        var status = statvfs()
-        guard fstatvfs(descriptor, &status) == 0 else { return nil }
-        return UInt64(status.f_bavail).multipliedClamping(by: UInt64(status.f_frsize))
-    }
+    func freeBytes() -> UInt64? { OpenFile.freeBytes(descriptor) }
 
     // MARK: Names
 

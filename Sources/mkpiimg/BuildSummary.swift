@@ -63,10 +63,7 @@ struct BuildSummary {
     }
 
     /// As `--disk-id` takes it, and sfdisk shows it.
-    private var diskID: String {
-        let digits = String(plan.table.diskID, radix: 16)
-        return "0x" + String(repeating: "0", count: 8 - digits.count) + digits
-    }
+    private var diskID: String { "0x" + plan.table.diskID.digits(width: 8) }
 
     /// One JSON object.
     var json: String {
@@ -124,9 +121,7 @@ struct BuildSummary {
             switch scalar {
             case "\"": quoted += "\\\""
             case "\\": quoted += "\\\\"
-            case _ where scalar.value < 0x20:
-                let digits = String(scalar.value, radix: 16)
-                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            case _ where scalar.value < 0x20: quoted += "\\u" + scalar.value.digits(width: 4)
             default: quoted.unicodeScalars.append(scalar)
             }
         }

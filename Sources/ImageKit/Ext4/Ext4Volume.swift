@@ -66,6 +66,8 @@ public final class Ext4Volume: Sendable {
             FileTree.Attributes(
                 permissions: record.mode, owner: record.owner, group: record.group, modified: record.modified)
         }
+        /// What is to be added to the time of modification, 0 to 999,999,999.
+        public var nanoseconds: UInt32 { record.nanoseconds }
         /// When it was last read, in seconds since 1970.
         public var accessed: Int64 { record.accessed }
         /// When its inode was last changed, in seconds since 1970.

@@ -124,17 +124,7 @@ struct UBootEnvironment {
         guard text.count < Self.fileSize - 5 else { return nil }
         var file = [UInt8](repeating: 0, count: Self.fileSize)
         file.store(bytes: text, at: 4)
-        file.store(Self.crc32(file[4...]), at: 0)
+        file.store(CRC32.of(file[4...]), at: 0)
         return file
-    }
-
-    /// The sum of zlib and Ethernet (polynomial 0xEDB88320, reflected).
-    private static func crc32(_ bytes: some Sequence<UInt8>) -> UInt32 {
-        var crc: UInt32 = .max
-        for byte in bytes {
-            crc ^= UInt32(byte)
-            for _ in 0..<8 { crc = crc >> 1 ^ (crc & 1 == 1 ? 0xEDB8_8320 : 0) }
-        }
-        return ~crc
     }
 }

@@ -104,8 +104,8 @@ extension Ext4Volume {
     /// As many links as one path may lead over, as in the kernel.
     private static let linkLimit = 40
 
-    /// What is at a path of names from the root. Links on the way are followed only if asked for, and then the last one
-    /// too; they cannot lead out of the filesystem.
+    /// What is at a path of names from the root. Links on the way are followed, and the last one if asked for; they cannot
+    /// lead out of the filesystem.
     /// - Returns: `nil` where there is nothing of that name.
     public func node(at path: String, followingLinks: Bool = false) throws(ImageError) -> Node? {
         var pending = Array(path.utf8.split(separator: UInt8(ascii: "/")).map(Array.init).reversed())
@@ -120,7 +120,7 @@ extension Ext4Volume {
             }
             guard let inode = try child(name, of: folder) else { return nil }
             let node = try node(inode)
-            guard followingLinks, node.kind == .symlink else {
+            guard node.kind == .symlink, followingLinks || !pending.isEmpty else {
                 way.append(node)
                 continue
             }

@@ -166,6 +166,19 @@ public struct PartitionTable: Hashable, Sendable {
     /// Throws ``ImageError/Code/invalidInput`` where there is no table (fewer than 512 bytes, no signature, a
     /// filesystem's boot sector), and ``ImageError/Code/corrupt`` where there is one, but its partitions cannot be.
     public static func parse(_ sector: some Collection<UInt8>) throws(ImageError) -> PartitionTable {
+        let (diskID, entries) = try entries(in: sector)
+        do throws(ImageError) {
+            return try PartitionTable(diskID: diskID, partitions: entries)
+        } catch {
+            throw ImageError(
+                .corrupt, "the partition table is damaged", reason: "\(error.message): \(error.reason ?? "")")
+        }
+    }
+
+    /// What stands in a sector that is a partition table, whether it makes sense or not. Its numbers are of 32 bits.
+    static func entries(
+        in sector: some Collection<UInt8>
+    ) throws(ImageError) -> (diskID: UInt32, entries: [Partition]) {
         let bytes = Array(sector.prefix(Field.size))
         guard let signature: UInt16 = bytes.load(at: Field.signature), let diskID: UInt32 = bytes.load(at: Field.diskID)
         else {
@@ -198,11 +211,6 @@ public struct PartitionTable: Hashable, Sendable {
                     number: number, start: UInt64(start), count: UInt64(count), type: type,
                     isActive: status == Entry.active))
         }
-        do throws(ImageError) {
-            return try PartitionTable(diskID: diskID, partitions: partitions)
-        } catch {
-            throw ImageError(
-                .corrupt, "the partition table is damaged", reason: "\(error.message): \(error.reason ?? "")")
-        }
+        return (diskID, partitions)
     }
 }

@@ -1,0 +1,136 @@
+/// A filesystem of an image, of whatever kind.
+public enum ImageVolume: Sendable {
+    /// FAT12, FAT16 or FAT32.
+    case fat(FATVolume)
+    /// ext2, ext3 or ext4.
+    case ext4(Ext4Volume)
+
+    /// The top folder.
+    public func root() throws(ImageError) -> ImageNode {
+        switch self {
+        case .fat(let volume): ImageNode(volume.root)
+        case .ext4(let volume): ImageNode(try volume.root())
+        }
+    }
+
+    /// What is at a path from the top folder on; `nil` where nothing is. Only the folders on the way are read.
+    ///
+    /// Links on the way are followed, within the filesystem; the last one only if asked for.
+    public func node(at path: String, followingLinks: Bool = false) throws(ImageError) -> ImageNode? {
+        switch self {
+        case .fat(let volume): try volume.entry(at: path).map { ImageNode($0) }
+        case .ext4(let volume):
+            // A slash at the end means the folder, as it does for `ls`.
+            try volume.node(at: path, followingLinks: followingLinks || path.utf8.last == UInt8(ascii: "/"))
+                .map { ImageNode($0) }
+        }
+    }
+
+    /// The names in a folder, in the order of their bytes. Nothing about them is read.
+    public func names(of folder: ImageNode) throws(ImageError) -> [[UInt8]] {
+        switch (self, folder.storage) {
+        case (.fat(let volume), .fat(let entry)):
+            try volume.entries(of: entry).map { Array($0.name.utf8) }.sorted { $0.lexicographicallyPrecedes($1) }
+        case (.ext4(let volume), .ext4(let node)): try volume.entries(of: node).map(\.name)
+        default: throw Self.mixed
+        }
+    }
+
+    /// What is in a folder, in the order of the names' bytes.
+    public func children(of folder: ImageNode) throws(ImageError) -> [(name: [UInt8], node: ImageNode)] {
+        switch (self, folder.storage) {
+        case (.fat(let volume), .fat(let entry)):
+            return try volume.entries(of: entry).map { (Array($0.name.utf8), ImageNode($0)) }
+                .sorted { $0.0.lexicographicallyPrecedes($1.0) }
+        case (.ext4(let volume), .ext4(let node)):
+            return try volume.entries(of: node).map { (entry) throws(ImageError) in
+                (entry.name, ImageNode(try volume.node(entry.inode)))
+            }
+        default: throw Self.mixed
+        }
+    }
+
+    /// A regular file's bytes; nothing of anything else.
+    public func content(of file: ImageNode) throws(ImageError) -> any ByteSource {
+        switch (self, file.storage) {
+        case (.fat(let volume), .fat(let entry)): try volume.content(of: entry)
+        case (.ext4(let volume), .ext4(let node)): try volume.content(of: node)
+        default: throw Self.mixed
+        }
+    }
+
+    /// A symbolic link's target; nothing of anything else.
+    public func target(of link: ImageNode) throws(ImageError) -> [UInt8] {
+        switch (self, link.storage) {
+        case (.fat, .fat): []
+        case (.ext4(let volume), .ext4(let node)): try volume.target(of: node)
+        default: throw Self.mixed
+        }
+    }
+
+    /// Everything in it, but what a tree cannot hold (devices, pipes, sockets).
+    public func tree() throws(ImageError) -> FileTree {
+        switch self {
+        case .fat(let volume): try volume.tree()
+        case .ext4(let volume): try volume.tree().tree
+        }
+    }
+
+    private static let mixed = ImageError(.internal, "a node was looked for in another filesystem than its own")
+}
+
+/// A file, folder or link in a filesystem of an image.
+public struct ImageNode: Sendable {
+    /// What it is.
+    public typealias Kind = Ext4Volume.Kind
+
+    enum Storage: Sendable {
+        case fat(FATVolume.Entry)
+        case ext4(Ext4Volume.Node)
+    }
+
+    let storage: Storage
+
+    init(_ entry: FATVolume.Entry) { storage = .fat(entry) }
+    init(_ node: Ext4Volume.Node) { storage = .ext4(node) }
+
+    /// What it is.
+    public var kind: Kind {
+        switch storage {
+        case .fat(let entry): entry.isDirectory ? .directory : .file
+        case .ext4(let node): node.kind
+        }
+    }
+
+    /// A file's or link's size in bytes; a folder's as its filesystem counts it.
+    public var size: UInt64 {
+        switch storage {
+        case .fat(let entry): entry.size
+        case .ext4(let node): node.size
+        }
+    }
+
+    /// Permissions, owner and time of modification; of FAT, as Linux shows them.
+    public var attributes: FileTree.Attributes {
+        switch storage {
+        case .fat(let entry): entry.attributes
+        case .ext4(let node): node.attributes
+        }
+    }
+
+    /// How many names it has; of FAT, 1.
+    public var links: Int {
+        switch storage {
+        case .fat: 1
+        case .ext4(let node): node.links
+        }
+    }
+
+    /// Its inode's number; `nil` of FAT, which has none.
+    public var inode: UInt32? {
+        switch storage {
+        case .fat: nil
+        case .ext4(let node): node.inode
+        }
+    }
+}

@@ -1,0 +1,24 @@
+/// A part of another source, as a source of its own: a partition of a disk.
+public struct SourceSlice: ByteSource {
+    private let source: any ByteSource
+    private let start: UInt64
+    /// The length of the part in bytes.
+    public let size: UInt64
+
+    /// The part of `source` that `range` says, in bytes; what of it lies past the source's end is left out.
+    public init(_ source: any ByteSource, _ range: Range<UInt64>) {
+        self.source = source
+        start = min(range.lowerBound, source.size)
+        size = min(range.upperBound, source.size) - start
+    }
+
+    /// See ``ByteSource/read(into:at:)``.
+    public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
+        guard offset <= size, UInt64(buffer.count) <= size - offset else {
+            throw ImageError(
+                .corrupt, "cannot read \(buffer.count) bytes", offset: offset,
+                reason: "the partition has only \(size) bytes")
+        }
+        try source.read(into: buffer, at: start + offset)
+    }
+}

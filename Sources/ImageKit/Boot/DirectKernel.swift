@@ -30,12 +30,15 @@ struct DirectKernel {
     private let options: BootOptions
     private let packages: FirmwarePackages
     private let store: StoreLocation
+    private let rules: FileTree.ScanRules
     private static let file = FileTree.Attributes(permissions: 0o644)
 
-    init(_ options: BootOptions, packages: FirmwarePackages, store: StoreLocation) {
+    /// - Parameter rules: how files and folders are read.
+    init(_ options: BootOptions, packages: FirmwarePackages, store: StoreLocation, rules: FileTree.ScanRules) {
         self.options = options
         self.packages = packages
         self.store = store
+        self.rules = rules
     }
 
     /// Adds a system's files to the partition.
@@ -72,7 +75,7 @@ struct DirectKernel {
 
     private func scan(_ path: FilePath, _ tree: inout FileTree) throws(ImageError) -> FileTree.NodeID {
         var links = FileTree.HostLinks()
-        return try tree.scan(path, rules: FirmwareTree.rules(store), links: &links)
+        return try tree.scan(path, rules: rules, links: &links)
     }
 
     /// The device trees that the firmware may look for: the kernel's own, and the firmware's where that has none.

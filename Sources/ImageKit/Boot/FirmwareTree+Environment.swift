@@ -2,7 +2,7 @@
 extension FirmwareTree {
     /// Where a kernel is too large for the addresses that U-Boot loads things to, moves them.
     mutating func addEnvironment(
-        for toplevel: Toplevel, _ uboots: [String], _ settings: [ConfigTxt.Setting]
+        for toplevel: Toplevel, _ uboots: [String], _ settings: [ConfigText.Setting]
     ) throws(ImageError) {
         // Somebody knows better.
         guard node(at: UBootEnvironment.fileName) == nil else { return }
@@ -13,7 +13,7 @@ extension FirmwareTree {
             let head = try tree.read(node, atMost: KernelImage.headLength)
             if let kernel = KernelImage(head: head, fileSize: tree.size(of: node)) { kernels.append(kernel) }
         }
-        let named = settings.filter { $0.name == "kernel" }.map(\.value)
+        let named = settings.filter { $0.key == "kernel" }.map(\.value)
         var environments: [UBootEnvironment] = []
         for name in named + uboots {
             guard let node = node(at: name) else { continue }

@@ -1,5 +1,11 @@
 import SystemPackage
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// A kernel that the board's firmware starts by itself, without U-Boot: everything it needs is on the firmware partition.
 ///
 /// ```
@@ -111,13 +117,7 @@ struct DirectKernel {
     /// What is in a folder of the store, sorted by name; nothing where there is no such folder.
     private func files(in folder: FilePath) throws(ImageError) -> [(name: String, path: FilePath)] {
         // A link leads to the store that is given, not to the host's.
-        guard let place = try? store.follow(folder).physical else { return [] }
-        switch place.withPlatformString({ DirectoryNames.read(path: $0) }) {
-        case .success(let names):
-            return (0..<names.count).map { String(decoding: names[$0], as: UTF8.self) }.sorted()
-                .map { ($0, place.appending($0)) }
-        case .failure(.notDirectory): return []
-        case .failure(let errno): throw .system(errno, "cannot read the folder", path: place)
-        }
+        guard let place = try? store.follow(folder).physical, HostPlace.kind(of: place) == S_IFDIR else { return [] }
+        return try DirectoryNames.read(folder: place).texts.map { ($0, place.appending($0)) }
     }
 }

@@ -33,7 +33,7 @@ public struct ImageLayout: Sendable {
     let check: ContentCheck?
 
     private static let mebibyte: UInt64 = 1 << 20
-    private static let sector: UInt64 = 512
+    private static let sector = PartitionTable.sectorSize
 
     /// Plans the image that a recipe asks for.
     public init(_ recipe: ImageRecipe, progress: Progress? = nil) throws(ImageError) {

@@ -8,7 +8,7 @@
 extension FirmwareTree {
     /// Where a kernel is too large for the addresses that U-Boot loads things to, moves them.
     mutating func addEnvironment(
-        for toplevel: Toplevel, _ uboots: [String], _ settings: [ConfigTxt.Setting]
+        for toplevel: Toplevel, _ uboots: [String], _ settings: [ConfigText.Setting]
     ) throws(ImageError) {
         // Somebody knows better.
         guard node(at: UBootEnvironment.fileName) == nil else { return }
@@ -20,7 +20,7 @@ extension FirmwareTree {
             let head = try source.read(Int(min(source.size, UInt64(KernelImage.headLength))), at: 0)
             if let kernel = KernelImage(head: head, fileSize: source.size) { kernels.append(kernel) }
         }
-        let named = settings.filter { $0.name == "kernel" }.map(\.value)
+        let named = settings.filter { $0.key == "kernel" }.map(\.value)
         var environments: [UBootEnvironment] = []
         for name in named + uboots {
             guard let node = node(at: name) else { continue }

@@ -72,14 +72,14 @@ struct FirmwareTree {
         tree.root = root
         let (config, isOwn) = try config(files, options)
         let settings = try settings(of: config)
-        let overlays = ConfigTxt.overlays(in: settings)
+        let overlays = ConfigText.overlays(in: settings)
         if options.style == .kernel, let toplevel {
             var kernel = DirectKernel(options, packages: packages, store: store, rules: rules)
             try kernel.add(toplevel, overlays: overlays, to: &tree, &sketch)
             files.addMissing(kernel.missing)
         } else {
             for (name, path) in Self.overlayFiles(overlays, packages) {
-                try put(path, at: "/" + ConfigTxt.overlayPrefix(in: settings) + name, in: &sketch)
+                try put(path, at: "/" + ConfigText.overlayPrefix(in: settings) + name, in: &sketch)
             }
         }
         if options.style != .none, !isOwn, !files.missing.isEmpty {

@@ -123,7 +123,9 @@ struct DiffText {
         var path = file.partition == "root" ? file.path : file.place
         if let top, path.hasPrefix(top) { path = "." + path.dropFirst(top.count) }
         path = Self.shortened(Self.clean(path))
-        if let entries = file.entries { path += path.hasSuffix("/") ? "" : "/"; path += " (\(entries) names)" }
+        if let entries = file.entries {
+            path += path.hasSuffix("/") ? "" : "/"; path += " (\(entries) \(entries == 1 ? "name" : "names"))"
+        }
         let known: Set<ImageDifference.FileChange.Aspect> = [.content, .size]
         let aspects = file.aspects.filter { !known.contains($0) }.map(\.rawValue)
         if !aspects.isEmpty { path += "  (\(aspects.joined(separator: ", ")))" }
@@ -155,6 +157,7 @@ struct DiffText {
 
     /// A line with something at its right end.
     private static func line(after start: Int, _ left: String, _ right: String) -> String {
+        let left = cut(left, columns - start - (right.isEmpty ? 0 : right.count + 2))
         if right.isEmpty { return left + "\n" }
         let room = columns - start - left.count - right.count
         return left + String(repeating: " ", count: max(2, room)) + right + "\n"

@@ -18,7 +18,7 @@ import Testing
         let after = try SmallClosure(copyTo: FilePath(folder.path).appending("small"))
         let script = """
             cd "$1"; chmod -R u+w root; cd root/nix/store
-            linux=$(ls -d *-linux-6.6.30); etc=$(ls -d ????????????????????????????????-etc)
+            linux=$(ls -d ????????????????????????????????-linux-6.6.30); etc=$(ls -d ????????????????????????????????-etc)
             system=$(ls -d *-nixos-system-*); edge=$(ls -d *-edge-cases-*)
             mv "$linux" "0${linux:1:31}-linux-6.6.31"; mv "$etc" "0${etc:1}"; mv "$system" "0${system:1:31}-nixos-system-small-24.11"
             rm -rf "$edge"; hello=0000000000000000000000000000000z-hello-2.12
@@ -35,7 +35,10 @@ import Testing
                 skip > 0 { skip--; next }
                 $0 == edge && !seen { seen = 1; print hello; getline; print; getline; print 200; print ""; print 0; getline; getline; skip = $0; next }
                 { sub(edge, hello); print }' "$2" |
-            sed "s|$linux|0${linux:1:31}-linux-6.6.31|; s|$etc|0${etc:1}|; s|$system|0${system:1:31}-nixos-system-small-24.11|" >"$1/registration"
+            sed "s|$linux|0${linux:1:31}-linux-6.6.31|; s|$etc|0${etc:1}|; s|$system|0${system:1:31}-nixos-system-small-24.11|" |
+            awk 'grows { $0 += 1000; grows = 0 }
+                /^sha256:/ && last ~ /-linux-6.6.31$/ { grows = 1 }
+                { last = $0; print }' >"$1/registration"
             """
         let run = try Judge.run(
             "bash", ["-euo", "pipefail", "-c", script, "-", after.folder.string, registered.string])
@@ -215,8 +218,8 @@ import Testing
         }
         #expect(
             said == [
-                "removed root:/olds 3", "removed root:/gone", "changed root:/both/kind kind",
-                "added root:/evil\u{1B}[31m\nname", "changed root:/both/deep/er/file size",
+                "removed root:/olds 3", "changed root:/both/kind kind", "removed root:/gone",
+                "changed root:/both/deep/er/file size", "added root:/evil\u{1B}[31m\nname",
                 "changed root:/both/content content", "changed root:/both/link target", "changed root:/both/mode mode",
             ], "\(said)")
         #expect(difference.paths.isEmpty && difference.boot.isEmpty)
@@ -305,7 +308,7 @@ import Testing
         let versions = [
             "1.0", "1.0pre", "1.0.1", "1.0a", "1.00", "1.0-1", "01.0", "", "1", "2", "10", "1.10", "1.9", "1pre2",
             "1rc1",
-            "6.6.30", "6.6.31", "24.05.abc", "99999999999999999999999", "1.0+b1", "1..0", "a", "b1", "pre", "1.pre",
+            "6.6.30", "6.6.31", "24.05.abc", "1.0+b1", "1..0", "a", "b1", "pre", "1.pre",
             "0",
         ]
         let list = "[" + versions.map { "\"\($0)\"" }.joined(separator: " ") + "]"

@@ -111,7 +111,8 @@ struct StorePair {
         var changes: [PathChange] = []
         var comparison = FileComparison(
             old.volume, new.volume, partition: "root", listsFiles: true, progress: progress)
-        for path in common {
+        // In the order of names, which is that of the disk in images of ours: a compressed one is read in one go.
+        for path in common.sorted(by: { ($0.name, $0) < ($1.name, $1) }) {
             var isSame = true
             let one = old.registration?[path], other = new.registration?[path]
             if let one, let other { isSame = one.narHash == other.narHash && one.narSize == other.narSize }

@@ -27,8 +27,8 @@ enum Ext4CheckJudge {
     }
 
     /// Runs a script with the image (and other words) as its arguments.
-    static func shell(_ script: String, _ arguments: String...) throws {
-        let (status, said) = try Judge.run("bash", ["-ec", script, "shell"] + arguments)
+    static func shell(_ script: String, _ arguments: String..., more: [String] = []) throws {
+        let (status, said) = try Judge.run("bash", ["-ec", script, "shell"] + arguments + more)
         try #require(status == 0, "\(said)")
     }
 }
@@ -87,7 +87,7 @@ enum Ext4CheckJudge {
             """
             mkdir -p "$1/deep/er/est" "$1/many" "$1/empty"; cd "$1"
             for n in 0 1 59 60 61 100 150 160 5000 300000; do head -c $n /dev/zero | tr '\\0' x > f$n; done
-            (cd many; seq -f "$(printf 'n%.0s' {1..200})%.0f" 600 | xargs touch)
+            (cd many; seq -f "%.0f$(printf 'n%.0s' {1..200})" 600 | xargs touch)
             ln -s $(printf 'x%.0s' {1..59}) s59; ln -s $(printf 'x%.0s' {1..60}) s60
             ln -s $(printf 'y%.0s' {1..300}) s300; ln f100 deep/hard; ln f100 deep/er/hard
             for i in {0..60}; do printf "part $i" | dd of=sparse bs=1 seek=$((i * 90000)) conv=notrunc status=none; done

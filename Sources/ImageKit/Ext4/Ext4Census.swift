@@ -149,7 +149,8 @@ final class Ext4Census {
     func compare(_ entry: Ext4DirectoryEntry) {
         guard let kind = reached[entry.inode]?.kind, kind != 0 else { return }
         let expected = volume.superblock.has(.fileTypes) ? kind : 0
-        guard entry.kind != expected else { return }
+        // 0 says nothing, which is right for filesystems that got the feature later.
+        guard entry.kind != expected, entry.kind != 0 else { return }
         report(
             .ext4EntryKind,
             "the entry of inode \(entry.inode) has the kind \(entry.kind), and should have \(expected)",

@@ -6,7 +6,7 @@ import Testing
 /// Filesystems changed at random with their checksums repaired: whatever is in them, reading and checking end.
 @Suite(.enabled(if: Ext4CheckTests.canMake, "\(Ext4CheckTests.reason)")) struct Ext4CheckFuzzTests {
     /// `MKPIIMG_FUZZ_ITERATIONS` asks for more.
-    static let iterations = ProcessInfo.processInfo.environment["MKPIIMG_FUZZ_ITERATIONS"].flatMap { Int($0) } ?? 40
+    static let iterations = ProcessInfo.processInfo.environment["MKPIIMG_FUZZ_ITERATIONS"].flatMap { Int($0) } ?? 15
 
     /// A part of a filesystem to change, and how its checksum is repaired.
     private struct Target {

@@ -80,7 +80,7 @@ extension Ext4Census {
     private func checkSectors(of node: Ext4Volume.Node, blocks: UInt64) {
         // Clusters, and values of attributes in inodes of their own, are counted in other ways.
         guard superblock.clusterBlocks == 1, !superblock.has(.attributeInodes) else { return }
-        let all = blocks + (node.record.attributeBlock != 0 ? 1 : 0)
+        let all = blocks.addingClamping(node.record.attributeBlock != 0 ? 1 : 0)
         let expected = all.multipliedClamping(by: superblock.blockSize / 512)
         guard node.record.sectors != expected else { return }
         report(

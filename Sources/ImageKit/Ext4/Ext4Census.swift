@@ -39,6 +39,8 @@ final class Ext4Census {
     private(set) var inodes: [UInt32] = []
     /// Whether something could not be read, so that what it has is not known.
     private(set) var isPartial = false
+    /// Whether that was because it is of a kind that is not read here, and may be sound.
+    private(set) var isUnsupported = false
     /// Findings about inodes, whose paths are looked up at the end.
     private var pending: [(finding: Finding, inode: UInt32, other: UInt32?)] = []
     /// The folder whose entries are being read.
@@ -78,7 +80,7 @@ final class Ext4Census {
 
     /// Damage that a reader met.
     func report(_ error: ImageError, inode: UInt32? = nil) {
-        if error.damage == .ext4Unsupported { isPartial = true }
+        if error.damage == .ext4Unsupported { (isPartial, isUnsupported) = (true, true) }
         let words = error.message.hasSuffix(" is damaged,") ? String(error.message.dropLast(12)) : error.message
         report(
             error.damage ?? .ext4Inode, words + (error.reason.map { ": " + $0 } ?? ""), path: error.path,

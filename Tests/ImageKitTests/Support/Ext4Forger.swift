@@ -118,11 +118,11 @@ struct Ext4Forger {
         let start = place / blockSize * blockSize
         let text = block(UInt64(start / blockSize))
         guard let wrong = volume.checksums.directoryBlock(text, seed: try seed(inode)) else { return }
-        if text[blockSize - 5] == 0xDE {
-            store(wrong.expected, at: start + blockSize - 4)
-        } else if let lines = Ext4Checksums.indexStart(text) {
+        if let lines = Ext4Checksums.indexStart(text) {
             let tail = lines + 8 * Int(u16(start + lines)) + 4
             if tail + 4 <= blockSize { store(wrong.expected, at: start + tail) }
+        } else {
+            store(wrong.expected, at: start + blockSize - 4)
         }
     }
 

@@ -148,6 +148,9 @@ final class ProgressDisplay: Sendable {
         case .flush: "Flushing"
         case .decompress: "Decompressing"
         case .compare: "Comparing"
+        case .filesystems: "Checking filesystems"
+        case .storePaths: "Hashing store paths"
+        case .frames: "Checking frames"
         }
     }
 

@@ -150,7 +150,6 @@ final class ProgressDisplay: Sendable {
         case .compare: "Comparing"
         case .filesystems: "Checking filesystems"
         case .storePaths: "Hashing store paths"
-        case .frames: "Checking frames"
         }
     }
 

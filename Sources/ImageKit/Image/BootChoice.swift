@@ -32,12 +32,14 @@ struct BootChoice: Equatable {
         guard let text = try firmware.text(at: prefix + line, atMost: limit) else { return nil }
         var choice = BootChoice(starter: "firmware", commandLine: String(decoding: text, as: UTF8.self))
         choice.kernel = value("kernel").map { prefix + $0 }
-        choice.initrd = value("initramfs").map { prefix + $0 }
+        choice.initrd = value("initramfs").map {
+            ConfigText.initramfsFiles(of: $0).map { prefix + $0 }.joined(separator: ",")
+        }
         return choice
     }
 
     private init(menu: ExtlinuxConfig) {
-        let entry = menu.defaultEntry ?? menu.entries.first
+        let entry = menu.defaultEntry
         self.init(starter: "U-Boot", commandLine: entry?.append ?? "")
         (label, kernel, initrd) = (entry?.label, entry?.kernel, entry?.initrd)
         deviceTrees = entry?.fdtDirectory ?? entry?.fdt

@@ -55,8 +55,8 @@ public struct ImageCheck {
         _ path: FilePath, limits: ImageSource.Limits = ImageSource.Limits(), threads: Int = ImageRecipe.processors,
         progress: Progress? = nil
     ) throws(ImageError) -> Report {
-        let findings = Findings()
-        let image = try ImageSource.open(path, limits: limits, progress: progress)
+        var findings = Findings()
+        let image = try ImageSource.open(path, limits: limits, progress: progress) { findings.add($0) }
         var check = ImageCheck(image, path, threads, progress, findings)
         try check.run()
         return check.report
@@ -89,7 +89,13 @@ public struct ImageCheck {
 
     private mutating func openDisk() throws(ImageError) -> DiskImage? {
         do {
-            return try DiskImage(image, path: path.string)
+            let disk = try DiskImage(image, path: path.string)
+            if disk.table.scheme != .none {
+                var findings = Findings()
+                try PartitionCheck.run(image) { findings.add($0) }
+                report.findings.add(findings)
+            }
+            return disk
         } catch {
             guard error.isDamage else { throw error }
             report.findings.add(Finding(.imageDisk, error.seen, offset: error.offset))
@@ -192,6 +198,9 @@ public struct ImageCheck {
     private mutating func checkFrames() throws(ImageError) {
         guard let frames = image.form.frames else { return }
         report.checked.frames = UInt64(frames.frameCount)
+        var findings = Findings()
+        try frames.checkRest(threads: threads, progress: progress) { findings.add($0) }
+        report.findings.add(findings)
     }
 }
 

@@ -28,8 +28,6 @@ public final class Progress: Sendable {
         case filesystems
         /// Hashing the store paths of an image.
         case storePaths
-        /// Checking the frames of a compressed image that nothing else has needed.
-        case frames
     }
 
     /// A moment's state.

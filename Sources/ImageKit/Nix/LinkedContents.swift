@@ -7,7 +7,7 @@ final class LinkedContents: Sendable {
     /// As many bytes are kept.
     private static let bound = 64 << 20
     /// Larger files are read anew.
-    private static let largest: UInt64 = 8 << 20
+    private static let largest: UInt64 = 16 << 20
 
     private struct State {
         var kept: [UInt32: [UInt8]] = [:]

@@ -3,7 +3,7 @@ import Synchronization
 /// Compares what store paths hold in an image with what is registered of them.
 ///
 /// ```
-///   disk    ├ path 1 ┤├ path 2 ──┤├ 3 ┤├ path 4 ─────────────┤├ 5 ┤…        in the order of their first own data
+///   disk    ├ path 1 ┤├ path 2 ──┤├ 3 ┤├ path 4 ─────────────┤├ 5 ┤…        in the order of their data
 ///   parts   ├ part 0 ─────────────────┤├ part 1 ─────────────┤├ 2 …         of some MiB each
 ///   threads     A                           B                     A         so two seldom need the same frame
 /// ```
@@ -11,7 +11,7 @@ import Synchronization
 /// A compressed image is decompressed once that way, but for files that are hard links of files in other paths: their bytes
 /// are kept as long as somebody still needs them and there is room (see ``LinkedContents``).
 struct StoreContentCheck: Sendable {
-    /// A path, and where its data begins.
+    /// A path, and where most of its data begins.
     private struct Item: Sendable {
         var info: PathInfo
         var node: FileTree.NodeID
@@ -31,17 +31,13 @@ struct StoreContentCheck: Sendable {
         var names = [UInt32](repeating: 0, count: tree.nodes.count)
         var items: [Item] = []
         for (info, node) in paths {
-            var place: UInt64?
-            var size: UInt64 = 0
+            var files: [(place: UInt64, size: UInt64)] = []
             tree.eachName(below: node) { node in
                 guard tree.kind(of: node) == .file else { return }
-                let index = Int(node.index)
-                names[index] &+= 1
-                size = size.addingClamping(tree.size(of: node))
-                guard names[index] == 1, let found = tree.place(of: node) else { return }
-                place = min(place ?? .max, found)
+                names[Int(node.index)] &+= 1
+                if let place = tree.place(of: node) { files.append((place, tree.size(of: node))) }
             }
-            items.append(Item(info: info, node: node, place: place ?? 0))
+            items.append(Item(info: info, node: node, place: Self.place(of: files)))
         }
         items.sort { ($0.place, $0.info.path) < ($1.place, $1.info.path) }
         self.tree = tree
@@ -56,6 +52,24 @@ struct StoreContentCheck: Sendable {
         if start < items.count { parts.append(start..<items.count) }
         self.parts = parts
     }
+
+    /// Where the most of a path's data begins: some of its files may lie elsewhere, with another path that has them too.
+    private static func place(of files: [(place: UInt64, size: UInt64)]) -> UInt64 {
+        let sorted = files.sorted { $0.place < $1.place }
+        var best: (place: UInt64, size: UInt64) = (0, 0)
+        var run: (place: UInt64, size: UInt64) = (0, 0)
+        var end: UInt64 = 0
+        for file in sorted {
+            // Holes, folders and the like lie between files that belong together.
+            if run.size == 0 || file.place > end.addingClamping(runGap) { run = (file.place, 0) }
+            run.size = run.size.addingClamping(file.size)
+            end = max(end, file.place.addingClamping(file.size))
+            if run.size > best.size { best = run }
+        }
+        return best.place
+    }
+
+    private static let runGap: UInt64 = 1 << 20
 
     /// What the threads share.
     private struct State {

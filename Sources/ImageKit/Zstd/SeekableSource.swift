@@ -15,7 +15,7 @@ public final class SeekableSource: ByteSource {
 
     private let file: any ByteSource
     private let path: String
-    private let list: FrameList
+    let list: FrameList
     private let cache: FrameCache
     private let packed: FrameMemory, unpacked: FrameMemory
     private let known: Monitor<Known>

@@ -47,7 +47,10 @@ public struct ImageBuilder: Sendable {
 
     /// Writes an image of a closure, and checks its store paths where its recipe asks for that.
     ///
-    /// - Parameter threads: for reading and compressing, at least 1.
+    /// - Parameters:
+    ///   - layout: the plan of the image.
+    ///   - format: the form of the output.
+    ///   - threads: for reading and compressing, at least 1.
     public init(_ layout: ImageLayout, format: Format, threads: Int) {
         map = layout.map
         isPrivate = layout.isPrivate
@@ -60,6 +63,7 @@ public struct ImageBuilder: Sendable {
     ///
     /// - Parameters:
     ///   - map: what is written; sealed.
+    ///   - format: the form of the output.
     ///   - threads: for reading and compressing, at least 1.
     ///   - isPrivate: whether only the owner may read the file.
     public init(_ map: SegmentMap, format: Format, threads: Int, isPrivate: Bool = false) {

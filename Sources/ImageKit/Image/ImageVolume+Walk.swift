@@ -5,6 +5,7 @@ extension ImageVolume {
     /// ``depthLimit`` folders deep. Memory goes by the folders that wait for their turn.
     ///
     /// - Parameters:
+    ///   - top: the folder to begin with.
     ///   - onDamage: hears of what cannot be read, with its path below `top`; unless it throws (as it does by default), the walk
     ///     goes on.
     ///   - visit: gets the folder's path below `top`, without a leading slash, and its children by name.

@@ -9,6 +9,13 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
+func example(_ name: String) -> Target {
+    .executableTarget(
+        name: name,
+        dependencies: ["ImageKit", .product(name: "SystemPackage", package: "swift-system")],
+        path: "Examples/Sources/\(name)", swiftSettings: settings)
+}
+
 let package = Package(
     name: "mkpiimg",
     products: [
@@ -39,6 +46,9 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: settings),
+        // The programs of Examples/, which has a package of its own: here they are built with everything else.
+        example("walk-image"),
+        example("build-image"),
         .testTarget(
             name: "ImageKitTests",
             dependencies: [

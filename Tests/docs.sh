@@ -31,9 +31,9 @@ done
 
 # Options: every one that a page names exists, and every one that exists is on a page.
 if [ -n "$mkpiimg" ]; then
-    help=$("$mkpiimg" build --help; "$mkpiimg" --help; "$mkpiimg" completions --help)
+    help=$("$mkpiimg" build --help; "$mkpiimg" --help; "$mkpiimg" completions --help; "$mkpiimg" diff --help)
     options=$(grep -oE '(^|[ ,/])--[a-z][a-z-]*' <<<"$help" | grep -oE -- '--[a-z-]+' | sort -u)
-    named=$(grep -hE 'mkpiimg|`--|^  --' README.md docs/{boards,secrets,sdimage}.md | grep -oE -- '--[a-z][a-z-]+' | sort -u)
+    named=$(grep -hE 'mkpiimg|`--|^  --' README.md docs/{boards,diff,secrets,sdimage}.md | grep -oE -- '--[a-z][a-z-]+' | sort -u)
     foreign="--no-link --print-out-paths --verify --check-contents --dump-db --load-db --set --list-generations"
     for option in $named; do
         grep -qxF -- "$option" <<<"$options" || grep -qF -- "$option" <<<"$foreign" || missing "there is no option $option"

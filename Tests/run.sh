@@ -144,5 +144,6 @@ if [ -e "$static" ]; then
 fi
 proof "man pages" release/man.sh "$work/man"
 proof "the documentation" Tests/docs.sh "$mkpiimg"
+proof "the examples" Tests/examples.sh
 
 title "all tests passed, and $passed proofs; $skipped skipped"

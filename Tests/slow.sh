@@ -89,4 +89,6 @@ PYTHON
 else
     echo "SKIPPED: a kernel of 48 MiB (Raspberry Pi's firmware could not be fetched)"
 fi
+echo "== the examples as a package of their own"
+Tests/examples.sh package
 echo "all slow proofs passed"

@@ -1,5 +1,4 @@
 import ArgumentParser
-import FoundationEssentials
 import ImageKit
 import SystemPackage
 
@@ -31,8 +30,13 @@ struct Diff: ParsableCommand {
             defer { display.end() }
             difference = try failing { () throws(ImageError) in try compare(progress) }
         }
-        let text = try json ? document(difference) : DiffText(difference, listsAll: all).text
-        try failing { () throws(ImageError) in try StandardOutput.write(text) }
+        try failing { () throws(ImageError) in
+            let bytes =
+                try json
+                ? JSON.bytes(Document(old: old.string, new: new.string, difference: difference)) + [0x0A]
+                : Array(DiffText(difference, listsAll: all).text.utf8)
+            try StandardOutput.write(bytes: bytes)
+        }
         if !difference.isEmpty { throw ExitCode(3) }
     }
 
@@ -45,14 +49,7 @@ struct Diff: ParsableCommand {
             progress: progress)
     }
 
-    /// One line of JSON, as `docs/diff.md` has it.
-    private func document(_ difference: ImageDifference) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let bytes = try encoder.encode(Document(old: old.string, new: new.string, difference: difference))
-        return String(decoding: bytes, as: UTF8.self) + "\n"
-    }
-
+    /// What `docs/diff.md` describes.
     private struct Document: Encodable {
         let old: String, new: String
         let difference: ImageDifference

@@ -1,4 +1,4 @@
-/// What stands in a `config.txt`, for whoever wants to know what a board does with it. (``ConfigTxt`` writes one.)
+/// What stands in a `config.txt`, for whoever wants to know what a board does with it. (`ConfigTxt` writes one.)
 ///
 /// ```
 ///   kernel=u-boot.bin              no filter: for every board

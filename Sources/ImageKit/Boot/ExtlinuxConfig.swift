@@ -1,4 +1,4 @@
-/// What stands in an `extlinux.conf`, for whoever wants to know what U-Boot makes of it. (``ExtlinuxMenu`` writes one.)
+/// What stands in an `extlinux.conf`, for whoever wants to know what U-Boot makes of it. (`ExtlinuxMenu` writes one.)
 ///
 /// ```
 ///   DEFAULT nixos-default             a label

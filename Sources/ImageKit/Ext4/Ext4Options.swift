@@ -1,5 +1,5 @@
 /// What can be chosen of an ext4 filesystem. Everything else is fixed: 4 KiB blocks, 256-byte inodes, and the features in
-/// ``Ext4Filesystem``.
+/// `Ext4Filesystem`.
 public struct Ext4Options: Sendable, Hashable {
     /// The volume label, up to 16 bytes.
     public var label: String

@@ -42,7 +42,7 @@ struct BootChoice: Equatable {
         let entry = menu.defaultEntry
         self.init(starter: "U-Boot", commandLine: entry?.append ?? "")
         (label, kernel, initrd) = (entry?.label, entry?.kernel, entry?.initrd)
-        deviceTrees = entry?.fdtDirectory ?? entry?.fdt
+        deviceTrees = entry?.fdt ?? entry?.fdtDirectory
         labels = menu.entries.map(\.label)
     }
 

@@ -6,7 +6,7 @@ public import SystemPackage
     import Musl
 #endif
 
-/// Writes a planned image: compressed and seekable, or as it is.
+/// Writes a planned image, or any other map: compressed and seekable, or as it is.
 public struct ImageBuilder: Sendable {
     /// The form of the output.
     public enum Format: Sendable, Hashable {
@@ -39,13 +39,37 @@ public struct ImageBuilder: Sendable {
     /// The lengths that can be asked for, in bytes.
     public static let frameSizes: ClosedRange<UInt64> = 64 << 10...512 << 20
 
-    private let layout: ImageLayout
+    private let map: SegmentMap
+    private let isPrivate: Bool
+    private let check: ContentCheck?
     private let format: Format
     private let threads: Int
 
-    /// - Parameter threads: for reading and compressing, at least 1.
+    /// Writes an image of a closure, and checks its store paths where its recipe asks for that.
+    ///
+    /// - Parameters:
+    ///   - layout: the plan of the image.
+    ///   - format: the form of the output.
+    ///   - threads: for reading and compressing, at least 1.
     public init(_ layout: ImageLayout, format: Format, threads: Int) {
-        self.layout = layout
+        map = layout.map
+        isPrivate = layout.isPrivate
+        check = layout.check
+        self.format = format
+        self.threads = max(1, threads)
+    }
+
+    /// Writes a disk, or a filesystem, that was laid out by hand.
+    ///
+    /// - Parameters:
+    ///   - map: what is written; sealed.
+    ///   - format: the form of the output.
+    ///   - threads: for reading and compressing, at least 1.
+    ///   - isPrivate: whether only the owner may read the file.
+    public init(_ map: SegmentMap, format: Format, threads: Int, isPrivate: Bool = false) {
+        self.map = map
+        self.isPrivate = isPrivate
+        check = nil
         self.format = format
         self.threads = max(1, threads)
     }
@@ -53,7 +77,7 @@ public struct ImageBuilder: Sendable {
     /// Writes the image.
     public func write(to target: Target, progress: Progress? = nil) throws(ImageError) -> Report {
         let progress = progress ?? Progress()
-        try progress.begin(.write, total: layout.map.size)
+        try progress.begin(.write, total: map.size)
         switch target {
         case .standardOutput:
             guard format != .raw else {
@@ -62,21 +86,21 @@ public struct ImageBuilder: Sendable {
             let size = try checked(progress) { () throws(ImageError) in
                 try compress(to: DescriptorSink(STDOUT_FILENO, path: "standard output"), progress)
             }
-            return Report(imageSize: layout.map.size, outputSize: size)
+            return Report(imageSize: map.size, outputSize: size)
         case .file(let path):
-            var file = try OutputFile(path, isPrivate: layout.isPrivate)
+            var file = try OutputFile(path, isPrivate: isPrivate)
             try checkSpace(file)
             let size = try checked(progress) { () throws(ImageError) in
                 if format == .raw {
-                    try SparseWriter(map: layout.map, threads: threads, progress: progress)
+                    try SparseWriter(map: map, threads: threads, progress: progress)
                         .write(to: file.descriptor, path: file.target)
-                    return layout.map.size
+                    return map.size
                 }
                 return try compress(to: DescriptorSink(file.descriptor, path: file.target), progress)
             }
             try progress.begin(.flush)
             try file.commit()
-            return Report(imageSize: layout.map.size, outputSize: size)
+            return Report(imageSize: map.size, outputSize: size)
         }
     }
 
@@ -85,7 +109,7 @@ public struct ImageBuilder: Sendable {
     private func checked(
         _ progress: Progress, _ write: () throws(ImageError) -> UInt64
     ) throws(ImageError) -> UInt64 {
-        guard let check = layout.check else { return try write() }
+        guard let check else { return try write() }
         return try check.run(threads: threads, progress: progress, beside: write)
     }
 
@@ -94,11 +118,11 @@ public struct ImageBuilder: Sendable {
         case .seekable(let parameters, let frameSize):
             let frame = min(max(frameSize, Self.frameSizes.lowerBound), Self.frameSizes.upperBound)
             return try ZstdImageWriter(
-                map: layout.map, parameters: parameters, frameSize: frame, threads: threads, progress: progress
+                map: map, parameters: parameters, frameSize: frame, threads: threads, progress: progress
             ).write(to: sink).size
         case .singleFrame(let parameters):
             return try ZstdStreamWriter(
-                map: layout.map, parameters: parameters, threads: threads, progress: progress
+                map: map, parameters: parameters, threads: threads, progress: progress
             ).write(to: sink)
         case .raw: return 0
         }
@@ -106,10 +130,10 @@ public struct ImageBuilder: Sendable {
 
     /// What a compressed image needs, nobody knows beforehand; what a raw one needs is known.
     private func checkSpace(_ file: borrowing OutputFile) throws(ImageError) {
-        guard format == .raw, let free = file.freeBytes(), free < layout.map.mappedBytes else { return }
+        guard format == .raw, let free = file.freeBytes(), free < map.mappedBytes else { return }
         throw ImageError(
             .doesNotFit, "the disk is too full for", path: file.target.string,
-            reason: "the image needs \(ByteSize.format(layout.map.mappedBytes)) and \(ByteSize.format(free)) are free",
+            reason: "the image needs \(ByteSize.format(map.mappedBytes)) and \(ByteSize.format(free)) are free",
             remedy: "free some space, write to another disk, or write a compressed image ('.img.zst')")
     }
 }

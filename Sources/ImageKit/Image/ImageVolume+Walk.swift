@@ -5,11 +5,15 @@ extension ImageVolume {
     /// ``depthLimit`` folders deep. Memory goes by the folders that wait for their turn.
     ///
     /// - Parameters:
-    ///   - onDamage: hears of what cannot be read, with its path below `top`; unless it throws, the walk goes on.
+    ///   - top: the folder to begin with.
+    ///   - onDamage: hears of what cannot be read, with its path below `top`; unless it throws (as it does by default), the walk
+    ///     goes on.
     ///   - visit: gets the folder's path below `top`, without a leading slash, and its children by name.
     public func walk(
         from top: ImageNode,
-        onDamage: (_ path: [UInt8], ImageError) throws(ImageError) -> Void,
+        onDamage: (_ path: [UInt8], ImageError) throws(ImageError) -> Void = { (_, error) throws(ImageError) in
+            throw error
+        },
         _ visit: (_ path: [UInt8], _ folder: ImageNode, _ children: [(name: [UInt8], node: ImageNode)])
             throws(ImageError)
             -> Void

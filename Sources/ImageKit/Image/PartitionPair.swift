@@ -110,13 +110,13 @@ struct PartitionPair {
     func changes(_ progress: Progress?) throws(ImageError) -> [FieldChange] {
         var fields = FieldComparison(part: part)
         guard let old, let new else {
-            let size = (old ?? new).map { Value.bytes(Self.length($0.partition)) }
+            let size = (old ?? new).map { Value.bytes($0.partition.size) }
             fields.add("partition", old.flatMap { _ in size }, new.flatMap { _ in size })
             return fields.changes
         }
         fields.add("number", .count(UInt64(old.partition.number)), .count(UInt64(new.partition.number)))
         fields.add("start", .bytes(old.partition.bytes.lowerBound), .bytes(new.partition.bytes.lowerBound))
-        fields.add("partition size", .bytes(Self.length(old.partition)), .bytes(Self.length(new.partition)))
+        fields.add("partition size", .bytes(old.partition.size), .bytes(new.partition.size))
         fields.add("type", Self.type(old.partition), Self.type(new.partition))
         if case .gpt = old.partition.type { fields.add("PARTUUID", old.partition.id, new.partition.id) }
         fields.add("name", old.partition.name, new.partition.name)
@@ -131,10 +131,6 @@ struct PartitionPair {
             fields.add("content", nil, .text("other bytes from its byte \(place) on"))
         }
         return fields.changes
-    }
-
-    private static func length(_ partition: DiskPartition) -> UInt64 {
-        partition.bytes.upperBound - partition.bytes.lowerBound
     }
 
     private static func type(_ partition: DiskPartition) -> String {

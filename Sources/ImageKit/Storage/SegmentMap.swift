@@ -57,7 +57,7 @@ public struct SegmentMap: Sendable {
         append(Segment(offset: offset, length: UInt64(bytes.count), content: .memory(chunk: 0, offset: place)))
     }
 
-    /// Registers a table of host files, for ``add(file:of:range:at:)``.
+    /// Registers a table of host files, for ``add(file:of:start:length:at:)``.
     public mutating func addTable(_ files: HostFiles) -> Int {
         tables.append(files)
         return tables.count - 1

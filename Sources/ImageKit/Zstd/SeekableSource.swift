@@ -4,7 +4,7 @@ import CZstd
 /// are decompressed.
 ///
 /// Several threads decompress different frames at once. Memory: 128 MiB of frames that were read last, as much again that is
-/// being decompressed, and the compressed bytes of the latter. No frame is larger than ``largestFrame``.
+/// being decompressed, and the compressed bytes of the latter. No frame is larger than 128 MiB.
 public final class SeekableSource: ByteSource {
     /// The largest frame, in plain bytes, that is read this way. (Images with larger ones are decompressed as a whole.)
     static let largestFrame: UInt64 = 128 << 20

@@ -1,0 +1,71 @@
+import Foundation
+import ImageKit
+import SystemPackage
+
+/// `build-image FOLDER OUT.img.zst`: a disk with a small FAT partition, and a folder of this machine on an ext4 one.
+@main
+struct BuildImage {
+    static func main() {
+        guard CommandLine.arguments.count == 3 else {
+            print("usage: build-image FOLDER OUT.img.zst")
+            exit(64)
+        }
+        do throws(ImageError) {
+            let disk = try layOut(firmware(), root(FilePath(CommandLine.arguments[1])))
+            try write(disk, to: FilePath(CommandLine.arguments[2]))
+        } catch {
+            FileHandle.standardError.write(Data("build-image: \(error)\n".utf8))
+            exit(1)
+        }
+    }
+
+    static func firmware() throws(ImageError) -> SegmentMap {
+        var tree = FileTree()
+        let config = tree.addFile("arm_64bit=1\nkernel=u-boot.bin\n".utf8, FileTree.Attributes(permissions: 0o644))
+        var folders = TreeSketch()
+        try folders.put(config, at: "/config.txt")
+        tree.root = try folders.build(into: &tree)
+        return try FATFormatter.layOut(tree, options: FATOptions(label: "FIRMWARE", size: 32 << 20))
+    }
+
+    static func root(_ folder: FilePath) throws(ImageError) -> SegmentMap {
+        var tree = FileTree()
+        var links = FileTree.HostLinks()
+        let files = try tree.scan(folder, rules: FileTree.ScanRules(metadata: .host), links: &links)
+        let hostname = tree.addFile("pi\n".utf8, FileTree.Attributes(permissions: 0o644))
+        var folders = TreeSketch()
+        try folders.put(files, at: "/srv")
+        try folders.put(hostname, at: "/etc/hostname")
+        tree.root = try folders.build(into: &tree)
+        // The same bytes every time; where a UUID must be unique, take random ones.
+        let options = try Ext4Options(label: "ROOT", uuid: [UInt8](1...16), slack: 16 << 20)
+        return try Ext4Formatter.layOut(tree, options).map
+    }
+
+    static func layOut(_ firmware: SegmentMap, _ root: SegmentMap) throws(ImageError) -> SegmentMap {
+        let sector = PartitionTable.sectorSize
+        let first: UInt64 = 1 << 20
+        let second = first + firmware.size
+        let table = try PartitionTable(
+            diskID: 0x1234_5678,
+            partitions: [
+                Partition(number: 1, start: first / sector, count: firmware.size / sector, type: 0x0C),
+                Partition(number: 2, start: second / sector, count: root.size / sector, type: 0x83),
+            ])
+        var disk = SegmentMap(size: second + root.size)
+        disk.add(table.encoded(), at: 0)
+        disk.add(firmware, at: first)
+        disk.add(root, at: second)
+        try disk.seal()
+        return disk
+    }
+
+    static func write(_ disk: SegmentMap, to path: FilePath) throws(ImageError) {
+        // It can be looked into before it exists.
+        let hostname = try DiskImage(disk, path: "the plan").volume(.root).node(at: "/etc/hostname")
+        print("the name has \(hostname?.size ?? 0) bytes")
+        let format = ImageBuilder.Format.seekable(ZstdParameters(), frameSize: ImageBuilder.defaultFrameSize)
+        let report = try ImageBuilder(disk, format: format, threads: ImageRecipe.processors).write(to: .file(path))
+        print("\(ByteSize.format(report.imageSize)) in \(ByteSize.format(report.outputSize))")
+    }
+}

@@ -93,6 +93,7 @@ public struct ImageCheck {
             if disk.table.scheme != .none {
                 var findings = Findings()
                 try PartitionCheck.run(image) { findings.add($0) }
+                try PartitionCheck.checkContents(of: disk) { findings.add($0) }
                 report.findings.add(findings)
             }
             return disk

@@ -313,8 +313,8 @@ import Testing
         let sources = SmallClosure.checkout.appending("Sources/ImageKit").string
         let kind = #/(?:Self|Finding\.Kind)\(\s*"([a-z0-9-]+)",\s*\.(note|warning|damage),\s*"((?:[^"\\]|\\.)*)"/#
         var rows: [String] = []
-        for case let file as String in FileManager.default.enumerator(atPath: sources) ?? .init()
-        where file.hasSuffix(".swift") {
+        let files = try #require(FileManager.default.enumerator(atPath: sources))
+        for case let file as String in files where file.hasSuffix(".swift") {
             let text = try String(contentsOfFile: sources + "/" + file, encoding: .utf8)
             for match in text.matches(of: kind) {
                 let meaning = match.3.prefix(1).uppercased() + match.3.dropFirst() + (match.3.hasSuffix(".") ? "" : ".")

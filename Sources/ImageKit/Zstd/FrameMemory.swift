@@ -59,7 +59,7 @@ final class FrameMemory: Sendable {
         if let found { return found }
         let length = count.roundedUp(to: Self.unit)
         let mapped = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-        guard let mapped, mapped != MAP_FAILED else { return Self.allocated(count) }
+        guard let mapped, Int(bitPattern: mapped) != -1 else { return Self.allocated(count) }
         return Piece(memory: UnsafeMutableRawBufferPointer(start: mapped, count: length), isMapped: true)
     }
 

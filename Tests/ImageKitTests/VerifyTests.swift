@@ -305,3 +305,34 @@ import Testing
         #expect(offsets("ext4-").contains { $0.partition == 2 && $0.offset >= root }, "\(outcome.said)")
     }
 }
+
+/// `docs/verify.md` against the code.
+@Suite struct VerifyDocumentationTests {
+    /// Every kind that the code has: its row in the tables.
+    private func rows() throws -> [String] {
+        let sources = SmallClosure.checkout.appending("Sources/ImageKit").string
+        let kind = #/(?:Self|Finding\.Kind)\(\s*"([a-z0-9-]+)",\s*\.(note|warning|damage),\s*"((?:[^"\\]|\\.)*)"/#
+        var rows: [String] = []
+        let files = try #require(FileManager.default.enumerator(atPath: sources))
+        for case let file as String in files where file.hasSuffix(".swift") {
+            let text = try String(contentsOfFile: sources + "/" + file, encoding: .utf8)
+            for match in text.matches(of: kind) {
+                let meaning = match.3.prefix(1).uppercased() + match.3.dropFirst() + (match.3.hasSuffix(".") ? "" : ".")
+                rows.append("| `\(match.1)` | \(match.2) | \(meaning) |")
+            }
+        }
+        return rows
+    }
+
+    @Test func namesAllKinds() throws {
+        let page = try String(
+            contentsOfFile: SmallClosure.checkout.appending("docs/verify.md").string, encoding: .utf8)
+        let documented = page.split(separator: "\n").map(String.init).filter {
+            $0.hasPrefix("| `") && $0.contains("` | ")
+        }
+        .filter { row in ["damage", "warning", "note"].contains { row.contains("` | \($0) |") } }
+        let rows = try rows()
+        #expect(rows.count > 100)
+        #expect(Set(documented) == Set(rows) && documented.count == rows.count)
+    }
+}

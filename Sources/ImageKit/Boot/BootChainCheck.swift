@@ -68,7 +68,8 @@ struct BootChainCheck {
                 try checkMenu(node, at: path, on: filesystem, &boot)
             }
         }
-        if boot.hasUBoot, boot.menus == 0, let firmware, !hasOtherMenu {
+        // What is on a filesystem that could not be read, nobody knows.
+        if boot.hasUBoot, boot.menus == 0, unreadIDs.isEmpty, let firmware, !hasOtherMenu {
             report(
                 .bootNoMenu, "there is no '/boot/extlinux/extlinux.conf', and nothing else that U-Boot looks for",
                 on: firmware)

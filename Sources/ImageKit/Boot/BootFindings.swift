@@ -60,11 +60,4 @@ extension Finding.Kind {
     /// `fstab` names a filesystem that is not there, and that the system can do without.
     public static let bootMountElsewhere = Self(
         "boot-mount-elsewhere", .note, "The filesystem is not in the image; another disk may have it.")
-
-    /// All that ``BootChainCheck`` can find.
-    static let ofBooting: [Self] = [
-        .bootNone, .bootNoFirmware, .bootNoRoot, .bootFirmware, .bootConfig, .bootOverlay, .bootKernel,
-        .bootEnvironment, .bootNoMenu, .bootMenu, .bootDefault, .bootFile, .bootDeviceTree, .bootEmpty, .bootInit,
-        .bootRoot, .bootMount, .bootMountElsewhere,
-    ]
 }

@@ -88,19 +88,25 @@ public struct ImageCheck {
     // MARK: The parts
 
     private mutating func openDisk() throws(ImageError) -> DiskImage? {
+        let disk: DiskImage
         do {
-            let disk = try DiskImage(image, path: path.string)
-            if disk.table.scheme != .none {
-                var findings = Findings()
-                try PartitionCheck.run(image) { findings.add($0) }
-                report.findings.add(findings)
-            }
-            return disk
+            disk = try DiskImage(image, path: path.string)
         } catch {
             guard error.isDamage else { throw error }
             report.findings.add(Finding(.imageDisk, error.seen, offset: error.offset))
             return nil
         }
+        guard disk.table.scheme != .none else { return disk }
+        var findings = Findings()
+        do {
+            try PartitionCheck.run(image) { findings.add($0) }
+            try PartitionCheck.checkContents(of: disk) { findings.add($0) }
+        } catch {
+            guard error.isDamage else { throw error }
+            findings.add(Finding(.imageUnreadable, error.seen))
+        }
+        report.findings.add(findings)
+        return disk
     }
 
     /// Checks each partition's filesystem.
@@ -130,6 +136,7 @@ public struct ImageCheck {
         let source = disk.bytes(of: partition)
         let content = try ContentKind.of(source)
         var findings = Findings()
+        defer { report.findings.add(findings.placed(in: partition)) }
         var filesystem = BootChainCheck.Filesystem(
             partition: partition.number, partitionID: partition.id, type: "", label: nil, uuid: nil, tree: FileTree())
         var others: [[UInt8]] = []
@@ -158,7 +165,6 @@ public struct ImageCheck {
             let kind = content == .unknown ? "nothing that is known here" : content.rawValue
             findings.add(Finding(.imageOther, "its content is \(kind)", offset: 0))
         }
-        report.findings.add(findings.placed(in: partition))
         guard let tree else { return nil }
         report.checked.filesystems += 1
         report.checked.entries += UInt64(max(0, tree.names(below: tree.root)))

@@ -9,7 +9,4 @@ extension Finding.Kind {
     /// A part of the image that a check needed cannot be read.
     public static let imageUnreadable = Self(
         "image-unreadable", .damage, "What was to be checked there is lost, and was not checked.")
-
-    /// All that ``ImageCheck`` itself can find.
-    static let ofImages: [Self] = [.imageDisk, .imageOther, .imageUnreadable]
 }

@@ -62,11 +62,4 @@ extension Finding.Kind {
     /// The store's own folder is not as Nix wants it.
     public static let storeFolder = Self(
         "store-folder", .warning, "Users who may write to the store's folder can change what others run.")
-
-    /// All that ``StoreCheck`` can find.
-    static let ofStores: [Self] = [
-        .storeUnregistered, .storeDatabase, .storeRegistration, .storeReference, .storeCircle, .storeMissing,
-        .storeUnknown, .storeName, .storeContent, .storeSize, .storeUnreadable, .storeMode, .storePrivileged,
-        .storeOwner, .storeTime, .storeSpecial, .storeFolder,
-    ]
 }

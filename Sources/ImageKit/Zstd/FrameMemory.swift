@@ -1,7 +1,13 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// Bytes of a frame, which never change once they are made.
 final class FrameBytes: @unchecked Sendable {
     let memory: UnsafeMutableRawBufferPointer
-    private let whole: UnsafeMutableRawBufferPointer
+    private let piece: FrameMemory.Piece
     private let pool: FrameMemory
 
     /// Memory that `fill` must fill before anybody else sees it.
@@ -9,53 +15,64 @@ final class FrameBytes: @unchecked Sendable {
         count: Int, from pool: FrameMemory, fill: (UnsafeMutableRawBufferPointer) throws(ImageError) -> Void
     ) throws(ImageError) {
         self.pool = pool
-        whole = pool.take(count)
-        memory = UnsafeMutableRawBufferPointer(rebasing: whole[..<count])
+        piece = pool.take(count)
+        memory = UnsafeMutableRawBufferPointer(rebasing: piece.memory[..<count])
         try fill(memory)
     }
 
-    deinit { pool.give(back: whole) }
+    deinit { pool.give(back: piece) }
 }
 
-/// Memory for frames, used again: what the allocator would give for each frame anew, the kernel would have to clear, or it
-/// would lie scattered between smaller things.
+/// Memory for frames, used again. Frames are large and of many sizes: from the allocator, each would be memory that the
+/// kernel has to clear first, or it would be scattered over much more than is in use.
 final class FrameMemory: Sendable {
-    /// What the largest frame needs.
-    private let capacity: Int
-    private let share: Int
-    private let free = Monitor([UnsafeMutableRawBufferPointer]())
+    struct Piece {
+        var memory: UnsafeMutableRawBufferPointer
+        /// Whether it was mapped for itself.
+        var isMapped: Bool
 
-    /// As many pieces are kept for the next frames.
-    private static let limit = 4
-    private static let alignment = 4096
-
-    /// - Parameters:
-    ///   - capacity: bytes of the largest frame.
-    ///   - share: what part of that (a half, an eighth) a frame must have at least, for its memory to be used again.
-    init(capacity: Int, share: Int) {
-        self.capacity = capacity
-        self.share = share
+        func free() {
+            if isMapped { munmap(memory.baseAddress, memory.count) } else { memory.deallocate() }
+        }
     }
+
+    /// Mapped memory that waits for the next frame, the oldest first.
+    private let idle = Monitor([Piece]())
+
+    /// As many pieces wait.
+    private static let limit = 4
+    /// Memory is mapped in multiples of this; less is the allocator's.
+    private static let unit = 1 << 20
 
     deinit {
-        for memory in free.change({ $0 }) { memory.deallocate() }
+        for piece in idle.change({ $0 }) { piece.free() }
     }
 
-    fileprivate func take(_ count: Int) -> UnsafeMutableRawBufferPointer {
-        guard isShared(count) else { return .allocate(byteCount: count, alignment: Self.alignment) }
-        return free.change { $0.popLast() } ?? .allocate(byteCount: capacity, alignment: Self.alignment)
+    /// At least `count` bytes.
+    fileprivate func take(_ count: Int) -> Piece {
+        guard count >= Self.unit else { return Self.allocated(count) }
+        // One that is much too large would waste more than it saves.
+        let found = idle.change { idle -> Piece? in
+            let fitting = idle.indices.filter { (count...count + count / 2).contains(idle[$0].memory.count) }
+            return fitting.min { idle[$0].memory.count < idle[$1].memory.count }.map { idle.remove(at: $0) }
+        }
+        if let found { return found }
+        let length = count.roundedUp(to: Self.unit)
+        let mapped = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let mapped, Int(bitPattern: mapped) != -1 else { return Self.allocated(count) }
+        return Piece(memory: UnsafeMutableRawBufferPointer(start: mapped, count: length), isMapped: true)
     }
 
-    fileprivate func give(back memory: UnsafeMutableRawBufferPointer) {
-        let isKept =
-            memory.count == capacity
-            && free.change { free in
-                guard free.count < Self.limit else { return false }
-                free.append(memory)
-                return true
-            }
-        if !isKept { memory.deallocate() }
+    private static func allocated(_ count: Int) -> Piece {
+        Piece(memory: .allocate(byteCount: count, alignment: 64), isMapped: false)
     }
 
-    private func isShared(_ count: Int) -> Bool { count <= capacity && count >= capacity / share }
+    fileprivate func give(back piece: Piece) {
+        guard piece.isMapped else { return piece.free() }
+        let oldest = idle.change { idle in
+            idle.append(piece)
+            return idle.count > Self.limit ? idle.removeFirst() : nil
+        }
+        oldest?.free()
+    }
 }

@@ -19,6 +19,8 @@ struct Ext4BlockRuns {
     private let end: UInt64
     private var visited: Set<UInt64> = []
     private var runs: [Ext4Run] = []
+    /// Every run of blocks that its map leads to, also those set aside and beyond its end; `nil` where nobody asks.
+    private var places: [Range<UInt64>]?
     private var nextLogical: UInt64 = 0
     private let limit: UInt64
 
@@ -35,6 +37,33 @@ struct Ext4BlockRuns {
         }
         limit -= min(limit, finder.cost)
         return finder.runs
+    }
+
+    /// All blocks that are a file's: those of its bytes, written or only set aside, and those of its map.
+    /// - Parameter limit: as for ``find(_:_:limit:)``.
+    static func places(
+        of inode: Ext4Inode, _ volume: Ext4Volume, limit: inout UInt64
+    ) throws(ImageError) -> (data: [Range<UInt64>], maps: [UInt64]) {
+        var finder = Ext4BlockRuns(inode, volume, limit: limit)
+        finder.places = []
+        if inode.flags & Ext4Inode.Flag.extents != 0 {
+            try finder.node(inode.area, capacity: 4, depth: nil, at: inode.offset)
+        } else {
+            try finder.indirect()
+        }
+        let places = finder.places ?? []
+        limit -= min(limit, max(finder.cost, UInt64(places.count)))
+        return (places, finder.visited.sorted())
+    }
+
+    private mutating func note(_ disk: UInt64, _ count: UInt64, at offset: UInt64) throws(ImageError) {
+        guard let last = places?.count else { return }
+        if last > 0, places?[last - 1].upperBound == disk, let start = places?[last - 1].lowerBound {
+            places?[last - 1] = start..<disk + count
+            return
+        }
+        guard UInt64(last) < limit else { throw tooMany(offset) }
+        places?.append(disk..<disk + count)
     }
 
     private init(_ inode: Ext4Inode, _ volume: Ext4Volume, limit: UInt64) {
@@ -125,6 +154,7 @@ struct Ext4BlockRuns {
             let disk = UInt64(low) | UInt64(high) << 32
             guard count > 0 else { throw damage("it has an extent of no blocks", offset) }
             try check(disk, count, at: offset)
+            try note(disk, count, at: offset)
             nextLogical = UInt64(first) + count
             if !isUnwritten { try add(UInt64(first), count, disk, at: offset) }
         }
@@ -156,6 +186,7 @@ struct Ext4BlockRuns {
         guard block != 0 else { return }
         if level == 0 {
             try check(block, 1, at: offset)
+            try note(block, 1, at: offset)
             return try add(first, 1, block, at: offset)
         }
         let bytes = try mapBlock(block, at: offset)

@@ -11,10 +11,10 @@ import Synchronization
 ///
 /// A handle of the library is for one thread at a time, so each call into it holds the lock; nothing else does.
 final class Ext4Handle: @unchecked Sendable {
-    private let filesystem: ext2_filsys
+    let filesystem: ext2_filsys
     private let channel: SourceChannel
-    private let lock = Mutex<Void>(())
-    private let superblock: Ext4Superblock
+    let lock = Mutex<Void>(())
+    let superblock: Ext4Superblock
     private let verifiesChecksums: Bool
     /// The blocks of superblocks, descriptors, bitmaps and inode tables: ascending, joined.
     let metadata: [Range<UInt64>]
@@ -42,23 +42,9 @@ final class Ext4Handle: @unchecked Sendable {
 
     private static func metadata(of handle: ext2_filsys, _ superblock: Ext4Superblock) -> [Range<UInt64>] {
         var ranges: [Range<UInt64>] = []
-        func add(_ first: UInt64, _ count: UInt64) {
-            let (end, overflow) = first.addingReportingOverflow(count)
-            if first > 0 || count > 0, !overflow, first < superblock.blocks { ranges.append(first..<end) }
-        }
-        let tables = UInt64(handle.pointee.inode_blocks_per_group)
-        for group in 0..<handle.pointee.group_desc_count {
-            var copy: blk64_t = 0, old: blk64_t = 0, new: blk64_t = 0
-            var used: blk_t = 0
-            ext2fs_super_and_bgd_loc2(handle, group, &copy, &old, &new, &used)
-            if group == 0 || copy != 0 { add(copy, 1) }
-            if old != 0 { add(old, UInt64(handle.pointee.desc_blocks)) }
-            if new != 0 { add(new, 1) }
-            let places = [
-                (ext2fs_block_bitmap_loc(handle, group), 1), (ext2fs_inode_bitmap_loc(handle, group), 1),
-                (ext2fs_inode_table_loc(handle, group), tables),
-            ]
-            for (place, count) in places where place != 0 { add(place, count) }
+        // Blocks kept for more descriptors belong to an inode.
+        forEachPart(of: handle, superblock) { part, blocks in
+            if part != .reservedDescriptors { ranges.append(blocks) }
         }
         ranges.sort { $0.lowerBound < $1.lowerBound }
         var joined: [Range<UInt64>] = []

@@ -2,7 +2,8 @@
 ///
 /// ```
 ///   00 mode | 02 uid | 04 size | 08 atime | 0C ctime | 10 mtime | 18 gid | 1A links | 1C sectors | 20 flags
-///   28 block area, 60 bytes | 68 attribute block | 6C size high | 78 uid high | 7A gid high
+///   28 block area, 60 bytes | 68 attribute block | 6C size high | 76 attribute block high
+///   78 uid high | 7A gid high
 ///   80 extra size | 84 ctime, 88 mtime, 8C atime extra | 80 + extra size: attributes in the inode
 /// ```
 ///
@@ -25,6 +26,8 @@ struct Ext4Inode: Sendable {
     /// The 60 bytes that hold the map, a short link's target, a device's number or the first bytes of inline data.
     let area: [UInt8]
     let hasBlocks: Bool
+    /// The block that holds its attributes; 0 where there is none.
+    let attributeBlock: UInt64
     private let attributes: [UInt8]
 
     init(
@@ -45,6 +48,7 @@ struct Ext4Inode: Sendable {
         let isOld = mode & 0xF000 == 0x4000 && !superblock.information.features.contains("large_dir")
         size = UInt64(u32(4)) | (hasHigh && !isOld ? UInt64(u32(0x6C)) << 32 : 0)
         area = Array(bytes.dropFirst(0x28).prefix(60))
+        attributeBlock = UInt64(u32(0x68)) | UInt64(u16(0x76)) << 32
         let attributeSectors = u32(0x68) != 0 ? superblock.blockSize / 512 : 0
         hasBlocks = UInt64(u32(0x1C)) > attributeSectors
         let extra = bytes.count > 128 ? Int(u16(0x80)) : 0

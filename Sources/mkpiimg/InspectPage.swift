@@ -1,0 +1,95 @@
+import ImageKit
+
+/// One page to look at an image with: what takes the space, what lies where, how well it is compressed, and tables of it.
+///
+/// The page is one file that needs nothing else: styles, scripts and data are in it, and its policy lets it fetch nothing.
+/// Names from the image are texts wherever they stand: in the data (see ``ImageKit/ScriptText``), in the markup, and what
+/// the scripts show.
+///
+/// ```
+///   markup ── header, empty places for maps and tables
+///   data   ── JSON: facts, partitions, an outline of the sizes, pieces of the disk, frames, store paths, files
+///   script ── draws the rest from the data; no element for each file, ever
+/// ```
+struct InspectPage {
+    let survey: ImageSurvey
+    /// The image's name, without its folder.
+    let name: String
+    /// Bytes of the image, and of the file it is kept in; how it is compressed, in a word or two.
+    let imageSize: UInt64, fileSize: UInt64, form: String
+    /// What is said of it at the top, in pairs of a label and a value.
+    let facts: [(label: String, value: String)]
+    /// What each store path takes with all that it needs, where that is known.
+    let closures: [UInt64?]
+
+    init(_ image: DiskImage, survey: ImageSurvey, name: String, system: [(label: String, value: String)]) {
+        self.survey = survey
+        self.name = name
+        imageSize = image.source.size
+        fileSize = image.file?.fileSize ?? image.source.size
+        switch image.file?.form {
+        case .seekable: form = "zstd, seekable"
+        case .frames: form = "zstd, in frames"
+        case .stream: form = "zstd, in one stream"
+        case .raw, nil: form = ""
+        }
+        closures = ImageSurvey.registration(in: image).map { survey.closureSizes($0) } ?? []
+        var facts: [(label: String, value: String)] = [("Image", ByteSize.format(imageSize))]
+        if !form.isEmpty {
+            let percent = Double(fileSize) / Double(max(1, imageSize)) * 100
+            facts.append(("Compressed", "\(ByteSize.format(fileSize)) (\(Int(percent.rounded()))%)"))
+        }
+        facts += system
+        if !survey.space.storePaths.isEmpty { facts.append(("Store paths", "\(survey.space.storePaths.count)")) }
+        let files = survey.space.nodes.count { $0.kind == .file || ($0.kind == .storePath && $0.size > 0) }
+        facts.append(("Files", "\(files)"))
+        let savings = survey.space.savings
+        if savings.bytes > 0 { facts.append(("Saved by hard links", ByteSize.format(savings.bytes))) }
+        self.facts = facts
+    }
+
+    /// The whole page.
+    var html: String {
+        let title = ScriptText.markup(name)
+        let list = facts.map {
+            "<div><dt>\(ScriptText.markup($0.label))</dt><dd>\(ScriptText.markup($0.value))</dd></div>"
+        }.joined()
+        return """
+            <!DOCTYPE html>
+            <html lang="en">
+            <head>
+            <meta charset="utf-8">
+            <meta http-equiv="Content-Security-Policy" \
+            content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; \
+            form-action 'none'">
+            <meta name="viewport" content="width=device-width, initial-scale=1">
+            <meta name="color-scheme" content="light dark">
+            <meta name="generator" content="mkpiimg \(ScriptText.markup(version))">
+            <title>\(title) – mkpiimg inspect</title>
+            <style>
+            \(Self.style)
+            </style>
+            </head>
+            <body>
+            <header>
+            <p class="kind">SD card image</p>
+            <h1>\(title)</h1>
+            <dl class="facts">\(list)</dl>
+            <p class="problem" id="problem" hidden></p>
+            </header>
+            \(Self.markup)
+            <footer>Made by mkpiimg \(ScriptText.markup(version)). Sizes are in powers of 1024.</footer>
+            <script type="application/json" id="data">\(data)</script>
+            <script>
+            \(Self.script)
+            \(Self.tableScript)
+            \(Self.treemapScript)
+            \(Self.diskScript)
+            \(Self.checkScript)
+            </script>
+            </body>
+            </html>
+
+            """
+    }
+}

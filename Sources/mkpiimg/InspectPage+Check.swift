@@ -10,7 +10,8 @@ extension InspectPage {
         }
         makeTables();
         // A disk's one large partition is opened right away.
-        show(0);
+        const main = inside(0).find(line => nodeKind(line) === 'partition' && weight(line) > .8 * weight(0));
+        show(main === undefined ? 0 : main);
         drawDisk();
         drawLegend();
         redraws.push(drawTree, drawDisk, drawLegend);
@@ -24,6 +25,7 @@ extension InspectPage {
           test('pieces cover the disk', starts[pieces] === end && M.sums.reduce((a, b) => a + b, 0) === end);
           test('the sizes are the disk', Math.abs(sums.u[0] + sums.free[0] - end) < 1);
           // Zoom: by keys, by the way back, by the list.
+          show(0);
           test('boxes are drawn', tree.boxes.length > 0);
           key(treeCanvas, 'ArrowRight');
           test('a key chooses', tree.chosen >= 0 && !treeMark.hidden && $('tree-detail').textContent.length > 0);

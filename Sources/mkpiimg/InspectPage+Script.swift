@@ -27,7 +27,9 @@ extension InspectPage {
           let unit = 0;
           while (count >= 1024 && unit < units.length - 1) { count /= 1024; unit++; }
           const digits = unit === 0 || count >= 100 || Number.isInteger(count) ? 0 : count >= 10 ? 1 : 2;
-          return count.toFixed(digits) + ' ' + units[unit];
+          // Cut off, not rounded, as everywhere in mkpiimg.
+          const power = 10 ** digits;
+          return (Math.floor(count * power) / power).toFixed(digits) + ' ' + units[unit];
         }
         const number = count => count.toLocaleString('en-US');
         const percent = share => !isFinite(share) ? '–' : share > 0 && share < .001 ? '<0.1%'

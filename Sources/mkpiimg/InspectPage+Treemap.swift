@@ -51,7 +51,14 @@ extension InspectPage {
           let parts = 0;
           function draw(line, x, y, w, h, level, part, top) {
             if (w < 1 || h < 1) return;
-            tree.boxes.push({ line, x, y, w, h, level, top });
+            // Folders in which there is nothing but a folder are one box.
+            let name = label(line);
+            const outer = line;
+            for (let only = inside(line); level > 0 && only.length === 1 && children[only[0]].length; only = inside(line)) {
+              line = only[0];
+              name += '/' + label(line);
+            }
+            tree.boxes.push({ line, outer, x, y, w, h, level, top });
             context.fillStyle = treeColour(line, part, level);
             context.fillRect(x, y, w, h);
             context.strokeStyle = edge;
@@ -63,9 +70,9 @@ extension InspectPage {
             context.font = (hasHead && level < 2 ? '600 ' : '') + size + 'px ' + fonts;
             context.fillStyle = ink;
             if (hasHead) {
-              context.fillText(fitted(context, label(line), w - 10), x + 5, y + 10.5);
+              context.fillText(fitted(context, name, w - 10), x + 5, y + 10.5);
             } else if (!below.length && w > 34 && h > 15) {
-              context.fillText(fitted(context, label(line), w - 8), x + 4, y + Math.min(h / 2, 11));
+              context.fillText(fitted(context, name, w - 8), x + 4, y + Math.min(h / 2, 11));
               if (h > 34 && w > 54) {
                 context.globalAlpha = .75;
                 context.fillText(fitted(context, bytes(weight(line)), w - 8), x + 4, y + 26);
@@ -105,7 +112,7 @@ extension InspectPage {
           ? fullName(line) : label(line);
 
         function markTree() {
-          const box = tree.boxes.find(box => box.line === tree.chosen);
+          const box = tree.boxes.find(box => box.line === tree.chosen || box.outer === tree.chosen);
           treeMark.hidden = !box;
           if (box) Object.assign(treeMark.style, { left: box.x + 'px', top: box.y + 'px', width: box.w + 'px', height: box.h + 'px' });
           $('tree-detail').textContent = tree.chosen >= 0
@@ -147,7 +154,7 @@ extension InspectPage {
             const bar = element('span', null, { class: 'fill' });
             bar.style.width = Math.min(100, weight(line) / (all || 1) * 100) + '%';
             item.append(bar, row);
-            item.addEventListener('pointerenter', () => { if (tree.boxes.some(box => box.line === line)) choose(line); });
+            item.addEventListener('pointerenter', () => { if (tree.boxes.some(box => box.line === line || box.outer === line)) choose(line); });
             return item;
           }));
         }
@@ -202,9 +209,9 @@ extension InspectPage {
         treeCanvas.addEventListener('keydown', event => {
           const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
           if (steps) {
-            const top = tree.boxes.filter(box => parent[box.line] === tree.root
-              || (nodeKind(parent[box.line]) === 'partition' && parent[parent[box.line]] === tree.root));
-            const from = top.find(box => box.line === tree.chosen);
+            const top = tree.boxes.filter(({ outer }) => parent[outer] === tree.root
+              || (nodeKind(parent[outer]) === 'partition' && parent[parent[outer]] === tree.root));
+            const from = top.find(box => box.line === tree.chosen || box.outer === tree.chosen);
             if (!from) { if (top.length) choose(top[0].line); }
             else {
               // What lies that way, nearness counting along and twice across.

@@ -40,12 +40,20 @@ struct InspectPage {
             facts.append(("Compressed", "\(ByteSize.format(fileSize)) (\(Int(percent.rounded()))%)"))
         }
         facts += system
-        if !survey.space.storePaths.isEmpty { facts.append(("Store paths", "\(survey.space.storePaths.count)")) }
+        if !survey.space.storePaths.isEmpty { facts.append(("Store paths", Self.grouped(survey.space.storePaths.count))) }
         let files = survey.space.nodes.count { $0.kind == .file || ($0.kind == .storePath && $0.size > 0) }
-        facts.append(("Files", "\(files)"))
+        facts.append(("Files", Self.grouped(files)))
         let savings = survey.space.savings
         if savings.bytes > 0 { facts.append(("Saved by hard links", ByteSize.format(savings.bytes))) }
         self.facts = facts
+    }
+
+    /// A number with commas: `60,721`.
+    private static func grouped(_ number: Int) -> String {
+        let digits = Array(String(number))
+        return digits.indices.map { place in
+            (place > 0 && (digits.count - place) % 3 == 0 ? "," : "") + String(digits[place])
+        }.joined()
     }
 
     /// The whole page.

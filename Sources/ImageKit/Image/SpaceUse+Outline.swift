@@ -81,9 +81,10 @@ extension SpaceUse {
             }
         }
         isKept[0] = true
-        take(nodes.indices.filter { nodes[$0].kind == .partition }, 1 << 10)
+        let always: Set<Kind> = [.partition, .structures, .free, .other, .gap]
+        take(nodes.indices.filter { always.contains(nodes[$0].kind) }, 1 << 12)
         func isTop(_ node: Node) -> Bool { node.parent >= 0 && nodes[Int(node.parent)].kind == .partition }
-        take(nodes.indices.filter { nodes[$0].kind != .partition && isTop(nodes[$0]) }, limit / 2)
+        take(nodes.indices.filter { isTop(nodes[$0]) }, limit / 2)
         take(Array(nodes.indices), limit)
         return isKept
     }

@@ -101,6 +101,7 @@ static_build=$!
 
 proof "the small closure" fixtures/small/make.sh "$work/small"
 proof "its image" image_of "$work/small" "$work/small.img.zst"
+proof "ls, cat and extract, compared with the kernel" Tests/looking.sh "$mkpiimg" "$work/small.img.zst"
 proof "the same bytes each time" same_bytes "$work/small" "$work/small.img.zst"
 proof "what Nix and the kernel say" fixtures/nix/verify-store.sh "$work/small.img.zst" \
     "$(readlink "$work/small/result")" "$work/small/root"

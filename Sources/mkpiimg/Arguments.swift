@@ -93,3 +93,12 @@ extension MenuTimeout: ExpressibleByArgument {
         }
     }
 }
+
+extension ImagePlace: ExpressibleByArgument {
+    public init?(argument: String) {
+        guard let place = try? ImagePlace(parsing: argument) else { return nil }
+        self = place
+    }
+
+    public var defaultValueDescription: String { path }
+}

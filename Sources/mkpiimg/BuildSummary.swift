@@ -27,7 +27,7 @@ struct BuildSummary {
             lines.append(
                 (
                     "partition \(partition.number)",
-                    "\(ByteSize.format(partition.count * 512)) at \(ByteSize.format(partition.start * 512))"
+                    "\(ByteSize.format(UInt64(partition.bytes.count))) at \(ByteSize.format(partition.bytes.lowerBound))"
                         + (partition.number == 1
                             ? " (firmware)"
                             : " (root, \(ByteSize.format(plan.root.freeBlocks * 4096)) and \(plan.root.freeInodes) inodes free)")
@@ -63,10 +63,7 @@ struct BuildSummary {
     }
 
     /// As `--disk-id` takes it, and sfdisk shows it.
-    private var diskID: String {
-        let digits = String(plan.table.diskID, radix: 16)
-        return "0x" + String(repeating: "0", count: 8 - digits.count) + digits
-    }
+    private var diskID: String { "0x" + plan.table.diskID.digits(width: 8) }
 
     /// One JSON object.
     var json: String {
@@ -93,7 +90,7 @@ struct BuildSummary {
                 "partitions",
                 "["
                     + plan.table.partitions.map {
-                        "{\"number\":\($0.number),\"start\":\($0.start * 512),\"size\":\($0.count * 512),\"type\":\($0.type)}"
+                        "{\"number\":\($0.number),\"start\":\($0.bytes.lowerBound),\"size\":\($0.bytes.count),\"type\":\($0.type)}"
                     }.joined(separator: ",") + "]"
             ),
             (
@@ -124,9 +121,7 @@ struct BuildSummary {
             switch scalar {
             case "\"": quoted += "\\\""
             case "\\": quoted += "\\\\"
-            case _ where scalar.value < 0x20:
-                let digits = String(scalar.value, radix: 16)
-                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            case _ where scalar.value < 0x20: quoted += "\\u" + scalar.value.digits(width: 4)
             default: quoted.unicodeScalars.append(scalar)
             }
         }

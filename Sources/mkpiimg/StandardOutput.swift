@@ -9,9 +9,13 @@ import SystemPackage
 
 /// Standard output, where results go.
 enum StandardOutput {
+    static let isTerminal = isatty(STDOUT_FILENO) == 1
+
     /// Writes a text, all of it or with an error.
-    static func write(_ text: String) throws(ImageError) {
-        let bytes = Array(text.utf8)
+    static func write(_ text: String) throws(ImageError) { try write(bytes: Array(text.utf8)) }
+
+    /// Writes bytes, all of them or with an error.
+    static func write(bytes: [UInt8]) throws(ImageError) {
         var done = 0
         while done < bytes.count {
             do {
@@ -23,5 +27,25 @@ enum StandardOutput {
                     reason: code?.description)
             }
         }
+    }
+
+    /// A name of an image as it may be shown: a terminal gets no control characters, anything else the bytes as they are.
+    static func shown(_ name: [UInt8]) -> [UInt8] {
+        isTerminal ? Array(ImageError.printable(String(decoding: name, as: UTF8.self)).utf8) : name
+    }
+}
+
+/// Standard output for many small pieces.
+struct BufferedOutput {
+    private var bytes: [UInt8] = []
+
+    mutating func write(_ more: [UInt8]) throws(ImageError) {
+        bytes += more
+        if bytes.count >= 1 << 16 { try flush() }
+    }
+
+    mutating func flush() throws(ImageError) {
+        try StandardOutput.write(bytes: bytes)
+        bytes.removeAll(keepingCapacity: true)
     }
 }

@@ -12,7 +12,7 @@ import Testing
         recipe.hasProfile = true
         change(&recipe)
         let layout = try ImageLayout(recipe)
-        let system = try ProfileLinks.system(in: layout.closure.roots, of: recipe.store)
+        let system = try ProfileLinks.target(Toplevel.find(in: layout.closure.roots, of: recipe.store))
         return try RootTree(
             layout.closure, in: recipe.store, toplevel: layout.toplevel, boot: recipe.bootOptions,
             registrationPath: recipe.registrationPath, links: .asScanned, profile: system,

@@ -97,11 +97,9 @@ struct BootCheck {
                         remedy: "set fileSystems.\"/\".fsType to \"ext4\", or use '--boot none'")
                 }
             } else if mount.place.hasPrefix("/boot"), mount.type == "vfat" || mount.type == "msdos" {
-                let serial = String(image.diskID, radix: 16, uppercase: true)
-                let padded = String(repeating: "0", count: 8 - serial.count) + serial
                 try check(
                     mount, in: place, label: image.firmwareLabel, option: "firmware",
-                    uuid: "\(padded.prefix(4))-\(padded.suffix(4))", partition: 1, image)
+                    uuid: FATOptions.serialText(image.diskID), partition: 1, image)
             }
         }
     }
@@ -110,7 +108,6 @@ struct BootCheck {
         _ mount: FilesystemTable.Mount, in place: StorePlace, label: String, option: String, uuid: String,
         partition: Int, _ image: Identities
     ) throws(ImageError) {
-        let disk = String(image.diskID, radix: 16)
         let own: String, said: String, remedy: String
         switch FilesystemTable.identity(of: mount.source) {
         case nil: return
@@ -123,7 +120,7 @@ struct BootCheck {
             (own, said) = ("UUID \(uuid)", "UUID \(name)")
             remedy = option == "root" ? "--root-uuid \(name)" : "--disk-id 0x\(name.filter { $0 != "-" })"
         case .partitionUUID(let name):
-            let number = String(repeating: "0", count: 8 - disk.count) + disk + "-0\(partition)"
+            let number = image.diskID.digits(width: 8) + "-0\(partition)"
             if name.lowercased() == number { return }
             (own, said) = ("partition UUID \(number)", "partition UUID \(name)")
             remedy = "--disk-id 0x\(name.prefix { $0 != "-" })"

@@ -6,6 +6,16 @@ import SystemPackage
     import Musl
 #endif
 
+/// How the board comes from its firmware to the kernel.
+public enum BootStyle: String, Sendable, CaseIterable {
+    /// U-Boot on the firmware partition reads a menu on the root partition.
+    case extlinux
+    /// The firmware starts the kernel, which lies on the firmware partition.
+    case kernel
+    /// The image's makers see to it themselves.
+    case none
+}
+
 /// How long U-Boot's menu waits, with the meanings that NixOS' `boot.loader.timeout` has.
 public enum MenuTimeout: Sendable, Hashable {
     /// Until somebody chooses (`null` in NixOS).

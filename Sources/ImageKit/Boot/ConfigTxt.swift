@@ -1,4 +1,5 @@
-/// `config.txt`, which the firmware of a Raspberry Pi reads before anything else.
+/// A `config.txt` to be written, which the firmware of a Raspberry Pi reads before anything else. (``ConfigText`` is one
+/// that is read.)
 ///
 /// ```
 ///   kernel=u-boot.bin          for every board
@@ -56,59 +57,5 @@ struct ConfigTxt {
                 "it has \(line.utf8.count) characters and the firmware reads \(maximumLineLength)",
                 "write 'dtoverlay=NAME' and its parameters as 'dtparam=...' lines")
         }
-    }
-
-    // MARK: Reading
-
-    /// A setting that is read: the filter it stands under (`all` at the top), its name and its value.
-    struct Setting: Equatable {
-        var filter: String, name: String, value: String
-    }
-
-    /// The settings of a file, in order. What is no setting is passed over, as the firmware does.
-    static func settings(of bytes: some Sequence<UInt8>) -> [Setting] {
-        var settings: [Setting] = []
-        var filter = "all"
-        for line in String(decoding: Array(bytes), as: UTF8.self).split(whereSeparator: \.isNewline) {
-            let line = line.drop(while: \.isWhitespace)
-            if line.hasPrefix("#") { continue }
-            if line.hasPrefix("["), let end = line.firstIndex(of: "]") {
-                filter = line[line.index(after: line.startIndex)..<end].lowercased()
-                continue
-            }
-            // Two settings are written without '='.
-            guard let split = line.firstIndex(where: { $0 == "=" || $0 == " " }) else { continue }
-            let name = String(line[..<split])
-            guard line[split] == "=" || ["initramfs", "include"].contains(name) else { continue }
-            let value = line[line.index(after: split)...].trimmingSuffix(while: \.isWhitespace)
-            settings.append(Setting(filter: filter, name: name, value: String(value)))
-        }
-        return settings
-    }
-
-    /// The folder that overlays are taken from, or rather what is put before their names.
-    static func overlayPrefix(in settings: [Setting]) -> String {
-        guard let prefix = settings.last(where: { $0.name == "overlay_prefix" })?.value, !prefix.isEmpty,
-            !prefix.hasPrefix("/"), !prefix.split(separator: "/").contains("..")
-        else { return "overlays/" }
-        return prefix
-    }
-
-    /// The overlays that a file's `dtoverlay` settings name, without their parameters, each once.
-    static func overlays(in settings: [Setting]) -> [String] {
-        var names: [String] = []
-        for setting in settings where setting.name == "dtoverlay" || setting.name == "device_tree_overlay" {
-            let name = setting.value.prefix { $0 != "," && $0 != ":" }
-            if !name.isEmpty, !names.contains(String(name)) { names.append(String(name)) }
-        }
-        return names
-    }
-}
-
-extension Substring {
-    fileprivate func trimmingSuffix(while isDropped: (Character) -> Bool) -> Substring {
-        var end = endIndex
-        while end > startIndex, isDropped(self[index(before: end)]) { end = index(before: end) }
-        return self[..<end]
     }
 }

@@ -1,5 +1,11 @@
 import SystemPackage
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// A kernel that the board's firmware starts by itself, without U-Boot: everything it needs is on the firmware partition.
 ///
 /// ```
@@ -24,12 +30,15 @@ struct DirectKernel {
     private let options: BootOptions
     private let packages: FirmwarePackages
     private let store: StoreLocation
+    private let rules: FileTree.ScanRules
     private static let file = FileTree.Attributes(permissions: 0o644)
 
-    init(_ options: BootOptions, packages: FirmwarePackages, store: StoreLocation) {
+    /// - Parameter rules: how files and folders are read.
+    init(_ options: BootOptions, packages: FirmwarePackages, store: StoreLocation, rules: FileTree.ScanRules) {
         self.options = options
         self.packages = packages
         self.store = store
+        self.rules = rules
     }
 
     /// Adds a system's files to the partition.
@@ -66,7 +75,7 @@ struct DirectKernel {
 
     private func scan(_ path: FilePath, _ tree: inout FileTree) throws(ImageError) -> FileTree.NodeID {
         var links = FileTree.HostLinks()
-        return try tree.scan(path, rules: FirmwareTree.rules(store), links: &links)
+        return try tree.scan(path, rules: rules, links: &links)
     }
 
     /// The device trees that the firmware may look for: the kernel's own, and the firmware's where that has none.
@@ -111,13 +120,7 @@ struct DirectKernel {
     /// What is in a folder of the store, sorted by name; nothing where there is no such folder.
     private func files(in folder: FilePath) throws(ImageError) -> [(name: String, path: FilePath)] {
         // A link leads to the store that is given, not to the host's.
-        guard let place = try? store.follow(folder).physical else { return [] }
-        switch place.withPlatformString({ DirectoryNames.read(path: $0) }) {
-        case .success(let names):
-            return (0..<names.count).map { String(decoding: names[$0], as: UTF8.self) }.sorted()
-                .map { ($0, place.appending($0)) }
-        case .failure(.notDirectory): return []
-        case .failure(let errno): throw .system(errno, "cannot read the folder", path: place)
-        }
+        guard let place = try? store.follow(folder).physical, HostPlace.kind(of: place) == S_IFDIR else { return [] }
+        return try DirectoryNames.read(folder: place).texts.map { ($0, place.appending($0)) }
     }
 }

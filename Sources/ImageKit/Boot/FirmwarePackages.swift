@@ -39,12 +39,7 @@ struct FirmwarePackages {
         if HostPlace.has("share", in: package), let path = follow(package.appending(Self.firmwarePath)),
             HostPlace.kind(of: path) == S_IFDIR
         {
-            switch path.withPlatformString({ DirectoryNames.read(path: $0) }) {
-            case .success(let names):
-                let all = (0..<names.count).map { String(decoding: names[$0], as: UTF8.self) }.sorted()
-                folders.insert(Folder(path: path, names: all), at: 0)
-            case .failure(let errno): throw .system(errno, "cannot read the folder", path: path)
-            }
+            folders.insert(Folder(path: path, names: try DirectoryNames.read(folder: path).texts), at: 0)
             isPackage = true
         }
         // Anything else is only a package by its name: a folder that holds U-Boot may be meant to be laid down whole.
@@ -83,14 +78,10 @@ struct FirmwarePackages {
 
     /// Whether somebody put a firmware partition together in a folder: then it holds more than U-Boot.
     static func isWhole(_ folder: FilePath) throws(ImageError) -> Bool {
-        switch folder.withPlatformString({ DirectoryNames.read(path: $0) }) {
-        case .success(let names):
-            return (0..<names.count).contains { index in
-                let name = String(decoding: names[index], as: UTF8.self).lowercased()
-                return ["config.txt", "bootcode.bin", "overlays", "cmdline.txt"].contains(name)
-                    || ["start*.elf", "*.dtb"].contains { matches(name, $0) }
-            }
-        case .failure(let errno): throw .system(errno, "cannot read the folder", path: folder)
+        try DirectoryNames.read(folder: folder).texts.contains { text in
+            let name = text.lowercased()
+            return ["config.txt", "bootcode.bin", "overlays", "cmdline.txt"].contains(name)
+                || ["start*.elf", "*.dtb"].contains { matches(name, $0) }
         }
     }
 

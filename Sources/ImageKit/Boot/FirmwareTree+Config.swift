@@ -31,28 +31,28 @@ extension FirmwareTree {
     }
 
     /// The settings of `config.txt`, with those of the files that it includes in their places.
-    func settings(of config: [UInt8], depth: Int = 0) throws(ImageError) -> [ConfigTxt.Setting] {
-        var settings: [ConfigTxt.Setting] = []
-        for setting in ConfigTxt.settings(of: config) {
+    func settings(of config: [UInt8], depth: Int = 0) throws(ImageError) -> [ConfigText.Setting] {
+        var settings: [ConfigText.Setting] = []
+        for setting in ConfigText.parse(String(decoding: config, as: UTF8.self)).settings {
             settings.append(setting)
             // The firmware goes further, but nobody does.
-            guard setting.name == "include", depth < 4, let node = node(at: setting.value) else { continue }
+            guard setting.key == "include", depth < 4, let node = node(at: setting.value) else { continue }
             settings += try self.settings(of: tree.read(node, atMost: Self.maximumConfig), depth: depth + 1)
         }
         return settings
     }
 
     /// Warns of files that `config.txt` names and that are not there, and where it starts nothing of this image's.
-    mutating func checkNames(in settings: [ConfigTxt.Setting], _ options: BootOptions) {
-        let prefixes = Set(settings.filter { $0.name == "os_prefix" }.map(\.value) + [""]).sorted()
+    mutating func checkNames(in settings: [ConfigText.Setting], _ options: BootOptions) {
+        let prefixes = Set(settings.filter { $0.key == "os_prefix" }.map(\.value) + [""]).sorted()
         func has(_ name: String) -> Bool { prefixes.contains { node(at: $0 + name) != nil } }
-        for setting in settings where ["kernel", "armstub", "device_tree", "include"].contains(setting.name) {
+        for setting in settings where ["kernel", "armstub", "device_tree", "include"].contains(setting.key) {
             guard !setting.value.isEmpty, !has(setting.value) else { continue }
             warnings.append("config.txt names '\(setting.value)', which is not on the firmware partition")
         }
         // Kernels find theirs below os_prefix.
-        let overlayPrefixes = Set([ConfigTxt.overlayPrefix(in: settings), "overlays/"]).sorted()
-        for name in ConfigTxt.overlays(in: settings)
+        let overlayPrefixes = Set([ConfigText.overlayPrefix(in: settings), "overlays/"]).sorted()
+        for name in ConfigText.overlays(in: settings)
         where !overlayPrefixes.contains(where: { has("\($0)\(name).dtbo") }) {
             warnings.append("config.txt names the overlay '\(name)', which is not on the firmware partition")
         }
@@ -61,12 +61,12 @@ extension FirmwareTree {
         case .extlinux:
             // What the firmware starts when no kernel is named.
             let usual = ["kernel.img", "kernel7.img", "kernel7l.img", "kernel8.img", "kernel_2712.img"]
-            if !settings.contains(where: { $0.name == "kernel" }), !usual.contains(where: has) {
+            if !settings.contains(where: { $0.key == "kernel" }), !usual.contains(where: has) {
                 warnings.append("config.txt starts nothing: no 'kernel=' names U-Boot")
             }
         case .kernel:
             let folder = "\(DirectKernel.folder)/\(DirectKernel.defaultName)/"
-            if !settings.contains(where: { $0.name == "os_prefix" && $0.value == folder }) {
+            if !settings.contains(where: { $0.key == "os_prefix" && $0.value == folder }) {
                 warnings.append("config.txt does not start this system: it has no 'os_prefix=\(folder)'")
             }
         }

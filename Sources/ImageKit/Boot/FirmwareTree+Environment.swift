@@ -1,19 +1,26 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// U-Boot's variables on the firmware partition.
 extension FirmwareTree {
     /// Where a kernel is too large for the addresses that U-Boot loads things to, moves them.
     mutating func addEnvironment(
-        for toplevel: Toplevel, _ uboots: [String], _ settings: [ConfigTxt.Setting]
+        for toplevel: Toplevel, _ uboots: [String], _ settings: [ConfigText.Setting]
     ) throws(ImageError) {
         // Somebody knows better.
         guard node(at: UBootEnvironment.fileName) == nil else { return }
-        var links = FileTree.HostLinks()
         var kernels: [KernelImage] = []
         for system in [toplevel] + toplevel.specialisations.map(\.toplevel) {
-            let node = try tree.scan(system.kernel.physical, rules: Self.rules(store), links: &links)
-            let head = try tree.read(node, atMost: KernelImage.headLength)
-            if let kernel = KernelImage(head: head, fileSize: tree.size(of: node)) { kernels.append(kernel) }
+            let file = system.kernel.physical
+            guard HostPlace.kind(of: file) == S_IFREG else { continue }
+            let source = try FileSource(file)
+            let head = try source.read(Int(min(source.size, UInt64(KernelImage.headLength))), at: 0)
+            if let kernel = KernelImage(head: head, fileSize: source.size) { kernels.append(kernel) }
         }
-        let named = settings.filter { $0.name == "kernel" }.map(\.value)
+        let named = settings.filter { $0.key == "kernel" }.map(\.value)
         var environments: [UBootEnvironment] = []
         for name in named + uboots {
             guard let node = node(at: name) else { continue }

@@ -19,13 +19,15 @@ struct FirmwareTree {
     /// Whether a folder brought something that not everybody may read. (A store is for everybody.)
     private(set) var isPrivate = false
 
-    let store: StoreLocation
+    private let store: StoreLocation
+    private let rules: FileTree.ScanRules
     static let file = FileTree.Attributes(permissions: 0o644)
 
     init(
         _ options: BootOptions, closure: Closure, in store: StoreLocation, toplevel: Toplevel?, progress: Progress?
     ) throws(ImageError) {
         self.store = store
+        rules = Self.rules(store)
         var packages = FirmwarePackages()
         for info in closure.paths {
             _ = try packages.add(store.physical(info.path)) { try? store.follow($0).physical }
@@ -55,7 +57,7 @@ struct FirmwareTree {
         for folder in folders {
             let first = tree.nodes.count
             var links = FileTree.HostLinks()
-            let node = try tree.scan(folder, rules: Self.rules(store), links: &links, progress: progress)
+            let node = try tree.scan(folder, rules: rules, links: &links, progress: progress)
             if (try? store.follow(folder)) == nil { own.append(first..<tree.nodes.count) }
             root = try tree.merge(root, with: node)
         }
@@ -70,14 +72,14 @@ struct FirmwareTree {
         tree.root = root
         let (config, isOwn) = try config(files, options)
         let settings = try settings(of: config)
-        let overlays = ConfigTxt.overlays(in: settings)
+        let overlays = ConfigText.overlays(in: settings)
         if options.style == .kernel, let toplevel {
-            var kernel = DirectKernel(options, packages: packages, store: store)
+            var kernel = DirectKernel(options, packages: packages, store: store, rules: rules)
             try kernel.add(toplevel, overlays: overlays, to: &tree, &sketch)
             files.addMissing(kernel.missing)
         } else {
             for (name, path) in Self.overlayFiles(overlays, packages) {
-                try put(path, at: "/" + ConfigTxt.overlayPrefix(in: settings) + name, in: &sketch)
+                try put(path, at: "/" + ConfigText.overlayPrefix(in: settings) + name, in: &sketch)
             }
         }
         if options.style != .none, !isOwn, !files.missing.isEmpty {
@@ -97,7 +99,7 @@ struct FirmwareTree {
 
     private mutating func put(_ path: FilePath, at place: String, in sketch: inout TreeSketch) throws(ImageError) {
         var links = FileTree.HostLinks()
-        let node = try tree.scan(path, rules: Self.rules(store), links: &links)
+        let node = try tree.scan(path, rules: rules, links: &links)
         guard tree.kind(of: node) == .file else {
             throw ImageError(
                 .invalidInput, "cannot take firmware from", path: path.string, reason: "it is not a regular file",

@@ -25,10 +25,11 @@ enum ProfileLinks {
         }
     }
 
-    /// The system that they are to lead to.
-    /// - Throws: when none of the closures is one.
-    static func system(in roots: [StorePath], of store: StoreLocation) throws(ImageError) -> StorePath {
-        if let toplevel = try Toplevel.find(in: roots, of: store) { return toplevel.path }
+    /// What they are to lead to.
+    /// - Parameter system: the one that was found in the closures.
+    /// - Throws: when there is none.
+    static func target(_ system: Toplevel?) throws(ImageError) -> StorePath {
+        if let system { return system.path }
         throw ImageError(
             .invalidInput, "there is no system for the profile", path: "\(folder)/\(profile)",
             reason: "none of the closures has 'init', 'nixos-version' and 'kernel'",

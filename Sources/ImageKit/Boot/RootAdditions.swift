@@ -78,8 +78,7 @@ public struct RootAdditions: Sendable, Hashable {
 
     private static func folder(_ path: FilePath, in store: StoreLocation) throws(ImageError) -> FilePath {
         let resolved = try resolve(path, "cannot take root files from", in: store)
-        var status = stat()
-        guard resolved.withPlatformString({ stat($0, &status) }) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+        guard HostPlace.kind(of: resolved) == S_IFDIR else {
             throw ImageError(
                 .invalidInput, "cannot take root files from", path: path.string, reason: "it is not a folder",
                 remedy: "give --root-files a folder that is laid out like '/', or copy one file with --copy")
@@ -92,16 +91,14 @@ public struct RootAdditions: Sendable, Hashable {
     private static func resolve(
         _ path: FilePath, _ message: String, in store: StoreLocation
     ) throws(ImageError) -> FilePath {
-        var status = stat()
-        guard path.withPlatformString({ lstat($0, &status) }) == 0 else {
-            throw .system(Errno(rawValue: errno), message, path: path)
+        switch StoreWalk.status(of: path) {
+        case .success(let mode): if mode & S_IFMT != S_IFLNK { return path }
+        case .failure(let errno): throw .system(errno, message, path: path)
         }
-        guard status.st_mode & S_IFMT == S_IFLNK else { return path }
         if let place = try? store.follow(path) { return place.physical }
-        guard let resolved = path.withPlatformString({ realpath($0, nil) }) else {
-            throw .system(Errno(rawValue: errno), message, path: path)
+        switch StoreWalk.real(path) {
+        case .success(let resolved): return resolved
+        case .failure(let errno): throw .system(errno, message, path: path)
         }
-        defer { free(resolved) }
-        return FilePath(platformString: resolved)
     }
 }

@@ -47,10 +47,9 @@ struct SecretFiles {
                         return
                     }
                     let below = path.isEmpty ? "" : "/" + String(decoding: path, as: UTF8.self)
-                    let mode = String(permissions, radix: 8)
                     throw ImageError(
                         .invalidInput, "a private key would be readable in the image:", path: item.path + below,
-                        reason: "its mode is \(String(repeating: "0", count: max(0, 4 - mode.count)))\(mode)",
+                        reason: "its mode is \(permissions.digits(radix: 8, width: 4))",
                         remedy: "'chmod 600' its source, or say which mode is meant with "
                             + "'--copy SRC:\(item.path + below):MODE'")
                 }

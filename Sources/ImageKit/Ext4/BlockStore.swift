@@ -2,14 +2,13 @@ import CExt2FS
 
 /// A filesystem's metadata blocks in memory: what libext2fs writes to, and reads from, while an image is laid out.
 ///
-/// libext2fs takes an `io_manager`, a table of functions. This one keeps only blocks that are not all zero; no file data
-/// ever comes through it. A channel finds its store through the device name, which holds the store's address.
+/// Only blocks that are not all zero are kept; no file data ever comes through it.
 final class BlockStore {
     private(set) var blocks: [UInt64: [UInt8]] = [:]
     fileprivate var blockSize = 1024
 
     /// The name under which ``manager`` opens this store, for as long as it lives.
-    var deviceName: String { String(UInt(bitPattern: Unmanaged.passUnretained(self).toOpaque())) }
+    var deviceName: String { IOChannel.deviceName(of: self) }
 
     /// Copies a block's bytes out; zeros where none were written.
     func read(_ block: UInt64, count: Int, into data: UnsafeMutableRawPointer) {
@@ -80,33 +79,8 @@ final class BlockStore {
 extension BlockStore {
     /// The table of functions for `ext2fs_initialize` and `ext2fs_open`.
     nonisolated(unsafe) static let manager: io_manager = {
-        let manager = io_manager.allocate(capacity: 1)
-        manager.initialize(to: struct_io_manager())
-        manager.pointee.magic = mk_et_magic_io_manager()
-        manager.pointee.name = UnsafePointer(strdup("memory"))
-        manager.pointee.open = { name, _, channel in
-            guard let name, let channel, let address = UInt(String(cString: name)),
-                let store = UnsafeMutableRawPointer(bitPattern: address)
-            else { return mk_et_invalid_argument() }
-            let opened = io_channel.allocate(capacity: 1)
-            opened.initialize(to: struct_io_channel())
-            opened.pointee.magic = mk_et_magic_io_channel()
-            opened.pointee.manager = BlockStore.manager
-            opened.pointee.name = strdup(name)
-            opened.pointee.block_size = 1024
-            opened.pointee.refcount = 1
-            opened.pointee.private_data = store
-            channel.pointee = opened
-            return 0
-        }
-        manager.pointee.close = { channel in
-            guard let channel else { return mk_et_invalid_argument() }
-            channel.pointee.refcount -= 1
-            if channel.pointee.refcount > 0 { return 0 }
-            free(channel.pointee.name)
-            channel.deallocate()
-            return 0
-        }
+        let manager = IOChannel.manager("memory")
+        manager.pointee.open = { name, _, channel in IOChannel.open(name, channel, BlockStore.manager) }
         manager.pointee.set_blksize = { channel, size in
             channel?.pointee.block_size = size
             BlockStore.store(of: channel)?.blockSize = Int(size)
@@ -138,7 +112,6 @@ extension BlockStore {
                 bytes: UnsafeRawBufferPointer(start: data, count: Int(count)), at: UInt64(offset))
             return 0
         }
-        manager.pointee.flush = { _ in 0 }
         manager.pointee.discard = { channel, block, count in
             BlockStore.store(of: channel)?.discard(block, count: count)
             return 0
@@ -150,8 +123,5 @@ extension BlockStore {
         return manager
     }()
 
-    fileprivate static func store(of channel: io_channel?) -> BlockStore? {
-        guard let data = channel?.pointee.private_data else { return nil }
-        return Unmanaged<BlockStore>.fromOpaque(data).takeUnretainedValue()
-    }
+    fileprivate static func store(of channel: io_channel?) -> BlockStore? { IOChannel.object(of: channel) }
 }

@@ -89,12 +89,8 @@ struct Ext4BlockRuns {
         guard disk >= superblock.firstBlock, disk < superblock.blocks, count <= superblock.blocks - disk else {
             throw damage("it has \(count) blocks at block \(disk), outside of the filesystem", offset)
         }
-        var low = 0, high = handle.metadata.count
-        while low < high {
-            let middle = (low + high) / 2
-            if handle.metadata[middle].upperBound <= disk { low = middle + 1 } else { high = middle }
-        }
-        guard low == handle.metadata.count || handle.metadata[low].lowerBound >= disk + count else {
+        let next = handle.metadata.partitioningIndex { $0.upperBound > disk }
+        guard next == handle.metadata.count || handle.metadata[next].lowerBound >= disk + count else {
             throw damage("it has \(count) blocks at block \(disk), among the filesystem's own", offset)
         }
     }

@@ -23,6 +23,8 @@ struct Ext4Inode: Sendable {
     let links: UInt16
     let owner: UInt32, group: UInt32
     let modified: Int64, accessed: Int64, changed: Int64
+    /// What is to be added to the time of modification.
+    let nanoseconds: UInt32
     /// The 60 bytes that hold the map, a short link's target, a device's number or the first bytes of inline data.
     let area: [UInt8]
     let hasBlocks: Bool
@@ -63,6 +65,7 @@ struct Ext4Inode: Sendable {
         modified = time(0x10, 0x88)
         accessed = time(0x08, 0x8C)
         changed = time(0x0C, 0x84)
+        nanoseconds = 0x88 + 4 <= 128 + extra ? min(u32(0x88) >> 2, 999_999_999) : 0
         attributes = bytes.count > 128 ? Array(bytes.dropFirst(128 + extra)) : []
         guard size <= UInt64(Int64.max) else {
             throw .damagedInode(number, at: record.offset, "its size is \(size)")

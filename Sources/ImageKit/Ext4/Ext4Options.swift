@@ -33,7 +33,7 @@ public struct Ext4Options: Sendable, Hashable {
     /// The usual form of a UUID's 16 bytes: hexadecimal, lower case, in groups of 8, 4, 4, 4 and 12 digits.
     public static func uuidText(_ bytes: [UInt8]) -> String {
         bytes.enumerated().map { index, byte in
-            ([4, 6, 8, 10].contains(index) ? "-" : "") + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+            ([4, 6, 8, 10].contains(index) ? "-" : "") + byte.digits(width: 2)
         }.joined()
     }
 

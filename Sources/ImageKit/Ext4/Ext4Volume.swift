@@ -66,6 +66,8 @@ public final class Ext4Volume: Sendable {
             FileTree.Attributes(
                 permissions: record.mode, owner: record.owner, group: record.group, modified: record.modified)
         }
+        /// What is to be added to the time of modification, 0 to 999,999,999.
+        public var nanoseconds: UInt32 { record.nanoseconds }
         /// When it was last read, in seconds since 1970.
         public var accessed: Int64 { record.accessed }
         /// When its inode was last changed, in seconds since 1970.
@@ -139,26 +141,26 @@ public final class Ext4Volume: Sendable {
     public func content(of node: Node) throws(ImageError) -> any ByteSource {
         var budget = superblock.mapLimit
         let place = try place(of: node, runBudget: &budget)
-        return place.offset == 0 && place.source.size == node.size
+        let size = node.kind == .file ? node.size : 0
+        return place.offset == 0 && place.source.size == size
             ? place.source
-            : Ext4FileSource(
-                source, size: node.size, blockSize: superblock.blockSize,
-                runs: [
-                    Ext4Run(
-                        first: 0, count: node.size.dividedRoundingUp(by: superblock.blockSize),
-                        disk: place.offset / superblock.blockSize)
-                ])
+            : PieceSource(
+                place.source, size: size, places: [place.offset..<place.offset + size])
     }
 
     /// Where a file's bytes are: in the volume's own source where they lie in one piece.
     func place(
         of node: Node, runBudget: inout UInt64
     ) throws(ImageError) -> (source: any ByteSource, offset: UInt64) {
-        guard node.kind == .file else { return (InlineSource(bytes: [], size: 0), 0) }
+        guard node.kind == .file else { return (SegmentMap(size: 0), 0) }
         if node.record.flags & Ext4Inode.Flag.inline != 0 {
             let (first, rest) = try node.record.inlineParts()
             let bytes = (first + rest).prefix(Int(min(node.size, UInt64(first.count + rest.count))))
-            return (InlineSource(bytes: Array(bytes), size: node.size), 0)
+            // mke2fs makes files of one large hole that way.
+            var map = SegmentMap(size: node.size)
+            map.add(bytes, at: 0)
+            try map.seal()
+            return (map, 0)
         }
         let blockSize = superblock.blockSize
         let blocks = node.size.dividedRoundingUp(by: blockSize)
@@ -169,7 +171,12 @@ public final class Ext4Volume: Sendable {
         if let run = runs.first, runs.count == 1, run.first == 0, run.count == blocks {
             return (source, run.disk * blockSize)
         }
-        return (Ext4FileSource(source, size: node.size, blockSize: blockSize, runs: runs), 0)
+        return (PieceSource(source, size: node.size, pieces: pieces(runs)), 0)
+    }
+
+    private func pieces(_ runs: [Ext4Run]) -> [PieceSource.Piece] {
+        let unit = superblock.blockSize
+        return runs.map { PieceSource.Piece(start: $0.first * unit, count: $0.count * unit, place: $0.disk * unit) }
     }
 
     /// A symbolic link's target. (Of anything else, nothing.)
@@ -190,8 +197,7 @@ public final class Ext4Volume: Sendable {
             guard runs.count == 1 else {
                 throw .damagedInode(node.inode, at: record.offset, "a link without its target")
             }
-            target = try Ext4FileSource(source, size: record.size, blockSize: superblock.blockSize, runs: runs)
-                .read(Int(record.size), at: 0)
+            target = try PieceSource(source, size: record.size, pieces: pieces(runs)).read(Int(record.size), at: 0)
         }
         guard !target.contains(0) else {
             throw .damagedInode(node.inode, at: record.offset, "a link whose target has a zero byte")

@@ -1,14 +1,6 @@
 import CExt2FS
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// A source of bytes as libext2fs sees it: an `io_manager` that only reads.
-///
-/// A channel finds its source through the device name, which holds this object's address.
 final class SourceChannel {
     let source: any ByteSource
     fileprivate var blockSize: UInt64 = 1024
@@ -18,7 +10,7 @@ final class SourceChannel {
     init(_ source: any ByteSource) { self.source = source }
 
     /// The name under which ``manager`` opens this channel, for as long as it lives.
-    var deviceName: String { String(UInt(bitPattern: Unmanaged.passUnretained(self).toOpaque())) }
+    var deviceName: String { IOChannel.deviceName(of: self) }
 
     /// Forgets the last error and gives it.
     func takeFailure() -> ImageError? {
@@ -41,40 +33,12 @@ final class SourceChannel {
         }
     }
 
-    private static func of(_ channel: io_channel?) -> SourceChannel? {
-        guard let data = channel?.pointee.private_data else { return nil }
-        return Unmanaged<SourceChannel>.fromOpaque(data).takeUnretainedValue()
-    }
+    private static func of(_ channel: io_channel?) -> SourceChannel? { IOChannel.object(of: channel) }
 
     /// The table of functions for `ext2fs_open`.
     nonisolated(unsafe) static let manager: io_manager = {
-        let manager = io_manager.allocate(capacity: 1)
-        manager.initialize(to: struct_io_manager())
-        manager.pointee.magic = mk_et_magic_io_manager()
-        manager.pointee.name = UnsafePointer(strdup("source"))
-        manager.pointee.open = { name, _, channel in
-            guard let name, let channel, let address = UInt(String(cString: name)),
-                let object = UnsafeMutableRawPointer(bitPattern: address)
-            else { return mk_et_invalid_argument() }
-            let opened = io_channel.allocate(capacity: 1)
-            opened.initialize(to: struct_io_channel())
-            opened.pointee.magic = mk_et_magic_io_channel()
-            opened.pointee.manager = SourceChannel.manager
-            opened.pointee.name = strdup(name)
-            opened.pointee.block_size = 1024
-            opened.pointee.refcount = 1
-            opened.pointee.private_data = object
-            channel.pointee = opened
-            return 0
-        }
-        manager.pointee.close = { channel in
-            guard let channel else { return mk_et_invalid_argument() }
-            channel.pointee.refcount -= 1
-            if channel.pointee.refcount > 0 { return 0 }
-            free(channel.pointee.name)
-            channel.deallocate()
-            return 0
-        }
+        let manager = IOChannel.manager("source")
+        manager.pointee.open = { name, _, channel in IOChannel.open(name, channel, SourceChannel.manager) }
         manager.pointee.set_blksize = { channel, size in
             guard size >= 1024, size <= 65_536 else { return mk_et_invalid_argument() }
             channel?.pointee.block_size = size
@@ -92,7 +56,6 @@ final class SourceChannel {
         manager.pointee.write_blk = { _, _, _, _ in mk_et_read_only() }
         manager.pointee.write_blk64 = { _, _, _, _ in mk_et_read_only() }
         manager.pointee.write_byte = { _, _, _, _ in mk_et_read_only() }
-        manager.pointee.flush = { _ in 0 }
         return manager
     }()
 }

@@ -20,6 +20,11 @@ public struct FATOptions: Sendable, Hashable {
         self.size = size
         self.hiddenSectors = hiddenSectors
     }
+
+    /// A serial number as Linux shows it: `2178-694E`.
+    public static func serialText(_ serial: UInt32) -> String {
+        (serial >> 16).digits(width: 4, uppercase: true) + "-" + (serial & 0xFFFF).digits(width: 4, uppercase: true)
+    }
 }
 
 /// Lays a tree out as a FAT16 or FAT32 filesystem.

@@ -58,12 +58,7 @@ public struct FATVolume: Sendable {
     // MARK: The volume
 
     /// The serial number as Linux shows it: `2178-694E`.
-    public var uuid: String? {
-        guard let serial = layout.serial else { return nil }
-        let digits = String(serial, radix: 16, uppercase: true)
-        let padded = String(repeating: "0", count: max(0, 8 - digits.count)) + digits
-        return padded.prefix(4) + "-" + padded.suffix(4)
-    }
+    public var uuid: String? { layout.serial.map(FATOptions.serialText) }
 
     /// The label in the boot sector; `nil` where it has none, or `NO NAME`.
     public var bootLabel: String? {
@@ -167,7 +162,7 @@ public struct FATVolume: Sendable {
         var claims: FATClusterSet?
         let chain = try chain(of: file, size: size, claims: &claims)
         if let damage = damage(of: file, size: size, chain) { throw damage }
-        return FATFileSource(source, layout, chain, size: size)
+        return PieceSource(source, size: size, places: places(of: chain))
     }
 
     // MARK: Chains

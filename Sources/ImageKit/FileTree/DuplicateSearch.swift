@@ -134,27 +134,6 @@ struct DuplicateSearch {
 }
 
 extension FileTree {
-    /// Reads `count` bytes of a file's content into the beginning of a buffer that is large enough.
-    func read(_ node: NodeID, count: Int, at offset: UInt64, into buffer: inout [UInt8]) throws(ImageError) {
-        guard count > 0 else { return }
-        var failure: ImageError?
-        buffer.withUnsafeMutableBytes { bytes in
-            let target = UnsafeMutableRawBufferPointer(rebasing: bytes[..<count])
-            do throws(ImageError) {
-                switch content(of: node) {
-                case .bytes(let memory): target.copyBytes(from: memory.dropFirst(Int(offset)).prefix(count))
-                // Whether it is still the planned file is asked again when its bytes go into the image.
-                case .host(let file):
-                    try HostFile(file, of: hostFiles, isChecked: false).read(into: target, at: offset)
-                case .source(let source, let start): try source.read(into: target, at: start + offset)
-                }
-            } catch {
-                failure = error
-            }
-        }
-        if let failure { throw failure }
-    }
-
     fileprivate func haveSameContent(_ one: NodeID, _ other: NodeID, size: UInt64) throws(ImageError) -> Bool {
         let step: UInt64 = 1 << 18
         var first = [UInt8](repeating: 0, count: Int(min(step, size)))

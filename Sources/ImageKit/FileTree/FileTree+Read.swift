@@ -2,19 +2,33 @@ extension FileTree {
     /// A regular file's bytes from its beginning, `limit` of them at most; nothing of anything else.
     func read(_ node: NodeID, atMost limit: Int) throws(ImageError) -> [UInt8] {
         guard kind(of: node) == .file else { return [] }
-        let count = Int(min(size(of: node), UInt64(max(0, limit))))
-        switch content(of: node) {
-        case .bytes(let bytes): return Array(bytes.prefix(count))
-        case .source(let source, let offset): return try source.read(count, at: offset)
-        case .host(let id):
-            let file = try HostFile(id, of: hostFiles)
-            var bytes = [UInt8](repeating: 0, count: count)
-            var failure: ImageError?
-            bytes.withUnsafeMutableBytes { buffer in
-                do throws(ImageError) { try file.read(into: buffer, at: 0) } catch { failure = error }
+        var bytes = [UInt8](repeating: 0, count: Int(min(size(of: node), UInt64(max(0, limit)))))
+        try read(node, count: bytes.count, at: 0, into: &bytes, isChecked: true)
+        return bytes
+    }
+
+    /// Reads `count` bytes of a file's content into the beginning of a buffer that is large enough.
+    ///
+    /// - Parameter isChecked: whether a host's file must still be the one that was planned. That is asked again when its
+    ///   bytes go into the image.
+    func read(
+        _ node: NodeID, count: Int, at offset: UInt64, into buffer: inout [UInt8], isChecked: Bool = false
+    ) throws(ImageError) {
+        guard count > 0 else { return }
+        var failure: ImageError?
+        buffer.withUnsafeMutableBytes { bytes in
+            let target = UnsafeMutableRawBufferPointer(rebasing: bytes[..<count])
+            do throws(ImageError) {
+                switch content(of: node) {
+                case .bytes(let memory): target.copyBytes(from: memory.dropFirst(Int(offset)).prefix(count))
+                case .host(let file):
+                    try HostFile(file, of: hostFiles, isChecked: isChecked).read(into: target, at: offset)
+                case .source(let source, let start): try source.read(into: target, at: start + offset)
+                }
+            } catch {
+                failure = error
             }
-            if let failure { throw failure }
-            return bytes
         }
+        if let failure { throw failure }
     }
 }

@@ -225,14 +225,10 @@ public struct FileTree: Sendable {
 
     /// The entry of that name in a folder.
     public func child(_ name: some Collection<UInt8>, of node: NodeID) -> NodeID? {
-        var range = entryRange(of: node)
-        while !range.isEmpty {
-            let middle = range.lowerBound + range.count / 2
-            let found = self.name(ofEntry: middle)
-            if found.elementsEqual(name) { return entries[middle].node }
-            range = found.lexicographicallyPrecedes(name) ? middle + 1..<range.upperBound : range.lowerBound..<middle
-        }
-        return nil
+        let range = entryRange(of: node)
+        let index = range.partitioningIndex { !self.name(ofEntry: $0).lexicographicallyPrecedes(name) }
+        guard index < range.upperBound, self.name(ofEntry: index).elementsEqual(name) else { return nil }
+        return entries[index].node
     }
 
     /// The node at a path of names from the root (links are not followed).

@@ -33,7 +33,7 @@ public struct ImageLayout: Sendable {
     let check: ContentCheck?
 
     private static let mebibyte: UInt64 = 1 << 20
-    private static let sector: UInt64 = 512
+    private static let sector = PartitionTable.sectorSize
 
     /// Plans the image that a recipe asks for.
     public init(_ recipe: ImageRecipe, progress: Progress? = nil) throws(ImageError) {
@@ -44,11 +44,10 @@ public struct ImageLayout: Sendable {
         let rawAreas = try RawAreas(recipe.rawAreas)
         var roots: [StorePath] = []
         for argument in recipe.closures { roots.append(try recipe.store.resolve(argument)) }
-        let profile = try recipe.hasProfile ? ProfileLinks.system(in: roots, of: recipe.store) : nil
-        let threads = max(1, recipe.threads)
-        let closure = try Closure.load(
-            roots: roots, from: recipe.source, store: recipe.store, threads: threads, progress: progress)
-        let toplevel = recipe.boot == .none ? nil : try Toplevel.find(in: roots, of: recipe.store)
+        let isSystemNeeded = recipe.hasProfile || recipe.boot != .none
+        let system = isSystemNeeded ? try Toplevel.find(in: roots, of: recipe.store) : nil
+        let profile = recipe.hasProfile ? try ProfileLinks.target(system) : nil
+        let toplevel = recipe.boot == .none ? nil : system
         let boot = recipe.bootOptions
         var warnings: [String] = []
         if let toplevel {
@@ -59,6 +58,9 @@ public struct ImageLayout: Sendable {
                     rootUUID: Ext4Options.uuidText(recipe.rootUUID), diskID: recipe.diskID))
             warnings = check.warnings()
         }
+        let threads = max(1, recipe.threads)
+        let closure = try Closure.load(
+            roots: roots, from: recipe.source, store: recipe.store, threads: threads, progress: progress)
         // Firmware first: when it is missing, nobody should wait for the store to be scanned.
         let firmware = try FirmwareTree(
             boot, closure: closure, in: recipe.store, toplevel: toplevel, progress: progress)

@@ -36,16 +36,28 @@ public enum ImageVolume: Sendable {
         }
     }
 
-    /// What is in a folder, in the order of the names' bytes.
-    public func children(of folder: ImageNode) throws(ImageError) -> [(name: [UInt8], node: ImageNode)] {
+    /// What is in a folder, in the order of the names' bytes. Of an inode that cannot be read, `onDamage` hears; unless it
+    /// throws (as it does by default), the others are given all the same.
+    public func children(
+        of folder: ImageNode,
+        onDamage: (_ name: [UInt8], ImageError) throws(ImageError) -> Void = { (_, error) throws(ImageError) in
+            throw error
+        }
+    ) throws(ImageError) -> [(name: [UInt8], node: ImageNode)] {
         switch (self, folder.storage) {
         case (.fat(let volume), .fat(let entry)):
             return try volume.entries(of: entry).map { (Array($0.name.utf8), ImageNode($0)) }
                 .sorted { $0.0.lexicographicallyPrecedes($1.0) }
         case (.ext4(let volume), .ext4(let node)):
-            return try volume.entries(of: node).map { (entry) throws(ImageError) in
-                (entry.name, ImageNode(try volume.node(entry.inode)))
+            var found: [(name: [UInt8], node: ImageNode)] = []
+            for entry in try volume.entries(of: node) {
+                do throws(ImageError) {
+                    found.append((entry.name, ImageNode(try volume.node(entry.inode))))
+                } catch {
+                    try onDamage(entry.name, error)
+                }
             }
+            return found
         default: throw Self.mixed
         }
     }
@@ -123,6 +135,23 @@ public struct ImageNode: Sendable {
         switch storage {
         case .fat: 1
         case .ext4(let node): node.links
+        }
+    }
+
+    /// What is to be added to the time of modification, 0 to 999,999,999.
+    public var nanoseconds: UInt32 {
+        switch storage {
+        case .fat: 0
+        case .ext4(let node): node.nanoseconds
+        }
+    }
+
+    /// What tells it from every other node of its filesystem: its inode, or its first cluster (0 of empty FAT files). Reading
+    /// files in this order reads the disk forward, as far as the filesystem was filled in order.
+    var identity: UInt64 {
+        switch storage {
+        case .fat(let entry): entry.firstCluster
+        case .ext4(let node): UInt64(node.inode)
         }
     }
 

@@ -165,15 +165,3 @@ struct RawAreas {
         "bytes \(range.lowerBound) to \(range.upperBound - 1)"
     }
 }
-
-extension Partition {
-    /// Where it lies on the disk, in bytes.
-    var bytes: Range<UInt64> {
-        start * PartitionTable.sectorSize..<(start + count) * PartitionTable.sectorSize
-    }
-}
-
-extension PartitionTable {
-    /// The bytes of the disk that are the table; what is before them is boot code.
-    static let place: Range<UInt64> = 440..<512
-}

@@ -23,6 +23,12 @@ public struct Partition: Hashable, Sendable {
 
     /// The sector after its last.
     var end: UInt64 { start &+ count }
+
+    /// Where it lies on the disk, in bytes.
+    public var bytes: Range<UInt64> {
+        let sector = PartitionTable.sectorSize
+        return start.multipliedClamping(by: sector)..<start.addingClamping(count).multipliedClamping(by: sector)
+    }
 }
 
 /// A disk's partition table in its first sector: up to four primary partitions and a disk identifier.
@@ -40,6 +46,8 @@ public struct Partition: Hashable, Sendable {
 public struct PartitionTable: Hashable, Sendable {
     /// Bytes in a sector, the unit of every address in the table.
     public static let sectorSize: UInt64 = 512
+    /// The bytes of the disk that are the table; what is before them is boot code.
+    static let place: Range<UInt64> = 440..<512
     /// The number that Linux makes PARTUUIDs of (`2178694e-02`); NixOS images have 0x2178694e, "Nix!" on the disk.
     public var diskID: UInt32
     /// The partitions, in the order of their numbers.

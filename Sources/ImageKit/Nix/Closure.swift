@@ -124,12 +124,7 @@ public struct Closure: Sendable, Hashable {
 extension [PathInfo] {
     /// The entry of that path in a sorted list.
     func info(of path: StorePath) -> PathInfo? {
-        var range = startIndex..<endIndex
-        while !range.isEmpty {
-            let middle = range.lowerBound + range.count / 2
-            if self[middle].path == path { return self[middle] }
-            range = self[middle].path < path ? middle + 1..<range.upperBound : range.lowerBound..<middle
-        }
-        return nil
+        let index = partitioningIndex { $0.path >= path }
+        return index < endIndex && self[index].path == path ? self[index] : nil
     }
 }

@@ -82,7 +82,7 @@ struct NixStore {
                 UInt8(ascii: "_"):
                 text.unicodeScalars.append(Unicode.Scalar(byte))
             default:
-                text += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+                text += "%" + byte.digits(width: 2)
             }
         }
         return ["--store", "local?root=\(text)"]

@@ -12,10 +12,7 @@ public protocol ByteSource: Sendable {
 extension ByteSource {
     /// The `count` bytes at `offset`.
     public func read(_ count: Int, at offset: UInt64) throws(ImageError) -> [UInt8] {
-        guard count >= 0, offset <= size, UInt64(count) <= size - offset else {
-            throw ImageError(
-                .corrupt, "cannot read \(count) bytes", offset: offset, reason: "the source has only \(size) bytes")
-        }
+        try checkRange(count, at: offset)
         var bytes = [UInt8](repeating: 0, count: count)
         var failure: ImageError?
         bytes.withUnsafeMutableBytes { buffer in
@@ -23,5 +20,15 @@ extension ByteSource {
         }
         if let failure { throw failure }
         return bytes
+    }
+
+    /// Throws ``ImageError/Code/corrupt`` where the `count` bytes at `offset` are not all there.
+    /// - Parameter path: how the error calls the source, where it has a name.
+    func checkRange(_ count: Int, at offset: UInt64, path: String? = nil) throws(ImageError) {
+        guard count >= 0, offset <= size, UInt64(count) <= size - offset else {
+            throw ImageError(
+                .corrupt, "cannot read \(count) bytes" + (path == nil ? "" : " of"), path: path, offset: offset,
+                reason: "there are only \(size) bytes")
+        }
     }
 }

@@ -22,6 +22,14 @@ struct DirectoryNames {
         read(taking: open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
     }
 
+    /// Reads a folder.
+    static func read(folder: FilePath) throws(ImageError) -> DirectoryNames {
+        switch folder.withPlatformString({ read(path: $0) }) {
+        case .success(let names): return names
+        case .failure(let errno): throw .system(errno, "cannot read the folder", path: folder)
+        }
+    }
+
     private static func read(taking own: Int32) -> Result<DirectoryNames, Errno> {
         guard own >= 0 else { return .failure(Errno(rawValue: errno)) }
         guard let stream = fdopendir(own) else {
@@ -54,6 +62,9 @@ struct DirectoryNames {
     }
 
     var count: Int { starts.count }
+
+    /// The names as texts; what is not UTF-8 in them is replaced.
+    var texts: [String] { (0..<count).map { String(decoding: self[$0], as: UTF8.self) } }
 
     /// Calls `body` with the name at `index` as a C string, and its length.
     func withName<Value>(at index: Int, _ body: (UnsafePointer<CChar>, Int) -> Value) -> Value {

@@ -58,27 +58,15 @@ public final class FileSource: ByteSource {
     ///
     /// - Throws: ``ImageError/Code/corrupt`` past the end; ``ImageError/Code/changed`` where the file has become shorter.
     public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
-        guard offset <= size, UInt64(buffer.count) <= size - offset else {
+        try checkRange(buffer.count, at: offset, path: path.string)
+        let done = try OpenFile.read(file.number, into: buffer, at: offset, path: path)
+        guard done == buffer.count else {
             throw ImageError(
-                .corrupt, "cannot read \(buffer.count) bytes of", path: path.string, offset: offset,
-                reason: "it has only \(size) bytes")
+                .changed, "cannot read", path: path.string, offset: offset + UInt64(done),
+                reason: "it became shorter while it was read (it had \(size) bytes)",
+                remedy: "try again when nothing writes to it")
         }
-        var done = 0
-        while done < buffer.count {
-            let count = pread(
-                file.number, buffer.baseAddress.map { $0 + done }, buffer.count - done, off_t(offset) + off_t(done))
-            if count > 0 {
-                done += count
-            } else if count == 0 {
-                throw ImageError(
-                    .changed, "cannot read", path: path.string, offset: offset + UInt64(done),
-                    reason: "it became shorter while it was read (it had \(size) bytes)",
-                    remedy: "try again when nothing writes to it")
-            } else if errno != EINTR {
-                throw .system(Errno(rawValue: errno), "cannot read", path: path, offset: offset + UInt64(done))
-            }
-        }
-        self.count.wrappingAdd(UInt64(done), ordering: .relaxed)
+        count.wrappingAdd(UInt64(done), ordering: .relaxed)
     }
 
     private static func check(_ status: stat, _ path: FilePath) throws(ImageError) {

@@ -37,19 +37,8 @@ struct HostFile: ~Copyable {
 
     /// Fills `buffer` from `offset` on.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
-        var done = 0
-        while done < buffer.count {
-            let count = pread(
-                descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done, off_t(offset) + off_t(done))
-            if count > 0 {
-                done += count
-            } else if count == 0 {
-                throw Self.changed(path, "it became shorter while it was read")
-            } else if errno != EINTR {
-                throw .system(
-                    Errno(rawValue: errno), "cannot read", path: FilePath(platformString: path), offset: offset)
-            }
-        }
+        let count = try OpenFile.read(descriptor, into: buffer, at: offset, path: FilePath(platformString: path))
+        guard count == buffer.count else { throw Self.changed(path, "it became shorter while it was read") }
     }
 
     /// Whether the host's filesystem knows that a range holds no data (it then reads as zeros). `false` where it cannot

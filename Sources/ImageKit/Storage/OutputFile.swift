@@ -53,11 +53,7 @@ struct OutputFile: ~Copyable {
     }
 
     /// Bytes that are free for it on its disk.
-    func freeBytes() -> UInt64? {
-        var status = statvfs()
-        guard fstatvfs(descriptor, &status) == 0 else { return nil }
-        return UInt64(status.f_bavail).multipliedClamping(by: UInt64(status.f_frsize))
-    }
+    func freeBytes() -> UInt64? { OpenFile.freeBytes(descriptor) }
 
     // MARK: Names
 
@@ -107,8 +103,7 @@ struct OutputFile: ~Copyable {
         let prefix = ".\(name).mkpiimg-"
         removeLeftovers(in: folder, prefix: prefix)
         while true {
-            let number = String(UInt32.random(in: .min ... .max), radix: 16)
-            let name = prefix + String(repeating: "0", count: 8 - number.count) + number + ".tmp"
+            let name = prefix + UInt32.random(in: .min ... .max).digits(width: 8) + ".tmp"
             let temporary = folder.appending(name)
             TemporaryFiles.remember(temporary)
             let descriptor = open(temporary.string, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode)

@@ -136,13 +136,7 @@ public struct SegmentMap: Sendable {
 
     /// The index of the first segment that ends after `offset`.
     func firstSegment(endingAfter offset: UInt64) -> Int {
-        var low = 0
-        var high = segments.count
-        while low < high {
-            let middle = (low + high) / 2
-            if segments[middle].end <= offset { low = middle + 1 } else { high = middle }
-        }
-        return low
+        segments.partitioningIndex { $0.end > offset }
     }
 
     /// Whether no segment touches `range`.
@@ -159,11 +153,7 @@ extension SegmentMap: ByteSource {
     /// Reads the planned disk. The map must have been sealed since something was last added.
     public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
         precondition(isSealed, "a map is read after it was sealed")
-        guard offset <= size, UInt64(buffer.count) <= size - offset else {
-            throw ImageError(
-                .corrupt, "cannot read \(buffer.count) bytes of the image", offset: offset,
-                reason: "it has only \(size) bytes")
-        }
+        try checkRange(buffer.count, at: offset)
         let end = offset + UInt64(buffer.count)
         var place = offset
         var index = firstSegment(endingAfter: offset)

@@ -14,11 +14,7 @@ public struct SourceSlice: ByteSource {
 
     /// See ``ByteSource/read(into:at:)``.
     public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
-        guard offset <= size, UInt64(buffer.count) <= size - offset else {
-            throw ImageError(
-                .corrupt, "cannot read \(buffer.count) bytes", offset: offset,
-                reason: "the partition has only \(size) bytes")
-        }
+        try checkRange(buffer.count, at: offset)
         try source.read(into: buffer, at: start + offset)
     }
 }

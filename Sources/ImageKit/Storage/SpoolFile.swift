@@ -73,9 +73,7 @@ struct SpoolFile: ~Copyable {
             unchecked -= bytes
             return
         }
-        var status = statvfs()
-        guard fstatvfs(descriptor, &status) == 0 else { return }
-        let free = UInt64(status.f_bavail).multipliedClamping(by: UInt64(status.f_frsize))
+        guard let free = OpenFile.freeBytes(descriptor) else { return }
         guard free >= Self.reserve, free - Self.reserve >= bytes else {
             throw ImageError(
                 .doesNotFit, "the decompressed image does not fit into", path: folder.string,

@@ -23,18 +23,18 @@ enum WholeFile {
         }
         var bytes: [UInt8] = []
         while bytes.count <= limit {
-            let offset = bytes.count
-            var count = 0
-            let chunk = [UInt8](unsafeUninitializedCapacity: min(1 << 16, limit + 1 - offset)) { buffer, used in
-                count = pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
-                used = max(0, count)
+            let offset = UInt64(bytes.count)
+            let wanted = min(1 << 16, limit + 1 - bytes.count)
+            var failure: ImageError?
+            let chunk = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, used in
+                do throws(ImageError) {
+                    used = try OpenFile.read(
+                        descriptor, into: UnsafeMutableRawBufferPointer(buffer), at: offset, path: file)
+                } catch { failure = error }
             }
-            if count == 0 { return bytes }
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw .system(Errno(rawValue: errno), "cannot read", path: file)
-            }
+            if let failure { throw failure }
             bytes += chunk
+            if chunk.count < wanted { return bytes }
         }
         throw ImageError(
             .invalidInput, "cannot read", path: file.string, reason: "it has more than \(limit) bytes")

@@ -68,7 +68,7 @@ extension ImageError: CustomStringConvertible {
         var shown = ""
         for scalar in text.unicodeScalars {
             if scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) {
-                shown += "\\x" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
+                shown += "\\x" + scalar.value.digits(width: 2)
             } else {
                 shown.unicodeScalars.append(scalar)
             }

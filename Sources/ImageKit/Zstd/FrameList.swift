@@ -31,13 +31,8 @@ struct FrameList: Sendable, Equatable {
 
     /// The frame that holds the byte at `offset`, which must be below ``size``. Frames without content hold none.
     func frame(holding offset: UInt64) -> Int {
-        var low = 0
-        var high = count
-        while high - low > 1 {
-            let middle = (low + high) / 2
-            if starts[middle] <= offset { low = middle } else { high = middle }
-        }
-        return low
+        // The first of them is 0, so there is always one before.
+        starts.partitioningIndex { $0 > offset } - 1
     }
 }
 

@@ -53,11 +53,7 @@ public final class SeekableSource: ByteSource {
     ///
     /// - Throws: ``ImageError/Code/corrupt`` where a frame is damaged or not what the table says, or past the end.
     public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
-        guard offset <= size, UInt64(buffer.count) <= size - offset else {
-            throw ImageError(
-                .corrupt, "cannot read \(buffer.count) bytes of", path: path, offset: offset,
-                reason: "the image has only \(size) bytes")
-        }
+        try checkRange(buffer.count, at: offset, path: path)
         var done = 0
         while done < buffer.count {
             let place = offset + UInt64(done)

@@ -55,11 +55,3 @@ enum ZstdFrameHeader: Equatable {
         self = .frame(length: place + width, contentSize: size, hasChecksum: descriptor & 4 != 0)
     }
 }
-
-extension UnsafeRawBufferPointer {
-    /// The little-endian field at `offset`, or `nil` past the end.
-    func load(at offset: Int) -> UInt32? {
-        guard offset >= 0, count >= 4, offset <= count - 4 else { return nil }
-        return UInt32(littleEndian: loadUnaligned(fromByteOffset: offset, as: UInt32.self))
-    }
-}

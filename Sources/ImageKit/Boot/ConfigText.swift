@@ -1,0 +1,137 @@
+/// What stands in a `config.txt`, for whoever wants to know what a board does with it. (``ConfigTxt`` writes one.)
+///
+/// ```
+///   kernel=u-boot.bin              no filter: for every board
+///   [pi4]                          a filter, which holds until one of the same kind takes its place
+///   armstub=armstub8-gic.bin
+///   [gpio4=1]                      one of another kind: both have to be met
+///   enable_uart=1
+///   [all]                          no filters any more
+///   initramfs initrd followkernel  two settings are written without '='
+/// ```
+///
+/// Source: Raspberry Pi documentation, "config.txt": "File format" and "Conditional filters".
+public struct ConfigText: Sendable, Hashable {
+    /// A line `key=value`.
+    public struct Setting: Sendable, Hashable {
+        /// Its name, as it is written.
+        public var key: String
+        /// All that follows, without spaces at its end.
+        public var value: String
+    }
+
+    /// Lines that hold under the same filters.
+    public struct Section: Sendable, Hashable {
+        /// The filters that all have to be met, in lower case, like `pi4`; none where the lines are for every board.
+        public var filter: [String]
+        /// The settings in their order.
+        public var settings: [Setting]
+    }
+
+    /// The sections in their order; those without settings are left out.
+    public private(set) var sections: [Section] = []
+
+    /// Reads a file. What is no setting is passed over, as the firmware does.
+    public static func parse(_ text: String) -> ConfigText {
+        var config = ConfigText()
+        var section = Section(filter: [], settings: [])
+        for line in text.split(whereSeparator: \.isNewline) {
+            let line = line.drop(while: \.isWhitespace)
+            if line.hasPrefix("#") { continue }
+            if line.hasPrefix("["), let end = line.firstIndex(of: "]") {
+                config.add(section)
+                let name = line[line.index(after: line.startIndex)..<end].lowercased()
+                section = Section(filter: Self.filter(section.filter, and: name), settings: [])
+                continue
+            }
+            guard let split = line.firstIndex(where: { $0 == "=" || $0 == " " }) else { continue }
+            let key = String(line[..<split])
+            guard line[split] == "=" || ["initramfs", "include"].contains(key) else { continue }
+            let value = line[line.index(after: split)...].trimmingSuffix(while: \.isWhitespace)
+            section.settings.append(Setting(key: key, value: String(value)))
+        }
+        config.add(section)
+        return config
+    }
+
+    private mutating func add(_ section: Section) {
+        if !section.settings.isEmpty { sections.append(section) }
+    }
+
+    /// The filters that hold after one more.
+    private static func filter(_ filters: [String], and name: String) -> [String] {
+        name == "all" ? [] : filters.filter { kind(ofFilter: $0) != kind(ofFilter: name) } + [name]
+    }
+
+    /// What a filter asks about. Of what asks about the same, the last one holds.
+    private static func kind(ofFilter name: String) -> String {
+        if name == "none" || name.hasPrefix("pi") || name.hasPrefix("cm") || name.hasPrefix("board-type") {
+            return "model"
+        }
+        return name.hasPrefix("0x") ? "serial" : String(name.prefix { $0.isLetter || $0 == "_" })
+    }
+
+    // MARK: Looking
+
+    /// All settings, whatever they are for.
+    public var settings: [Setting] { sections.flatMap(\.settings) }
+
+    /// The settings that stand under a filter, like `pi4`; `all` for those that stand under none.
+    public func settings(filter name: String) -> [Setting] {
+        sections.filter { name == "all" ? $0.filter.isEmpty : $0.filter.contains(name.lowercased()) }
+            .flatMap(\.settings)
+    }
+
+    /// The settings that hold on a board, in their order: the last one of a key counts, unless it is one to be repeated.
+    ///
+    /// The board is the one that gives its family the name (`pi4` is a Raspberry Pi 4 B). Filters that ask for what no image
+    /// can know (a serial number, a pin, a screen) are not met.
+    public func settings(for board: Board) -> [Setting] {
+        let met = board.filters
+        return sections.filter { section in
+            section.filter.allSatisfy { met.contains($0) || $0.hasPrefix("hdmi:") }
+        }.flatMap(\.settings)
+    }
+
+    /// The folder that overlays are taken from, or rather what is put before their names.
+    static func overlayPrefix(in settings: [Setting]) -> String {
+        guard let prefix = settings.last(where: { $0.key == "overlay_prefix" })?.value, !prefix.isEmpty,
+            !prefix.hasPrefix("/"), !prefix.split(separator: "/").contains("..")
+        else { return "overlays/" }
+        return prefix
+    }
+
+    /// The overlays that `dtoverlay` settings name, without their parameters, each once.
+    static func overlays(in settings: [Setting]) -> [String] {
+        var names: [String] = []
+        for setting in settings where setting.key == "dtoverlay" || setting.key == "device_tree_overlay" {
+            let name = setting.value.prefix { $0 != "," && $0 != ":" }
+            if !name.isEmpty, !names.contains(String(name)) { names.append(String(name)) }
+        }
+        return names
+    }
+
+    /// The files that an `initramfs` line names: one or, with commas, several.
+    static func initramfsFiles(of value: String) -> [String] {
+        value.prefix { $0 != " " }.split(separator: ",").map(String.init)
+    }
+}
+
+extension Board {
+    /// The model filters that it meets.
+    var filters: Set<String> {
+        switch name {
+        case "pi3-32": ["pi3"]
+        case "zero2w": ["pi0", "pi0w", "pi02"]
+        default: [name]
+        }
+    }
+}
+
+extension Substring {
+    fileprivate func trimmingSuffix(while isDropped: (Character) -> Bool) -> Substring {
+        var end = endIndex
+        while end > startIndex, isDropped(self[index(before: end)]) { end = index(before: end) }
+        return self[..<end]
+    }
+}

@@ -1,0 +1,293 @@
+import Synchronization
+public import SystemPackage
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Copies a file or a tree out of an image.
+///
+/// ```
+///   walk ──▶ folders, links ──▶ files in disk order, several at once ──▶ second names ──▶ folders' metadata ──▶ its name
+/// ```
+///
+/// It appears whole or not at all: everything is made in a temporary folder beside the destination, which takes its name at
+/// the end. Nothing is written elsewhere, whatever the names in the image are, and nothing that is there is written over.
+public struct ImageExtraction: Sendable {
+    /// What was copied.
+    public struct Report: Sendable, Hashable {
+        /// How many of each; hard links are counted under `files` once.
+        public var files = 0, folders = 0, links = 0
+        /// Bytes in the files, holes included.
+        public var bytes: UInt64 = 0
+        /// Paths of what was left out, because only root may make devices, or because sockets cannot be copied.
+        public var skipped: [String] = []
+    }
+
+    private struct Folder: Sendable {
+        var parent: Int
+        var name: [UInt8]
+        var metadata: NewFolder.Metadata
+    }
+
+    private struct File: Sendable {
+        var folder: Int
+        var name: [UInt8]
+        var node: ImageNode
+    }
+
+    private let volume: ImageVolume
+    private let top: ImageNode
+    private let threads: Int
+    private let progress: Progress?
+    private var folders: [Folder] = []
+    private var files: [File] = []
+    private var seconds: [(file: Int, folder: Int, name: [UInt8])] = []
+    private var known: [UInt64: Int] = [:]
+    private var report = Report()
+
+    private static let piece = 1 << 20
+
+    /// Copies what is at `path` of a volume to `destination`: into it where it is a folder, under the node's own name; else
+    /// it gets that name. The top folder's content goes into `destination` itself, which is made or must be empty.
+    ///
+    /// Modes, times and links come along, and owners where this process is root's; otherwise set-user-ID bits do not.
+    ///
+    /// - Throws: ``ImageError/Code/notFound`` where nothing is at `path`; ``ImageError/Code/invalidInput`` where something
+    ///   is at the destination; ``ImageError/Code/corrupt`` where the image is damaged there.
+    public static func run(
+        _ volume: ImageVolume, path: String, to destination: FilePath, threads: Int = 1, progress: Progress? = nil
+    ) throws(ImageError) -> Report {
+        guard let top = try volume.node(at: path) else { throw .nothing(at: path) }
+        // The name that a link was followed to, or `..`, is not the name to give.
+        let name = path.utf8.split(separator: UInt8(ascii: "/")).last.map(Array.init) ?? []
+        let isNamed = !name.isEmpty && name != [0x2E] && name != [0x2E, 0x2E]
+        var extraction = ImageExtraction(volume, top, threads, progress)
+        return try extraction.run(Target(destination, name: isNamed ? name : nil))
+    }
+
+    private init(_ volume: ImageVolume, _ top: ImageNode, _ threads: Int, _ progress: Progress?) {
+        self.volume = volume
+        self.top = top
+        self.threads = threads
+        self.progress = progress
+    }
+
+    /// Where it goes.
+    private struct Target {
+        /// The folder that will have it, and its name there; no name where the folder's content is what is copied.
+        var folder: FilePath
+        var name: [UInt8]?
+
+        init(_ destination: FilePath, name: [UInt8]?) throws(ImageError) {
+            func refuse(_ path: FilePath, _ reason: String) -> ImageError {
+                ImageError(
+                    .invalidInput, "cannot copy to", path: path.string, reason: reason,
+                    remedy: "name a place where nothing is")
+            }
+            var status = stat()
+            if stat(destination.string, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+                folder = destination
+                self.name = name
+                guard let name else {
+                    let names = try DirectoryNames.read(folder: destination)
+                    guard names.count == 0 else { throw refuse(destination, "it is not empty") }
+                    return
+                }
+                let place = destination.appending(String(decoding: name, as: UTF8.self))
+                guard lstat(place.string, &status) != 0 else { throw refuse(place, "it is there already") }
+            } else {
+                guard lstat(destination.string, &status) != 0 else { throw refuse(destination, "it is there already") }
+                guard let last = destination.lastComponent, last.kind == .regular else {
+                    throw refuse(destination, "it names no file")
+                }
+                let parent = destination.removingLastComponent()
+                folder = parent.isEmpty ? "." : parent
+                self.name = Array(last.string.utf8)
+                guard stat(folder.string, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+                    throw ImageError(
+                        .notFound, "cannot copy to", path: destination.string,
+                        reason: "the folder '\(folder.string)' does not exist", remedy: "create it first")
+                }
+            }
+        }
+    }
+
+    private mutating func run(_ target: Target) throws(ImageError) -> Report {
+        let random = UInt32.random(in: .min ... .max)
+        let temporary = target.folder.appending(".mkpiimg-\(random.digits(width: 8)).tmp")
+        TemporaryFiles.remember(temporary)
+        defer {
+            TemporaryFiles.remove(folder: temporary)
+            TemporaryFiles.forget(temporary)
+        }
+        guard mkdir(temporary.string, 0o700) == 0 else {
+            throw .system(Errno(rawValue: errno), "cannot create a folder in", path: target.folder)
+        }
+        let place = try NewFolder(at: temporary)
+        // Everything lies below a folder of this name until the end.
+        let name = Array("x".utf8)
+        try progress?.begin(.scan)
+        if top.kind == .directory {
+            try makeFolders(name, in: place)
+        } else {
+            try add(name, top, folder: -1, in: place)
+        }
+        try fill(place)
+        for (file, folder, name) in seconds {
+            let first = files[file]
+            let from = try open(first.folder, below: place), to = try open(folder, below: place)
+            try to.makeHardLink(name, to: first.name, in: from)
+        }
+        for index in folders.indices.reversed() {
+            try checkGoingOn()
+            try open(index, below: place).set(folders[index].metadata)
+        }
+        try place.hand(name, to: target.folder, as: target.name)
+        return report
+    }
+
+    private func checkGoingOn() throws(ImageError) {
+        try progress?.checkCancelled()
+        if TemporaryFiles.areGoing { throw ImageError(.cancelled, "stopped on request") }
+    }
+
+    // MARK: What there is
+
+    private mutating func makeFolders(_ name: [UInt8], in place: borrowing NewFolder) throws(ImageError) {
+        try place.makeFolder(name)
+        folders.append(Folder(parent: -1, name: name, metadata: Self.metadata(top)))
+        // The walk visits folders in the order of paths, so a folder's own number is known by then.
+        var numbers: [[UInt8]: Int] = [[]: 0]
+        try volume.walk(from: top) { (_, error) throws(ImageError) in
+            throw error
+        } _: { (path, folder, children) throws(ImageError) in
+            try checkGoingOn()
+            guard let number = numbers.removeValue(forKey: path) else { return }
+            let open = try self.open(number, below: place)
+            report.folders += 1
+            for (name, node) in children {
+                try FileTree.check(name)
+                if node.kind == .directory {
+                    try open.makeFolder(name)
+                    numbers[path.isEmpty ? name : path + [0x2F] + name] = folders.count
+                    folders.append(Folder(parent: number, name: name, metadata: Self.metadata(node)))
+                } else {
+                    try add(name, node, folder: number, in: open, path: path)
+                }
+            }
+            progress?.advance(UInt64(children.count))
+        }
+    }
+
+    private mutating func add(
+        _ name: [UInt8], _ node: ImageNode, folder: Int, in open: borrowing NewFolder, path: [UInt8] = []
+    ) throws(ImageError) {
+        switch node.kind {
+        case .directory: break
+        case .symlink:
+            report.links += 1
+            try open.makeLink(name, to: try volume.target(of: node), Self.metadata(node))
+        case .file:
+            if node.links > 1 {
+                if let first = known[node.identity] {
+                    seconds.append((first, folder, name))
+                    return
+                }
+                known[node.identity] = files.count
+            }
+            report.files += 1
+            report.bytes = report.bytes.addingClamping(node.size)
+            files.append(File(folder: folder, name: name, node: node))
+        default:
+            guard geteuid() == 0, let (kind, device) = Self.device(node.kind) else {
+                report.skipped.append("/" + String(decoding: path.isEmpty ? name : path + [0x2F] + name, as: UTF8.self))
+                return
+            }
+            try open.makeSpecial(name, kind, device, Self.metadata(node))
+        }
+    }
+
+    private static func device(_ kind: ImageNode.Kind) -> (mode_t, dev_t)? {
+        switch kind {
+        case .characterDevice(let major, let minor): (mode_t(S_IFCHR), makedev(major, minor))
+        case .blockDevice(let major, let minor): (mode_t(S_IFBLK), makedev(major, minor))
+        case .fifo: (mode_t(S_IFIFO), 0)
+        default: nil
+        }
+    }
+
+    private static func makedev(_ major: UInt32, _ minor: UInt32) -> dev_t {
+        let (major, minor) = (dev_t(major), dev_t(minor))
+        return (major & 0xFFF) << 8 | (major & ~0xFFF) << 32 | minor & 0xFF | (minor & ~0xFF) << 12
+    }
+
+    private static func metadata(_ node: ImageNode) -> NewFolder.Metadata {
+        NewFolder.Metadata(attributes: node.attributes, nanoseconds: node.nanoseconds)
+    }
+
+    // MARK: Files
+
+    /// Opens one of the folders, name by name from the temporary one on.
+    private func open(_ folder: Int, below place: borrowing NewFolder) throws(ImageError) -> NewFolder {
+        var names: [[UInt8]] = []
+        var index = folder
+        while index >= 0 {
+            names.append(folders[index].name)
+            index = folders[index].parent
+        }
+        var open = try NewFolder(at: place.path)
+        for name in names.reversed() { open = try NewFolder(name, in: open) }
+        return open
+    }
+
+    /// Writes all files, in the order in which they lie on the disk, so that each frame of a compressed image is read once.
+    private func fill(_ place: borrowing NewFolder) throws(ImageError) {
+        try progress?.begin(.write, total: report.bytes)
+        let order = files.indices.sorted { files[$0].node.identity < files[$1].node.identity }
+        let next = Atomic<Int>(0)
+        let failure = Monitor(ImageError?.none)
+        let path = place.path
+        let this = self
+        try onThreads(min(threads, max(1, files.count))) {
+            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.piece, alignment: 4096)
+            defer { buffer.deallocate() }
+            do throws(ImageError) {
+                let place = try NewFolder(at: path)
+                var folder = -2
+                var open = try NewFolder(at: path)
+                while true {
+                    let turn = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                    guard turn < order.count else { return }
+                    let file = this.files[order[turn]]
+                    try this.checkGoingOn()
+                    if folder != file.folder {
+                        open = try this.open(file.folder, below: place)
+                        folder = file.folder
+                    }
+                    try open.makeFile(
+                        file.name, try this.volume.content(of: file.node), Self.metadata(file.node), buffer: buffer
+                    ) { (bytes) throws(ImageError) in
+                        try this.checkGoingOn()
+                        this.progress?.advance(bytes)
+                    }
+                }
+            } catch {
+                failure.change { $0 = $0 ?? error }
+                next.store(order.count, ordering: .relaxed)
+            }
+        }
+        if let error = failure.change({ $0 }) { throw error }
+    }
+}
+
+extension ImageError {
+    /// Nothing is there.
+    public static func nothing(at path: String) -> ImageError {
+        ImageError(
+            .notFound, "there is nothing at", path: path, reason: "the filesystem has no such file or folder",
+            remedy: "look at the folder above with 'mkpiimg ls'")
+    }
+}

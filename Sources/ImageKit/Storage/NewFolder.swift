@@ -1,0 +1,172 @@
+import SystemPackage
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// An open folder that this program made, and what it puts there.
+///
+/// Everything is made by a name in an open folder, and nothing that is already there is opened, so no link can lead out of
+/// it, whatever the names are.
+struct NewFolder: ~Copyable {
+    let descriptor: Int32
+    /// How errors call it.
+    let path: FilePath
+
+    /// What a new file, folder or link gets.
+    struct Metadata: Hashable, Sendable {
+        var attributes: FileTree.Attributes
+        var nanoseconds: UInt32
+    }
+
+    /// Opens the folder at a path, which the user named: links may lead to it.
+    init(at path: FilePath) throws(ImageError) {
+        descriptor = open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        self.path = path
+        guard descriptor >= 0 else { throw .system(Errno(rawValue: errno), "cannot open the folder", path: path) }
+    }
+
+    /// Opens a folder in another one.
+    init(_ name: [UInt8], in folder: borrowing NewFolder) throws(ImageError) {
+        path = folder.place(name)
+        descriptor = openat(folder.descriptor, Self.cString(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .system(Errno(rawValue: errno), "cannot open the folder", path: path) }
+    }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
+
+    private static func cString(_ name: [UInt8]) -> [CChar] { name.map { CChar(bitPattern: $0) } + [0] }
+
+    private func place(_ name: [UInt8]) -> FilePath {
+        path.appending(String(decoding: name, as: UTF8.self))
+    }
+
+    private func check(_ result: Int32, _ name: [UInt8], _ message: String = "cannot create") throws(ImageError) {
+        guard result == 0 else { throw .system(Errno(rawValue: errno), message, path: place(name)) }
+    }
+
+    /// Makes a folder that only its owner may use yet.
+    func makeFolder(_ name: [UInt8]) throws(ImageError) {
+        try check(mkdirat(descriptor, Self.cString(name), 0o700), name)
+    }
+
+    /// Makes a symbolic link.
+    func makeLink(_ name: [UInt8], to target: [UInt8], _ metadata: Metadata) throws(ImageError) {
+        try check(symlinkat(Self.cString(target), descriptor, Self.cString(name)), name)
+        if geteuid() == 0 {
+            let attributes = metadata.attributes
+            try check(
+                fchownat(
+                    descriptor, Self.cString(name), attributes.owner, attributes.group, AT_SYMLINK_NOFOLLOW), name,
+                "cannot set the owner of")
+        }
+        // Some filesystems keep no times of links; nobody misses them.
+        _ = utimensat(descriptor, Self.cString(name), Self.times(metadata), AT_SYMLINK_NOFOLLOW)
+    }
+
+    /// Gives a file in a folder a second name here.
+    func makeHardLink(_ name: [UInt8], to other: [UInt8], in folder: borrowing NewFolder) throws(ImageError) {
+        try check(linkat(folder.descriptor, Self.cString(other), descriptor, Self.cString(name), 0), name)
+    }
+
+    /// Makes a device or a named pipe.
+    func makeSpecial(_ name: [UInt8], _ kind: mode_t, _ device: dev_t, _ metadata: Metadata) throws(ImageError) {
+        try check(mknodat(descriptor, Self.cString(name), kind | 0o600, device), name)
+        let attributes = metadata.attributes
+        try check(
+            fchownat(descriptor, Self.cString(name), attributes.owner, attributes.group, AT_SYMLINK_NOFOLLOW), name,
+            "cannot set the owner of")
+        try check(fchmodat(descriptor, Self.cString(name), mode_t(attributes.permissions), 0), name)
+        _ = utimensat(descriptor, Self.cString(name), Self.times(metadata), AT_SYMLINK_NOFOLLOW)
+    }
+
+    /// Makes a regular file and fills it. Where its content is zero, it gets holes.
+    func makeFile(
+        _ name: [UInt8], _ content: any ByteSource, _ metadata: Metadata, buffer: UnsafeMutableRawBufferPointer,
+        onBytes: (UInt64) throws(ImageError) -> Void
+    ) throws(ImageError) {
+        let file = openat(descriptor, Self.cString(name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw .system(Errno(rawValue: errno), "cannot create", path: place(name)) }
+        defer { close(file) }
+        try check(ftruncate(file, off_t(content.size)), name, "cannot write")
+        var offset: UInt64 = 0
+        while offset < content.size {
+            let count = min(UInt64(buffer.count), content.size - offset)
+            let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(count)])
+            try content.read(into: part, at: offset)
+            try SparseWriter.writeNonzero(UnsafeRawBufferPointer(part), to: file, at: offset, path: place(name))
+            offset += count
+            try onBytes(count)
+        }
+        try set(metadata, of: file, place(name))
+    }
+
+    /// Gives the folder itself its metadata, when everything is in it.
+    func set(_ metadata: Metadata) throws(ImageError) { try set(metadata, of: descriptor, path) }
+
+    /// Moves what was made here under one name to where it belongs; nothing there is replaced.
+    /// - Parameter newName: its name there; without one, it is a folder, whose entries and metadata the other one gets.
+    func hand(_ name: [UInt8], to folder: FilePath, as newName: [UInt8]?) throws(ImageError) {
+        let other = try NewFolder(at: folder)
+        if let newName {
+            try move(name, to: other, as: newName)
+            return
+        }
+        let inner = try NewFolder(name, in: self)
+        var status = stat()
+        fstat(inner.descriptor, &status)
+        guard case .success(let names) = DirectoryNames.read(inner.descriptor) else {
+            throw .system(Errno(rawValue: errno), "cannot read the folder", path: inner.path)
+        }
+        // Entries of a folder that its owner may not write cannot be moved.
+        fchmod(inner.descriptor, 0o700)
+        for index in 0..<names.count { try inner.move(names[index], to: other, as: names[index]) }
+        let times = [status.st_mtim, status.st_mtim]
+        if geteuid() == 0 { fchown(other.descriptor, status.st_uid, status.st_gid) }
+        fchmod(other.descriptor, status.st_mode & 0o7777)
+        futimens(other.descriptor, times)
+    }
+
+    private func move(_ name: [UInt8], to other: borrowing NewFolder, as newName: [UInt8]) throws(ImageError) {
+        let (old, new) = (Self.cString(name), Self.cString(newName))
+        var status = stat()
+        guard fstatat(descriptor, old, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+            throw .system(Errno(rawValue: errno), "cannot read", path: place(name))
+        }
+        errno = 0
+        if status.st_mode & S_IFMT != S_IFDIR, linkat(descriptor, old, other.descriptor, new, 0) == 0 {
+            // Unlike renaming, this does not replace what has come there meanwhile.
+            unlinkat(descriptor, old, 0)
+            return
+        }
+        if errno == EEXIST { try other.check(-1, newName) }
+        // A folder can only be moved by who may write to it, since its `..` changes. It does not replace one that has
+        // something in it.
+        let isLocked = status.st_mode & S_IFMT == S_IFDIR && status.st_mode & S_IWUSR == 0 && geteuid() != 0
+        if isLocked { fchmodat(descriptor, old, 0o700, 0) }
+        try other.check(renameat(descriptor, old, other.descriptor, new), newName)
+        if isLocked { fchmodat(other.descriptor, new, status.st_mode & 0o7777, 0) }
+    }
+
+    private func set(_ metadata: Metadata, of file: Int32, _ path: FilePath) throws(ImageError) {
+        var mode = mode_t(metadata.attributes.permissions)
+        if geteuid() == 0 {
+            guard fchown(file, metadata.attributes.owner, metadata.attributes.group) == 0 else {
+                throw .system(Errno(rawValue: errno), "cannot set the owner of", path: path)
+            }
+        } else {
+            // What runs as another user must not run as this one instead.
+            mode &= ~mode_t(S_ISUID | S_ISGID)
+        }
+        guard fchmod(file, mode) == 0, futimens(file, Self.times(metadata)) == 0 else {
+            throw .system(Errno(rawValue: errno), "cannot set the mode or time of", path: path)
+        }
+    }
+
+    private static func times(_ metadata: Metadata) -> [timespec] {
+        let time = timespec(tv_sec: time_t(metadata.attributes.modified), tv_nsec: Int(metadata.nanoseconds))
+        return [time, time]
+    }
+}

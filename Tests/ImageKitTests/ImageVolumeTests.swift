@@ -1,0 +1,83 @@
+import Foundation
+import SystemPackage
+import Testing
+
+@testable import ImageKit
+
+/// Places, and walks through filesystems that lead in circles. What a walk finds is compared with the kernel's mount by
+/// Tests/looking.sh.
+@Suite struct ImageVolumeTests {
+    @Test(
+        arguments: [
+            ("/nix", .root, "/nix"), ("root:/a:b", .root, "/a:b"), ("firmware:", .firmware, "/"),
+            ("firmware:/config.txt", .firmware, "/config.txt"), ("12:/x", .number(12), "/x"), ("/1:/x", .root, "/1:/x"),
+        ] as [(String, ImagePlace.Selector, String)])
+    func places(text: String, partition: ImagePlace.Selector, path: String) throws {
+        #expect(try ImagePlace(parsing: text) == ImagePlace(partition: partition, path: path))
+    }
+
+    @Test(arguments: ["", "nix", "boot:/x", "0:/x", "-1:/x", "+1:/x", "1:x", ":/x", "99999999999999999999:/"])
+    func noPlaces(text: String) { #expect(message(try ImagePlace(parsing: text)).contains("there is no place")) }
+
+    /// Collects what a walk says.
+    private func walked(_ volume: ImageVolume) throws -> (folders: [String], damages: [String]) {
+        var folders: [String] = [], damages: [String] = []
+        try volume.walk(from: try volume.root()) { (_, error) throws(ImageError) in
+            damages.append(error.description)
+        } _: { (path, _, _) throws(ImageError) in
+            folders.append(String(decoding: path, as: UTF8.self))
+        }
+        return (folders, damages)
+    }
+
+    @Test(.enabled(if: Judge.hasFATTools, "\(Judge.fatReason)"))
+    func aFolderInItselfEnds() throws {
+        let fat = try ForeignFAT(["-F", "16", "-s", "1", "-S", "512"], size: 8 << 20)
+        try fat.folder("/outer")
+        try fat.folder("/outer/inner")
+        let outer = try #require(try fat.volume.entry(at: "/outer"))
+        #expect(try walked(.fat(try fat.volume)).folders == ["", "outer", "outer/inner"])
+        // The entry of `inner`, behind `.` and `..`, now leads to `outer`.
+        let place = try fat.volume.layout.offset(ofCluster: outer.firstCluster) + 2 * 32
+        let file = try #require(FileHandle(forUpdatingAtPath: fat.image))
+        try file.seek(toOffset: place + 26)
+        try file.write(contentsOf: Data([UInt8(outer.firstCluster & 0xFF), UInt8(outer.firstCluster >> 8)]))
+        try file.close()
+        let (folders, damages) = try walked(.fat(try fat.volume))
+        #expect(folders == ["", "outer"])
+        #expect(damages.count == 1 && damages.first?.contains("in two places: 'outer/inner'") == true, "\(damages)")
+    }
+
+    @Test(.enabled(if: Judge.hasExt4Tools && Judge.has("mke2fs"), "needs e2fsprogs"))
+    func damagedInodesAreSaidAndPassedOver() throws {
+        let folder = try ScratchFolder()
+        let image = try folder.empty("ext4.img", size: 8 << 20)
+        try #require(try Judge.run("mke2fs", ["-q", "-F", "-t", "ext4", image]).status == 0)
+        for request in ["mkdir a", "mkdir b", "mkdir c", "ln a c/again", "set_inode_field b mode 0"] {
+            try Judge.run("debugfs", ["-w", "-R", request, image])
+        }
+        let volume = ImageVolume.ext4(try Ext4Volume(try FileSource(FilePath(image))))
+        let (folders, damages) = try walked(volume)
+        #expect(folders == ["", "a", "c", "lost+found"])
+        #expect(damages.count == 2 && damages.contains { $0.contains("in two places: 'c/again'") }, "\(damages)")
+        #expect(throws: ImageError.self) { try volume.children(of: try volume.root()) }
+    }
+
+    /// A damaged image gives an error and leaves nothing behind.
+    @Test(.enabled(if: Judge.hasExt4Tools && Judge.has("mke2fs"), "needs e2fsprogs"))
+    func aFailedExtractionLeavesNothing() throws {
+        let folder = try ScratchFolder()
+        let image = try folder.empty("ext4.img", size: 8 << 20)
+        try #require(try Judge.run("mke2fs", ["-q", "-F", "-t", "ext4", image]).status == 0)
+        for request in ["mkdir a", "mkdir a/b", "mkdir a/c", "set_inode_field a/c mode 0"] {
+            try Judge.run("debugfs", ["-w", "-R", request, image])
+        }
+        let volume = ImageVolume.ext4(try Ext4Volume(try FileSource(FilePath(image))))
+        let target = folder.path + "/out"
+        try FileManager.default.createDirectory(atPath: target, withIntermediateDirectories: true)
+        #expect(throws: ImageError.self) { try ImageExtraction.run(volume, path: "/a", to: FilePath(target)) }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: target).isEmpty)
+        #expect(try ImageExtraction.run(volume, path: "/a/b", to: FilePath(target)).folders == 1)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: target) == ["b"])
+    }
+}

@@ -1,0 +1,58 @@
+import SystemPackage
+import Testing
+
+@testable import ImageKit
+
+/// A suite that lays files over a small root filesystem.
+protocol RootLaying {}
+
+extension RootLaying {
+    /// Makes files with a shell script that runs in a new folder.
+    func make(_ script: String, in scratch: borrowing ScratchFolder, _ name: String) throws -> FilePath {
+        let folder = scratch.path + "/" + name
+        let made = try Judge.run("bash", ["-euc", "umask 022; mkdir \"$1\"; cd \"$1\"; \(script)", "-", folder])
+        try #require(made.status == 0, "\(made.said)")
+        return FilePath(folder)
+    }
+
+    /// A root filesystem that was generated: a store, a menu, a registration.
+    func generated() throws -> FileTree {
+        var tree = FileTree()
+        var sketch = TreeSketch()
+        let store = try tree.addDirectory([], FileTree.Attributes(permissions: 0o755))
+        try sketch.put(store, at: "/nix/store")
+        for path in ["/boot/extlinux/extlinux.conf", "/registration", "/nix/var/nix/profiles/system"] {
+            try sketch.put(tree.addFile("generated".utf8, FileTree.Attributes(permissions: 0o444)), at: path)
+        }
+        tree.root = try sketch.build(into: &tree)
+        return tree
+    }
+
+    func laid(
+        _ folders: [FilePath] = [], _ copies: [String] = []
+    ) throws(ImageError) -> (tree: FileTree, isPrivate: Bool, warnings: [String]) {
+        var tree: FileTree
+        do { tree = try generated() } catch { throw ImageError(.internal, "\(error)") }
+        var additions = RootAdditions()
+        additions.folders = folders
+        for copy in copies { additions.copies.append(try RootCopy(parsing: copy)) }
+        let said = try additions.lay(over: &tree, in: StoreLocation(), keeping: kept, progress: nil)
+        return (tree, said.isPrivate, said.warnings)
+    }
+
+    func text(_ tree: FileTree, _ path: String) throws -> String {
+        let node = try #require(tree.node(at: path), "\(path)")
+        var bytes = [UInt8](repeating: 0, count: Int(tree.size(of: node)))
+        try tree.read(node, count: bytes.count, at: 0, into: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    func attributes(_ tree: FileTree, _ path: String) throws -> FileTree.Attributes {
+        try tree.attributes(of: #require(tree.node(at: path), "\(path)"))
+    }
+}
+
+private let kept = [
+    RootOverlay.Kept("/nix/store", "the store", remedy: "add store paths"),
+    RootOverlay.Kept("//registration/", "the registration", remedy: "move it"),
+]

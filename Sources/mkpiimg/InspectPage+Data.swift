@@ -19,6 +19,10 @@ extension InspectPage {
             ("size", "\(imageSize)"), ("fileSize", "\(fileSize)"), ("form", ScriptText.quote(form)),
             ("omitted", "\(survey.space.omitted)"),
             ("kinds", "[" + DiskMap.Kind.allCases.map { ScriptText.array(Self.words($0)) }.joined(separator: ",") + "]"),
+            (
+                "words",
+                ScriptText.object(DiskMap.Kind.allCases.map { ("\($0)", ScriptText.quote(Self.words($0)[0])) })
+            ),
             ("nodeKinds", ScriptText.array(SpaceUse.Kind.allCases.map { "\($0)" })),
             ("parts", "[" + survey.volumes.map { part($0, places) }.joined(separator: ",") + "]"),
             ("tree", tree(lines)), ("map", map(places)), ("frames", frames), ("paths", storePaths(places)),

@@ -130,7 +130,10 @@ extension InspectPage {
           if (kind === 'small') return plural(T.n[line], 'small file', 'small files');
           if (kind === 'disk') return 'Disk';
           if (kind === 'partition') return 'Partition ' + shown(T.n[line]);
-          if (kind === 'structures') return T.n[line] === 'filesystem' ? 'filesystem structures' : T.n[line];
+          if (kind === 'structures') return D.words[T.n[line]] || 'Filesystem structures';
+          if (kind === 'free') return 'Free space';
+          if (kind === 'gap') return 'In no partition';
+          if (kind === 'other') return 'Not in a filesystem';
           return shown(kind === 'storePath' ? withoutHash(T.n[line]) : T.n[line]);
         }
         function fullName(line) {

@@ -90,6 +90,7 @@ extension InspectPage {
         .num { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
         td.name { overflow-wrap: anywhere; min-width: 14ch; }
         td small { display: block; color: var(--dim); font-size: 12px; }
+        td small.narrow { display: none; }
         tbody tr:hover { background: var(--hover); }
         .link { padding: 0; border: 0; background: none; color: var(--accent); text-align: left; overflow-wrap: anywhere; }
         .table .tools { margin-bottom: 4px; }
@@ -120,6 +121,7 @@ extension InspectPage {
           .facts dd { font-size: 15px; }
           #tree-canvas { height: 420px; }
           .wide { display: none; }
+          td small.narrow { display: block; }
           th, td { padding: 4px 6px; }
           #legend .what { display: none; }
         }

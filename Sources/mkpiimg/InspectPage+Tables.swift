@@ -95,8 +95,9 @@ extension InspectPage {
             });
             const columns = [
               { name: 'Name', key: r => r.plain, search: r => r.name,
-                make: r => [opener(r.plain, P.t[r.i]), element('small', shown(r.name.slice(0, 32)), { class: 'wide' })] },
-              { name: 'Version', key: r => r.version, text: r => r.version },
+                make: r => [opener(r.plain, P.t[r.i]), element('small', shown(r.name.slice(0, 32)), { class: 'wide' }),
+                  element('small', r.version, { class: 'narrow' })] },
+              { name: 'Version', wide: true, key: r => r.version, text: r => r.version },
               { name: 'Own size', title: 'What it takes on the card; what several store paths share counts once', num: true,
                 key: r => P.u[r.i], text: r => bytes(P.u[r.i]) },
             ];

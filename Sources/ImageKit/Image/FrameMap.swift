@@ -58,18 +58,14 @@ public struct FrameMap: Sendable {
 
     /// About as many bytes of the file are due to these bytes of the disk, if something is kept there.
     public func estimate(_ bytes: Range<UInt64>) -> Double {
-        var low = 0, high = ends.count
-        while low < high {
-            let middle = (low + high) / 2
-            if ends[middle] <= bytes.lowerBound { low = middle + 1 } else { high = middle }
-        }
+        var frame = ends.partitioningIndex { $0 > bytes.lowerBound }
         var sum = 0.0
         var start = bytes.lowerBound
-        while low < ends.count, start < bytes.upperBound {
-            let end = min(ends[low], bytes.upperBound)
-            sum += Double(end - start) * ratios[low]
+        while frame < ends.count, start < bytes.upperBound {
+            let end = min(ends[frame], bytes.upperBound)
+            sum += Double(end - start) * ratios[frame]
             start = end
-            low += 1
+            frame += 1
         }
         return sum
     }

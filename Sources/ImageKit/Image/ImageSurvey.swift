@@ -79,33 +79,30 @@ public struct ImageSurvey: Sendable {
     /// Gives each piece's bytes to whom it belongs.
     private mutating func share() {
         // Nodes for what no name has, made where there is some of it.
-        var extra: [Int32: [DiskMap.Kind: Int32]] = [:]
-        let limit = space.nodes.count
+        var made: [Int32: [DiskMap.Kind: Int32]] = [:]
+        func node(_ kind: SpaceUse.Kind, _ name: String, _ key: DiskMap.Kind, in parent: Int32) -> Int32 {
+            if let known = made[parent]?[key] { return known }
+            let added = space.add(kind, name, in: parent)
+            made[parent, default: [:]][key] = added
+            return added
+        }
         for piece in map.pieces {
-            var node = Int(piece.owner)
-            let rest: (kind: SpaceUse.Kind, name: String, key: DiskMap.Kind)? =
-                switch piece.kind {
-                case .file, .link, .folder, .fatFolder, .blockMap: nil
-                case .free: (.free, "free space", .free)
-                case .gap: (.gap, "in no partition", .gap)
-                case .table: (.structures, "partition table", .table)
-                case .other: (.other, "not in a filesystem", .other)
-                default: (.structures, "filesystem", .superblock)
-                }
-            if let rest {
-                let parent = node >= 0 ? piece.owner : 0
-                if let known = extra[parent]?[rest.key] {
-                    node = Int(known)
-                } else {
-                    let added = space.add(rest.kind, rest.name, in: parent)
-                    extra[parent, default: [:]][rest.key] = added
-                    node = Int(added)
-                }
+            let above = max(0, piece.owner)
+            let place: Int32
+            switch piece.kind {
+            case .file, .link, .folder, .fatFolder, .blockMap: place = above
+            case .free: place = node(.free, "free", .free, in: above)
+            case .gap: place = node(.gap, "gap", .gap, in: above)
+            case .other: place = node(.other, "other", .other, in: above)
+            case .table: place = node(.structures, "table", .table, in: above)
+            default:
+                let structures = node(.structures, "structures", .used, in: above)
+                place = node(.structures, "\(piece.kind)", piece.kind, in: structures)
             }
-            guard space.nodes.indices.contains(node), rest != nil || node < limit else { continue }
-            space.nodes[node].disk += piece.length
+            guard space.nodes.indices.contains(Int(place)) else { continue }
+            space.nodes[Int(place)].disk += piece.length
             if let frames, !piece.kind.isFree {
-                space.nodes[node].compressed += frames.estimate(piece.offset..<piece.end)
+                space.nodes[Int(place)].compressed += frames.estimate(piece.offset..<piece.end)
             }
         }
     }

@@ -147,6 +147,7 @@ final class ProgressDisplay: Sendable {
         case .check: "Checking store paths"
         case .flush: "Flushing"
         case .decompress: "Decompressing"
+        case .compare: "Comparing"
         }
     }
 

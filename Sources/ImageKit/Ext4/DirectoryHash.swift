@@ -1,17 +1,21 @@
 import CExt2FS
 
-/// The hash by which a directory's names are ordered: half of MD4 with the filesystem's seed, over unsigned characters
-/// (which is what the flag in the superblock says, whatever machine the image is made on).
+/// The hash by which a directory's names are ordered. What is laid out here has half of MD4 with the filesystem's seed,
+/// over unsigned characters (which is what the flag in the superblock says, whatever machine the image is made on).
 struct DirectoryHash {
     /// As the superblock and the root of a hash tree name it: half MD4.
     static let versionOnDisk: UInt8 = 1
     /// As `ext2fs_dirhash2` names the same over unsigned characters.
-    private static let versionUnsigned: Int32 = 4
+    static let versionUnsigned: Int32 = 4
 
+    private let version: Int32
     private var seed: (UInt32, UInt32, UInt32, UInt32) = (0, 0, 0, 0)
 
-    /// - Parameter seed: the 16 bytes of `s_hash_seed`.
-    init(seed bytes: [UInt8]) {
+    /// - Parameters:
+    ///   - bytes: the 16 bytes of `s_hash_seed`.
+    ///   - version: as `ext2fs_dirhash2` names it: 0 to 2, and 3 to 5 for the same over unsigned characters.
+    init(seed bytes: [UInt8], version: Int32 = versionUnsigned) {
+        self.version = version
         seed = (
             bytes.load(at: 0) ?? 0, bytes.load(at: 4) ?? 0, bytes.load(at: 8) ?? 0, bytes.load(at: 12) ?? 0
         )
@@ -25,7 +29,7 @@ struct DirectoryHash {
         let code = withUnsafeMutableBytes(of: &seed) { seedBytes in
             name.withUnsafeBytes { bytes in
                 ext2fs_dirhash2(
-                    Self.versionUnsigned, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(bytes.count),
+                    version, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(bytes.count),
                     nil,
                     0, seedBytes.baseAddress?.assumingMemoryBound(to: UInt32.self), &major, &minor)
             }

@@ -2,16 +2,18 @@
 ///
 /// ```
 ///   00 mode | 02 uid | 04 size | 08 atime | 0C ctime | 10 mtime | 18 gid | 1A links | 1C sectors | 20 flags
-///   28 block area, 60 bytes | 68 attribute block | 6C size high | 76 attribute block high
-///   78 uid high | 7A gid high
+///   28 block area, 60 bytes | 64 generation | 68 attribute block | 6C size high | 74 sectors high
+///   76 attribute block high | 78 uid high | 7A gid high | 7C, 82 checksum | 14 deleted
 ///   80 extra size | 84 ctime, 88 mtime, 8C atime extra | 80 + extra size: attributes in the inode
 /// ```
 ///
 /// Source: the kernel's documentation of ext4, "Index Nodes" and "Inline Data".
 struct Ext4Inode: Sendable {
     enum Flag {
-        static let compressed: UInt32 = 0x4, encrypted: UInt32 = 0x800, extents: UInt32 = 0x8_0000
-        static let inline: UInt32 = 0x1000_0000
+        static let compressed: UInt32 = 0x4, encrypted: UInt32 = 0x800, indexed: UInt32 = 0x1000
+        static let huge: UInt32 = 0x4_0000, extents: UInt32 = 0x8_0000, verity: UInt32 = 0x10_0000
+        static let attributeValue: UInt32 = 0x20_0000, inline: UInt32 = 0x1000_0000
+        static let caseFolded: UInt32 = 0x4000_0000
     }
 
     let number: UInt32
@@ -28,9 +30,15 @@ struct Ext4Inode: Sendable {
     /// The 60 bytes that hold the map, a short link's target, a device's number or the first bytes of inline data.
     let area: [UInt8]
     let hasBlocks: Bool
-    /// The block that holds its attributes; 0 where there is none.
+    let generation: UInt32
+    /// Seconds since 1970; of what is in use, 0.
+    let deleted: UInt32
+    /// What it takes on the disk, in blocks of 512 bytes.
+    let sectors: UInt64
+    /// The block of attributes; 0 where there is none.
     let attributeBlock: UInt64
-    private let attributes: [UInt8]
+    /// The part of the record after the fields.
+    let attributes: [UInt8]
 
     init(
         _ number: UInt32, _ record: (bytes: [UInt8], offset: UInt64), _ superblock: Ext4Superblock
@@ -50,7 +58,12 @@ struct Ext4Inode: Sendable {
         let isOld = mode & 0xF000 == 0x4000 && !superblock.information.features.contains("large_dir")
         size = UInt64(u32(4)) | (hasHigh && !isOld ? UInt64(u32(0x6C)) << 32 : 0)
         area = Array(bytes.dropFirst(0x28).prefix(60))
-        attributeBlock = UInt64(u32(0x68)) | UInt64(u16(0x76)) << 32
+        generation = u32(0x64)
+        deleted = u32(0x14)
+        attributeBlock = UInt64(u32(0x68)) | (superblock.has(.is64Bit) ? UInt64(u16(0x76)) << 32 : 0)
+        let isHuge = superblock.has(.hugeFiles)
+        let unit = isHuge && flags & Flag.huge != 0 ? superblock.blockSize / 512 : 1
+        sectors = (UInt64(u32(0x1C)) | (isHuge ? UInt64(u16(0x74)) << 32 : 0)) * unit
         let attributeSectors = u32(0x68) != 0 ? superblock.blockSize / 512 : 0
         hasBlocks = UInt64(u32(0x1C)) > attributeSectors
         let extra = bytes.count > 128 ? Int(u16(0x80)) : 0
@@ -70,13 +83,16 @@ struct Ext4Inode: Sendable {
         guard size <= UInt64(Int64.max) else {
             throw .damagedInode(number, at: record.offset, "its size is \(size)")
         }
-        guard flags & Flag.encrypted == 0 else {
-            throw ImageError(.invalidInput, "cannot read inode \(number)", reason: "it is encrypted")
-        }
-        guard flags & Flag.compressed == 0 else {
-            throw ImageError(.invalidInput, "cannot read inode \(number)", reason: "it is compressed")
+        guard flags & (Flag.encrypted | Flag.compressed) == 0 else {
+            let way = flags & Flag.encrypted != 0 ? "encrypted" : "compressed"
+            var error = ImageError(.invalidInput, "cannot read inode \(number)", reason: "it is \(way)")
+            error.damage = .ext4Unsupported
+            throw error
         }
     }
+
+    /// The part of the mode that is not permissions.
+    var fileKind: UInt16 { mode & 0xF000 }
 
     /// Content that is in the inode itself: the block area, and the rest in an attribute called `system.data`.
     func inlineParts() throws(ImageError) -> (first: [UInt8], rest: [UInt8]) {

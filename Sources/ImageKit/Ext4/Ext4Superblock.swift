@@ -21,7 +21,14 @@ struct Ext4Superblock: Sendable {
     var inodesPerGroup: UInt32
     var firstInode: UInt32
     var inodeSize: Int
-    var hasMetadataChecksums: Bool
+    /// The 1024 bytes themselves.
+    var bytes: [UInt8]
+    var descriptorSize: Int
+    /// Blocks in a cluster: 1 but for `bigalloc`.
+    var clusterBlocks: UInt64
+
+    /// Whether it has a feature.
+    func has(_ feature: Ext4Feature) -> Bool { feature.isSet(in: bytes) }
 
     /// More groups than this (128 TiB in blocks of 4 KiB) are not opened: their descriptors would fill the memory.
     static let groupLimit: UInt64 = 1 << 20
@@ -114,7 +121,9 @@ struct Ext4Superblock: Sendable {
         self.inodesPerGroup = UInt32(inodesPerGroup)
         self.firstInode = UInt32(firstInode)
         self.inodeSize = Int(inodeSize)
-        hasMetadataChecksums = readOnly & 0x400 != 0
+        self.bytes = fields.bytes
+        self.descriptorSize = Int(descriptorSize)
+        clusterBlocks = ratio
         let state = fields.u16(0x3A)
         func time(_ low: Int, _ high: Int) -> Int64 { Int64(fields.u32(low) | fields.u8(high) << 32) }
         let high: UInt64 = is64Bit ? 32 : 64
@@ -133,6 +142,32 @@ struct Ext4Superblock: Sendable {
             made: time(0x108, 0x276), written: time(0x30, 0x274), mounted: time(0x2C, 0x275),
             checked: time(0x40, 0x277), mounts: fields.u16(0x34), lastMounted: fields.text(0x88..<0xC8))
     }
+}
+
+/// A feature that the code asks for.
+struct Ext4Feature: Sendable {
+    /// Which of the three words in the superblock, and the bit.
+    let place: Int, mask: UInt32
+
+    static let journal = Ext4Feature(place: 0x5C, mask: 0x4), resizeInode = Ext4Feature(place: 0x5C, mask: 0x10)
+    static let directoryIndex = Ext4Feature(place: 0x5C, mask: 0x20)
+    static let orphanFile = Ext4Feature(place: 0x5C, mask: 0x1000)
+    static let fileTypes = Ext4Feature(place: 0x60, mask: 0x2), metaGroups = Ext4Feature(place: 0x60, mask: 0x10)
+    static let is64Bit = Ext4Feature(place: 0x60, mask: 0x80), mountProtection = Ext4Feature(place: 0x60, mask: 0x100)
+    static let attributeInodes = Ext4Feature(place: 0x60, mask: 0x400)
+    static let extents = Ext4Feature(place: 0x60, mask: 0x40), inlineData = Ext4Feature(place: 0x60, mask: 0x8000)
+    static let checksumSeed = Ext4Feature(place: 0x60, mask: 0x2000)
+    static let largeFolders = Ext4Feature(place: 0x60, mask: 0x4000)
+    static let encryption = Ext4Feature(place: 0x60, mask: 0x1_0000)
+    static let hugeFiles = Ext4Feature(place: 0x64, mask: 0x8), groupChecksums = Ext4Feature(place: 0x64, mask: 0x10)
+    static let manyLinks = Ext4Feature(place: 0x64, mask: 0x20), quota = Ext4Feature(place: 0x64, mask: 0x100)
+    static let clusters = Ext4Feature(place: 0x64, mask: 0x200)
+    static let metadataChecksums = Ext4Feature(place: 0x64, mask: 0x400)
+    static let projects = Ext4Feature(place: 0x64, mask: 0x2000)
+    static let sharedBlocks = Ext4Feature(place: 0x64, mask: 0x4000)
+    static let orphans = Ext4Feature(place: 0x64, mask: 0x1_0000)
+
+    func isSet(in superblock: [UInt8]) -> Bool { (superblock.load(UInt32.self, at: place) ?? 0) & mask != 0 }
 }
 
 /// What e2fsprogs calls the features.

@@ -14,98 +14,222 @@ extension Ext4Volume {
     ///
     /// Each folder is visited once and each file's map is read once. Folders cannot have more blocks, and files not more
     /// parts, than the filesystem has blocks, so memory is bounded by the size of the filesystem's metadata.
-    public func tree() throws(ImageError) -> Contents {
-        var reader = TreeReader(volume: self)
-        return try reader.read()
+    ///
+    /// Of what is damaged, `onDamage` hears one error after the other, with the path it is about, and unless it throws (as
+    /// it does by default), the rest is read on: folders as far as they can be had, files where all of their bytes can be.
+    /// A wrong checksum alone leaves nothing out. Without a top folder there is nothing to read, which is thrown, as are
+    /// errors of the source.
+    public func tree(
+        onDamage: (ImageError) throws(ImageError) -> Void = { (error) throws(ImageError) in throw error }
+    ) throws(ImageError) -> Contents {
+        try tree(census: nil, onDamage: onDamage)
+    }
+
+    /// The same; the census looks at all that is met on the way.
+    func tree(
+        census: Ext4Census?, onDamage: (ImageError) throws(ImageError) -> Void
+    ) throws(ImageError) -> Contents {
+        var reader = TreeReader(volume: self, census: census)
+        return try reader.read(onDamage)
     }
 
     private struct TreeReader {
+        typealias OnDamage = (ImageError) throws(ImageError) -> Void
+
         struct Level {
             var node: Node
             var name: [UInt8]
-            var pending: [Entry]
+            var pending: [Ext4DirectoryEntry] = []
             var children: [(name: [UInt8], node: FileTree.NodeID)] = []
         }
 
         let volume: Ext4Volume
+        let census: Ext4Census?
         var tree = FileTree()
         var others: [(path: [UInt8], node: Node)] = []
+        var levels: [Level] = []
         var folders: Set<UInt32> = []
         var known: [UInt32: FileTree.NodeID] = [:]
         var special: [UInt32: Node] = [:]
+        /// What could not be read, and has been told of.
+        var lost: Set<UInt32> = []
+        var records = Ext4InodeBlocks()
         var blockBudget: UInt64
         var runBudget: UInt64
         /// Bytes of names and entries that a tree can count.
         var nameBudget = UInt64(UInt32.max)
 
-        init(volume: Ext4Volume) {
+        init(volume: Ext4Volume, census: Ext4Census?) {
             self.volume = volume
+            self.census = census
             blockBudget = volume.superblock.blocks
-            runBudget = volume.superblock.mapLimit
+            // A census keeps blocks beside the parts of files.
+            runBudget = volume.superblock.mapLimit.multipliedClamping(by: census == nil ? 1 : 3)
         }
 
-        mutating func read() throws(ImageError) -> Contents {
-            var levels = [try enter(try volume.root(), [])]
-            while true {
-                let depth = levels.count - 1
+        mutating func read(_ onDamage: OnDamage) throws(ImageError) -> Contents {
+            let root = try readRoot(onDamage)
+            try census?.met(root, nil)
+            try enter(root, [], onDamage)
+            while let depth = levels.indices.last {
+                try census?.checkCancelled()
                 guard let entry = levels[depth].pending.popLast() else {
                     let level = levels.removeLast()
                     let node = try tree.addDirectory(level.children, level.node.attributes)
-                    guard depth > 0 else {
+                    census?.added(level.node.inode)
+                    if depth == 0 {
                         tree.root = node
-                        return Contents(tree: tree, others: others)
+                    } else {
+                        levels[depth - 1].children.append((level.name, node))
                     }
-                    levels[depth - 1].children.append((level.name, node))
                     continue
                 }
-                if let node = known[entry.inode] {
-                    levels[depth].children.append((entry.name, node))
-                    continue
-                }
-                let node: Node
-                if let seen = special[entry.inode] { node = seen } else { node = try volume.node(entry.inode) }
-                switch node.kind {
-                case .directory:
-                    guard levels.count < Ext4Volume.depthLimit else {
-                        throw ImageError(
-                            .doesNotFit, "cannot read a folder that lies \(Ext4Volume.depthLimit) folders deep,",
-                            reason: "its inode is \(node.inode)")
-                    }
-                    levels.append(try enter(node, entry.name))
-                case .file:
-                    let (source, offset) = try volume.place(of: node, runBudget: &runBudget)
-                    let added = tree.addFile(source, offset: offset, size: node.size, node.attributes)
-                    if node.links > 1 { known[entry.inode] = added }
-                    levels[depth].children.append((entry.name, added))
-                case .symlink:
-                    let added = tree.addSymlink(to: try volume.target(of: node), node.attributes)
-                    known[entry.inode] = added
-                    levels[depth].children.append((entry.name, added))
-                default:
-                    special[entry.inode] = node
-                    var path: [UInt8] = []
-                    for level in levels.dropFirst() { path += level.name + [0x2F] }
-                    path += entry.name
-                    guard UInt64(path.count) <= nameBudget else { throw tooMuch() }
-                    nameBudget -= UInt64(path.count)
-                    others.append((path, node))
+                census?.named(entry)
+                do {
+                    if let node = try read(entry, onDamage) { levels[depth].children.append((entry.name, node)) }
+                } catch {
+                    guard error.damage != nil else { throw error }
+                    lost.insert(entry.inode)
+                    census?.lost(entry.inode, error)
+                    try onDamage(error.on(path(of: entry.name)))
                 }
             }
+            return Contents(tree: tree, others: others)
+        }
+
+        private mutating func readRoot(_ onDamage: OnDamage) throws(ImageError) -> Node {
+            let root = try node(Ext4Volume.rootInode, onDamage: onDamage)
+            guard root.kind == .directory else {
+                throw .damagedInode(
+                    Ext4Volume.rootInode, at: root.record.offset, "the top folder is no folder", .ext4InodeKind)
+            }
+            return root
+        }
+
+        private mutating func node(_ inode: UInt32, onDamage: OnDamage) throws(ImageError) -> Node {
+            let (bytes, offset) = try records.record(inode, volume)
+            return try volume.node(inode, bytes, at: offset, onDamage: onDamage)
+        }
+
+        /// - Returns: what a folder can hold; `nil` for anything else, and for folders until they have been read.
+        private mutating func read(
+            _ entry: Ext4DirectoryEntry, _ onDamage: OnDamage
+        ) throws(ImageError) -> FileTree.NodeID? {
+            if let node = known[entry.inode] {
+                census?.compare(entry)
+                return node
+            }
+            if lost.contains(entry.inode) { return nil }
+            if let node = special[entry.inode] {
+                census?.compare(entry)
+                try addOther(entry, node)
+                return nil
+            }
+            let levels = levels
+            func tell(_ error: ImageError) throws(ImageError) {
+                try onDamage(error.on(Self.path(of: entry.name, levels)))
+            }
+            let node = try node(entry.inode, onDamage: tell)
+            try census?.met(node, entry)
+            switch node.kind {
+            case .directory:
+                guard levels.count < Ext4Volume.depthLimit else {
+                    var error = ImageError(
+                        .doesNotFit, "cannot read a folder that lies \(Ext4Volume.depthLimit) folders deep,",
+                        reason: "its inode is \(node.inode)")
+                    error.damage = .ext4Unsupported
+                    throw error
+                }
+                try enter(node, entry.name, onDamage)
+                return nil
+            case .file, .symlink:
+                let added = try add(node, tell)
+                census?.added(node.inode)
+                if node.links > 1 || node.kind == .symlink || census != nil { known[entry.inode] = added }
+                return added
+            default:
+                special[entry.inode] = node
+                try addOther(entry, node)
+                return nil
+            }
+        }
+
+        /// Adds a file or a link.
+        private mutating func add(_ node: Node, _ tell: OnDamage) throws(ImageError) -> FileTree.NodeID {
+            var runs: [Ext4Run] = []
+            let isInside = node.kind == .symlink && volume.hasTargetInside(node.record)
+            if node.record.flags & Ext4Inode.Flag.inline == 0, !isInside {
+                let map = try Ext4BlockRuns.survey(
+                    node.record, volume, limit: &runBudget, isComplete: census != nil)
+                census?.claim(map, of: node)
+                for fault in map.faults { try tell(fault) }
+                if let failure = map.failure { throw failure }
+                runs = map.runs
+            }
+            if node.kind == .symlink {
+                return tree.addSymlink(to: try volume.target(of: node, runs: runs), node.attributes)
+            }
+            let (source, offset) = try volume.place(of: node, runs: runs)
+            return tree.addFile(source, offset: offset, size: node.size, node.attributes)
+        }
+
+        private mutating func addOther(_ entry: Ext4DirectoryEntry, _ node: Node) throws(ImageError) {
+            var path: [UInt8] = []
+            for level in levels.dropFirst() { path += level.name + [0x2F] }
+            path += entry.name
+            guard UInt64(path.count) <= nameBudget else { throw tooMuch() }
+            nameBudget -= UInt64(path.count)
+            others.append((path, node))
         }
 
         private func tooMuch() -> ImageError {
             ImageError(.doesNotFit, "cannot read the filesystem's names", reason: "they have more than 4 GiB")
         }
 
-        private mutating func enter(_ node: Node, _ name: [UInt8]) throws(ImageError) -> Level {
+        private func path(of name: [UInt8]) -> String { Self.path(of: name, levels) }
+
+        private static func path(of name: [UInt8], _ levels: [Level]) -> String {
+            var path: [UInt8] = []
+            for level in levels.dropFirst() { path += [0x2F] + level.name }
+            return String(decoding: path + [0x2F] + name, as: UTF8.self)
+        }
+
+        private mutating func enter(_ node: Node, _ name: [UInt8], _ onDamage: OnDamage) throws(ImageError) {
             guard folders.insert(node.inode).inserted else {
-                throw .damagedInode(node.inode, at: node.record.offset, "a folder that is in two places")
+                throw .damagedInode(
+                    node.inode, at: node.record.offset, "a folder that is in two places", .ext4FolderTwice)
             }
-            let entries = try volume.entries(of: node, blockBudget: &blockBudget)
+            let path = levels.isEmpty ? "/" : path(of: name)
+            census?.enter(node, parent: levels.last?.node.inode ?? node.inode, path)
+            let entries = try volume.entries(of: node, blockBudget: &blockBudget, census: census) {
+                (error) throws(ImageError) in
+                census?.lost(node.inode, error)
+                try onDamage(error.on(path))
+            }
+            census?.leave()
             let bytes = entries.reduce(0 as UInt64) { $0 + UInt64($1.name.count) }
             guard bytes <= nameBudget else { throw tooMuch() }
             nameBudget -= bytes
-            return Level(node: node, name: name, pending: entries.reversed())
+            levels.append(Level(node: node, name: name, pending: entries.reversed()))
         }
+    }
+}
+
+/// The blocks of inode tables that were read last: neighbours in a folder are neighbours there.
+struct Ext4InodeBlocks {
+    private static let slots = 64
+    private var blocks = [(number: UInt64, bytes: [UInt8])](repeating: (.max, []), count: slots)
+
+    /// An inode's record and where it is.
+    mutating func record(_ inode: UInt32, _ volume: Ext4Volume) throws(ImageError) -> (bytes: [UInt8], offset: UInt64) {
+        let offset = try volume.offset(of: inode)
+        let blockSize = volume.superblock.blockSize
+        let number = offset / blockSize
+        let slot = Int(number % UInt64(Self.slots))
+        if blocks[slot].number != number {
+            blocks[slot] = (number, try volume.source.read(Int(blockSize), at: number * blockSize))
+        }
+        let start = Int(offset % blockSize)
+        return (Array(blocks[slot].bytes.dropFirst(start).prefix(volume.superblock.inodeSize)), offset)
     }
 }

@@ -15,27 +15,90 @@ extension Ext4Volume {
         public let maps: [Range<UInt64>]
     }
 
-    /// Visits every name, a folder before what is in it, in the order of names.
+    /// Visits every name with the places of what it leads to, a folder before what is in it, in the order of names.
     ///
-    /// The same bounds hold as for ``tree()``. Two names of a file count as such where its inode says that it has several.
-    public func walk(_ visit: (Visit) throws(ImageError) -> Void) throws(ImageError) {
-        var folders: Set<UInt32> = []
-        var known: [UInt32: Node] = [:]
-        var blockBudget = superblock.blocks
-        var budget = superblock.mapLimit
-        var nameBudget = UInt64(UInt32.max)
-        var levels: [[Entry]] = []
+    /// Each folder is visited once. Folders cannot have more blocks, and files not more parts, than the filesystem has
+    /// blocks. Two names of a file count as such where its inode says that it has several.
+    ///
+    /// - Parameter onDamage: hears of what is damaged; unless it throws, the rest is visited.
+    public func places(
+        onDamage: (ImageError) throws(ImageError) -> Void, _ visit: (Visit) throws(ImageError) -> Void
+    ) throws(ImageError) {
+        var walk = PlaceWalk(volume: self)
+        try walk.run(onDamage, visit)
+    }
 
-        func enter(_ node: Node) throws(ImageError) {
-            guard levels.count < Self.depthLimit else {
+    private struct PlaceWalk {
+        let volume: Ext4Volume
+        var folders: Set<UInt32> = []
+        /// What has several names, by its inode.
+        var known: [UInt32: Node] = [:]
+        var blockBudget: UInt64
+        var mapBudget: UInt64
+        /// Bytes of names that wait for their turn, at most.
+        var nameBudget = UInt64(UInt32.max)
+        /// What is still to be visited in each folder on the way.
+        var levels: [[Ext4DirectoryEntry]] = []
+
+        init(volume: Ext4Volume) {
+            self.volume = volume
+            blockBudget = volume.superblock.blocks
+            mapBudget = volume.superblock.mapLimit
+        }
+
+        mutating func run(
+            _ onDamage: (ImageError) throws(ImageError) -> Void, _ visit: (Visit) throws(ImageError) -> Void
+        ) throws(ImageError) {
+            try come(to: try volume.root(), [], onDamage, visit)
+            while let level = levels.indices.last {
+                guard let entry = levels[level].popLast() else {
+                    levels.removeLast()
+                    continue
+                }
+                if let node = known[entry.inode] {
+                    try visit(
+                        Visit(depth: levels.count, name: entry.name, node: node, isRepeated: true, data: [], maps: []))
+                    continue
+                }
+                let node: Node
+                do {
+                    node = try volume.node(entry.inode)
+                } catch {
+                    guard error.damage != nil else { throw error }
+                    try onDamage(error)
+                    continue
+                }
+                try come(to: node, entry.name, onDamage, visit)
+            }
+        }
+
+        private mutating func come(
+            to node: Node, _ name: [UInt8], _ onDamage: (ImageError) throws(ImageError) -> Void,
+            _ visit: (Visit) throws(ImageError) -> Void
+        ) throws(ImageError) {
+            let isFolder = node.kind == .directory
+            if isFolder, !folders.insert(node.inode).inserted {
+                return try onDamage(
+                    .damagedInode(node.inode, at: node.record.offset, "a folder that is in two places"))
+            }
+            let (data, maps) = try places(of: node, onDamage)
+            try visit(Visit(depth: levels.count, name: name, node: node, isRepeated: false, data: data, maps: maps))
+            guard isFolder else {
+                if node.links > 1 { known[node.inode] = node }
+                return
+            }
+            guard levels.count < Ext4Volume.depthLimit else {
                 throw ImageError(
-                    .doesNotFit, "cannot read a folder that lies \(Self.depthLimit) folders deep,",
+                    .doesNotFit, "cannot read a folder that lies \(Ext4Volume.depthLimit) folders deep,",
                     reason: "its inode is \(node.inode)")
             }
-            guard folders.insert(node.inode).inserted else {
-                throw .damagedInode(node.inode, at: node.record.offset, "a folder that is in two places")
+            var entries: [Ext4DirectoryEntry] = []
+            do {
+                entries = try volume.entries(of: node, blockBudget: &blockBudget, onDamage: onDamage)
+            } catch {
+                guard error.damage != nil else { throw error }
+                try onDamage(error)
             }
-            let entries = try entries(of: node, blockBudget: &blockBudget)
             let bytes = entries.reduce(0 as UInt64) { $0 + UInt64($1.name.count) }
             guard bytes <= nameBudget else {
                 throw ImageError(.doesNotFit, "cannot read the filesystem's names", reason: "they have more than 4 GiB")
@@ -44,49 +107,27 @@ extension Ext4Volume {
             levels.append(entries.reversed())
         }
 
-        func come(to node: Node, _ name: [UInt8]) throws(ImageError) {
-            let (data, maps) = try places(of: node, budget: &budget)
-            try visit(
-                Visit(depth: levels.count, name: name, node: node, isRepeated: false, data: data, maps: maps))
-            if node.kind == .directory {
-                try enter(node)
-            } else if node.links > 1 {
-                known[node.inode] = node
-            }
-        }
-
-        try come(to: try root(), [])
-        while let level = levels.indices.last {
-            guard let entry = levels[level].popLast() else {
-                levels.removeLast()
-                continue
-            }
-            if let node = known[entry.inode] {
-                try visit(
-                    Visit(depth: levels.count, name: entry.name, node: node, isRepeated: true, data: [], maps: []))
-            } else {
-                try come(to: try node(entry.inode), entry.name)
-            }
-        }
-    }
-
-    /// The bytes of all blocks that are an inode's.
-    private func places(
-        of node: Node, budget: inout UInt64
-    ) throws(ImageError) -> (data: [Range<UInt64>], maps: [Range<UInt64>]) {
-        let record = node.record
-        var maps: [Range<UInt64>] = []
-        let attributes = record.attributeBlock
-        if attributes > 0, attributes < superblock.blocks { maps.append(bytes(attributes..<attributes + 1)) }
-        let hasMap =
+        /// The bytes of all blocks that are an inode's.
+        private mutating func places(
+            of node: Node, _ onDamage: (ImageError) throws(ImageError) -> Void
+        ) throws(ImageError) -> (data: [Range<UInt64>], maps: [Range<UInt64>]) {
+            let record = node.record, superblock = volume.superblock
+            var data: [Range<UInt64>] = [], maps: [Range<UInt64>] = []
+            let attributes = record.attributeBlock
+            if attributes > 0, attributes < superblock.blocks { maps.append(volume.bytes(attributes..<attributes + 1)) }
             switch node.kind {
-            case .directory, .file: true
-            case .symlink:
-                record.flags & Ext4Inode.Flag.extents != 0 || record.hasBlocks || record.size >= 60
-            default: false
+            case .directory, .file: break
+            case .symlink where !volume.hasTargetInside(record): break
+            default: return (data, maps)
             }
-        guard hasMap, record.flags & Ext4Inode.Flag.inline == 0 else { return ([], maps) }
-        let (data, blocks) = try Ext4BlockRuns.places(of: record, self, limit: &budget)
-        return (data.map(bytes), maps + blocks.map { bytes($0..<$0 + 1) })
+            guard record.flags & Ext4Inode.Flag.inline == 0 else { return (data, maps) }
+            let map = try Ext4BlockRuns.survey(record, volume, limit: &mapBudget, isComplete: true)
+            if let damage = map.failure ?? map.faults.first { try onDamage(damage) }
+            for (disk, count) in map.claims {
+                let bytes = volume.bytes(disk..<disk + count)
+                if map.maps.contains(disk) { maps.append(bytes) } else { data.append(bytes) }
+            }
+            return (data, maps)
+        }
     }
 }

@@ -87,7 +87,8 @@ public final class Ext4Volume: Sendable {
 
     let source: any ByteSource
     let superblock: Ext4Superblock
-    let handle: Ext4Handle
+    let groups: Ext4Groups
+    let checksums: Ext4Checksums
 
     static let rootInode: UInt32 = 2
 
@@ -96,7 +97,16 @@ public final class Ext4Volume: Sendable {
     public init(_ source: any ByteSource, verifiesChecksums: Bool = true) throws(ImageError) {
         self.source = source
         superblock = try Ext4Superblock(source)
-        handle = try Ext4Handle(source, superblock, verifiesChecksums: verifiesChecksums)
+        groups = try Ext4Groups(source, superblock, verifiesChecksums: verifiesChecksums)
+        checksums = Ext4Checksums(superblock.bytes, isOn: verifiesChecksums)
+    }
+
+    /// For a check, which tells of the superblock's checksum itself.
+    init(_ source: any ByteSource, _ superblock: Ext4Superblock) throws(ImageError) {
+        self.source = source
+        self.superblock = superblock
+        groups = try Ext4Groups(source, superblock, verifiesChecksums: false)
+        checksums = Ext4Checksums(superblock.bytes)
     }
 
     /// The top folder.
@@ -110,11 +120,42 @@ public final class Ext4Volume: Sendable {
 
     /// The inode of that number.
     public func node(_ inode: UInt32) throws(ImageError) -> Node {
-        guard inode == Self.rootInode || inode >= superblock.firstInode, inode <= superblock.inodes else {
-            throw .damagedInode(inode, at: nil, "no name can lead to it")
+        let offset = try offset(of: inode)
+        return try node(inode, try source.read(superblock.inodeSize, at: offset), at: offset)
+    }
+
+    /// Where an inode's record is.
+    func offset(of inode: UInt32) throws(ImageError) -> UInt64 {
+        guard inode > 0, inode <= superblock.inodes else {
+            throw .damagedInode(inode, at: nil, "no name can lead to it, as there are only \(superblock.inodes) inodes", .ext4EntryInode)
         }
-        let record = try Ext4Inode(inode, handle.record(inode), superblock)
-        guard record.links > 0 else { throw .damagedInode(inode, at: record.offset, "it is in use and deleted") }
+        let group = Int((inode - 1) / superblock.inodesPerGroup)
+        let index = UInt64((inode - 1) % superblock.inodesPerGroup)
+        let table = groups.inodeTable(group)
+        guard table > 0, table < superblock.blocks, groups.tableBlocks <= superblock.blocks - table else {
+            throw .damagedInode(
+                inode, at: nil, "the table of its group is at block \(table), outside of the filesystem",
+                .ext4GroupLocation)
+        }
+        return table * superblock.blockSize + index * UInt64(superblock.inodeSize)
+    }
+
+    /// The inode of that number, from its record.
+    /// - Parameter onDamage: hears of a wrong checksum.
+    func node(
+        _ inode: UInt32, _ bytes: [UInt8], at offset: UInt64,
+        onDamage: (ImageError) throws(ImageError) -> Void = { (error) throws(ImageError) in throw error }
+    ) throws(ImageError) -> Node {
+        guard inode == Self.rootInode || inode >= superblock.firstInode else {
+            throw .damagedInode(inode, at: nil, "no name can lead to it", .ext4EntryInode)
+        }
+        guard let links: UInt16 = bytes.load(at: 0x1A), links > 0 else {
+            throw .damagedInode(inode, at: offset, "it is in use and deleted", .ext4EntryInode)
+        }
+        if let wrong = checksums.inode(bytes, inode) {
+            try onDamage(.damagedInode(inode, at: offset, "it \(wrong.words)", .ext4InodeChecksum))
+        }
+        let record = try Ext4Inode(inode, (bytes, offset), superblock)
         let kind: Kind
         switch record.mode & 0xF000 {
         case 0x4000: kind = .directory
@@ -124,7 +165,7 @@ public final class Ext4Volume: Sendable {
         case 0xC000: kind = .socket
         case 0x2000: kind = .characterDevice(major: Self.device(record).major, minor: Self.device(record).minor)
         case 0x6000: kind = .blockDevice(major: Self.device(record).major, minor: Self.device(record).minor)
-        default: throw .damagedInode(inode, at: record.offset, "its kind is \(record.mode >> 12)")
+        default: throw .damagedInode(inode, at: record.offset, "its kind is \(record.mode >> 12)", .ext4InodeKind)
         }
         return Node(record: record, kind: kind)
     }
@@ -152,6 +193,14 @@ public final class Ext4Volume: Sendable {
     func place(
         of node: Node, runBudget: inout UInt64
     ) throws(ImageError) -> (source: any ByteSource, offset: UInt64) {
+        guard node.kind == .file, node.record.flags & Ext4Inode.Flag.inline == 0 else {
+            return try place(of: node, runs: [])
+        }
+        return try place(of: node, runs: Ext4BlockRuns.find(node.record, self, limit: &runBudget))
+    }
+
+    /// The same, with the map of its blocks, if it has one.
+    func place(of node: Node, runs: [Ext4Run]) throws(ImageError) -> (source: any ByteSource, offset: UInt64) {
         guard node.kind == .file else { return (SegmentMap(size: 0), 0) }
         if node.record.flags & Ext4Inode.Flag.inline != 0 {
             let (first, rest) = try node.record.inlineParts()
@@ -165,9 +214,8 @@ public final class Ext4Volume: Sendable {
         let blockSize = superblock.blockSize
         let blocks = node.size.dividedRoundingUp(by: blockSize)
         guard blocks <= 1 << 32 || node.record.flags & Ext4Inode.Flag.extents == 0 else {
-            throw .damagedInode(node.inode, at: node.record.offset, "its size is \(node.size)")
+            throw .damagedInode(node.inode, at: node.record.offset, "its size is \(node.size)", .ext4InodeSize)
         }
-        let runs = try Ext4BlockRuns.find(node.record, self, limit: &runBudget)
         if let run = runs.first, runs.count == 1, run.first == 0, run.count == blocks {
             return (source, run.disk * blockSize)
         }
@@ -179,29 +227,39 @@ public final class Ext4Volume: Sendable {
         return runs.map { PieceSource.Piece(start: $0.first * unit, count: $0.count * unit, place: $0.disk * unit) }
     }
 
+    /// Whether a link's target is in its inode and not in a block.
+    func hasTargetInside(_ record: Ext4Inode) -> Bool {
+        record.flags & Ext4Inode.Flag.inline != 0
+            || record.size < 60 && !record.hasBlocks && record.flags & Ext4Inode.Flag.extents == 0
+    }
+
     /// A symbolic link's target. (Of anything else, nothing.)
     public func target(of node: Node) throws(ImageError) -> [UInt8] {
         guard node.kind == .symlink else { return [] }
+        var limit: UInt64 = 8
+        let runs = hasTargetInside(node.record) ? [] : try Ext4BlockRuns.find(node.record, self, limit: &limit)
+        return try target(of: node, runs: runs)
+    }
+
+    /// The same, with the map of its blocks, if it has one.
+    func target(of node: Node, runs: [Ext4Run]) throws(ImageError) -> [UInt8] {
         let record = node.record
+        func damage(_ reason: String) -> ImageError {
+            .damagedInode(node.inode, at: record.offset, reason, .ext4LinkTarget)
+        }
         guard record.size > 0, record.size < superblock.blockSize || record.size < 60 else {
-            throw .damagedInode(node.inode, at: record.offset, "a link of \(record.size) bytes")
+            throw damage("a link of \(record.size) bytes")
         }
         let target: [UInt8]
         if record.flags & Ext4Inode.Flag.inline != 0 {
             target = try record.inlineContent()
-        } else if record.size < 60, !record.hasBlocks, record.flags & Ext4Inode.Flag.extents == 0 {
+        } else if hasTargetInside(record) {
             target = Array(record.area.prefix(Int(record.size)))
         } else {
-            var limit: UInt64 = 8
-            let runs = try Ext4BlockRuns.find(record, self, limit: &limit)
-            guard runs.count == 1 else {
-                throw .damagedInode(node.inode, at: record.offset, "a link without its target")
-            }
+            guard runs.count == 1 else { throw damage("a link without its target") }
             target = try PieceSource(source, size: record.size, pieces: pieces(runs)).read(Int(record.size), at: 0)
         }
-        guard !target.contains(0) else {
-            throw .damagedInode(node.inode, at: record.offset, "a link whose target has a zero byte")
-        }
+        guard !target.contains(0) else { throw damage("a link whose target has a zero byte") }
         return target
     }
 }

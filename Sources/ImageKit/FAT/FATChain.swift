@@ -12,8 +12,22 @@ struct FATChain {
         case last
         /// It goes on, but as many clusters as were asked for have been followed.
         case longer
-        /// It is broken.
-        case broken(reason: String, offset: UInt64?)
+        /// It is broken: in this way, said in words, and by the entry of the FAT that lies here.
+        case broken(Fault, reason: String, offset: UInt64?)
+    }
+
+    /// How it is broken.
+    enum Fault: Equatable {
+        /// Where it should begin, there is no cluster.
+        case start
+        /// It comes to this cluster, which was claimed before.
+        case claimed(UInt64)
+        /// It comes to a free cluster.
+        case free
+        /// It comes to a bad cluster.
+        case bad
+        /// It comes to a number that no cluster has.
+        case range
     }
 
     private(set) var runs: [Run] = []
@@ -36,7 +50,8 @@ struct FATChain {
         let limit = min(limit, layout.clusterCount)
         guard layout.clusters.contains(first) else {
             end = .broken(
-                reason: "its first cluster is \(first), and there are 2 to \(layout.clusterCount + 1)", offset: nil)
+                .start, reason: "its first cluster is \(first), and there are 2 to \(layout.clusterCount + 1)",
+                offset: nil)
             return
         }
         var cluster = first
@@ -48,6 +63,7 @@ struct FATChain {
             }
             if claims?.insert(cluster) == false {
                 end = .broken(
+                    .claimed(cluster),
                     reason: "cluster \(cluster) is in two places: in this chain again, or in another file",
                     offset: previous.map { table.offset(ofEntry: $0) })
                 return
@@ -58,10 +74,10 @@ struct FATChain {
                 (previous, cluster) = (cluster, next)
                 continue
             case .end: break
-            case .free: end = broken(table, after: cluster, "leads to nothing, as if it were free")
-            case .bad: end = broken(table, after: cluster, "is marked as bad")
+            case .free: end = broken(.free, table, after: cluster, "leads to nothing, as if it were free")
+            case .bad: end = broken(.bad, table, after: cluster, "is marked as bad")
             case .invalid(let value):
-                end = broken(table, after: cluster, "leads to cluster \(value), which does not exist")
+                end = broken(.range, table, after: cluster, "leads to cluster \(value), which does not exist")
             }
             return
         }
@@ -76,8 +92,8 @@ struct FATChain {
         }
     }
 
-    private func broken(_ table: FATTable, after cluster: UInt64, _ reason: String) -> End {
-        .broken(reason: "its cluster \(cluster) \(reason)", offset: table.offset(ofEntry: cluster))
+    private func broken(_ fault: Fault, _ table: FATTable, after cluster: UInt64, _ reason: String) -> End {
+        .broken(fault, reason: "its cluster \(cluster) \(reason)", offset: table.offset(ofEntry: cluster))
     }
 }
 
@@ -99,5 +115,27 @@ struct FATClusterSet {
             page[word] |= bit
             return true
         }
+    }
+
+    /// Takes the runs of clusters that are in this set and not in the other, lowest first.
+    func runs(notIn other: FATClusterSet, _ take: (FATChain.Run) -> Void) {
+        var run = FATChain.Run(first: 0, count: 0)
+        for (index, page) in pages.sorted(by: { $0.key < $1.key }) {
+            let others = other.pages[index]
+            for (place, word) in page.enumerated() {
+                var left = others.map { word & ~$0[place] } ?? word
+                while left != 0 {
+                    let cluster = index * Self.clustersPerPage + UInt64(place * 64 + left.trailingZeroBitCount)
+                    left &= left - 1
+                    if run.first + run.count == cluster {
+                        run.count += 1
+                        continue
+                    }
+                    if run.count > 0 { take(run) }
+                    run = FATChain.Run(first: cluster, count: 1)
+                }
+            }
+        }
+        if run.count > 0 { take(run) }
     }
 }

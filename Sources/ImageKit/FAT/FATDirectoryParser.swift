@@ -17,8 +17,22 @@ struct FATDirectoryParser {
         case entry(FATDirectoryEntry, long: String?)
     }
 
-    private static let free: UInt8 = 0xE5
-    private static let itself = Array(".          ".utf8), above = Array("..         ".utf8)
+    /// What can be wrong with a long name.
+    enum Fault {
+        /// No short name follows it, or what should come first is missing.
+        case orphaned
+        /// Its pieces are in the wrong order, or some are missing.
+        case order
+        /// It belongs to another short name.
+        case sum
+        /// No file can have such a name.
+        case name
+    }
+
+    /// The first byte of a slot that was deleted.
+    static let free: UInt8 = 0xE5
+    /// The names `.` and `..`.
+    static let itself = Array(".          ".utf8), above = Array("..         ".utf8)
     /// Pieces of the longest name, 255 units.
     private static let mostPieces: UInt8 = 20
     private static let mostUnits = 255
@@ -27,12 +41,21 @@ struct FATDirectoryParser {
     private var pieces: [[UInt16]] = []
     /// The number of the piece that must come next, and the sum that all carry.
     private var expected: UInt8 = 0, sum: UInt8 = 0
+    /// What the last slot has shown to be wrong with a long name, if anything.
+    private(set) var fault: Fault?
+    /// Whether something was wrong with the pieces so far, so that those that follow are not told again.
+    private var isBroken = false
 
     /// Takes the next 32 bytes.
     mutating func take(_ slot: ArraySlice<UInt8>) -> Slot {
-        guard let first = slot.first, first != 0, let entry = FATDirectoryEntry(decoding: slot) else { return .end }
+        fault = nil
+        guard let first = slot.first, first != 0, let entry = FATDirectoryEntry(decoding: slot) else {
+            if !pieces.isEmpty { drop(for: .orphaned) }
+            return .end
+        }
         if first == Self.free {
-            pieces = []
+            if !pieces.isEmpty { drop(for: .orphaned) }
+            isBroken = false
             return .nothing
         }
         typealias Attribute = FATDirectoryEntry.Attribute
@@ -42,6 +65,7 @@ struct FATDirectoryParser {
         }
         let long = longName(for: entry.name)
         pieces = []
+        isBroken = false
         if entry.attributes & Attribute.volumeLabel != 0 { return .label(entry.name) }
         if entry.name == Self.itself || entry.name == Self.above { return .nothing }
         return .entry(entry, long: long)
@@ -53,12 +77,16 @@ struct FATDirectoryParser {
         let number = number & ~Field.last
         let sum: UInt8 = slot.load(at: Field.sum) ?? 0
         if isLast {
-            pieces = []
-            guard (1...Self.mostPieces).contains(number) else { return }
+            if !pieces.isEmpty { drop(for: .orphaned) }
+            isBroken = false
+            guard (1...Self.mostPieces).contains(number) else {
+                drop(for: .order)
+                return
+            }
             self.sum = sum
         } else {
             guard !pieces.isEmpty, number == expected, number > 0, sum == self.sum else {
-                pieces = []
+                drop(for: pieces.isEmpty ? .orphaned : number == expected && number > 0 ? .sum : .order)
                 return
             }
         }
@@ -66,13 +94,31 @@ struct FATDirectoryParser {
         pieces.append(Field.units.map { slot.load(at: $0) ?? 0 })
     }
 
-    private func longName(for short: [UInt8]) -> String? {
-        guard !pieces.isEmpty, expected == 0, sum == FATDirectoryEntry.sum(of: short) else { return nil }
+    private mutating func longName(for short: [UInt8]) -> String? {
+        guard !pieces.isEmpty else { return nil }
+        guard expected == 0 else {
+            fault = .order
+            return nil
+        }
+        guard sum == FATDirectoryEntry.sum(of: short) else {
+            fault = .sum
+            return nil
+        }
         let units = Array(pieces.reversed().joined().prefix { $0 != 0 })
         guard units.count <= Self.mostUnits, let name = String(validating: units, as: UTF16.self),
             Self.isPossible(name)
-        else { return nil }
+        else {
+            fault = .name
+            return nil
+        }
         return name
+    }
+
+    /// Forgets the pieces so far, as something is wrong with them.
+    private mutating func drop(for reason: Fault) {
+        pieces = []
+        if !isBroken { fault = reason }
+        isBroken = true
     }
 
     /// Whether a tree can hold the name.

@@ -50,6 +50,10 @@ public struct FATLayout: Hashable, Sendable {
     public let serial: UInt32?
     /// The label in the boot sector: 11 bytes, padded with spaces.
     let label: [UInt8]?
+    /// What the disk is: 0xF0, or 0xF8 and more.
+    let media: UInt8
+    /// Whether only the copy of the FAT that counts is kept up to date, as FAT32's flags may say.
+    let hasOneFAT: Bool
 
     /// Reads the boot sector `sector` of a source that has `sourceSize` bytes.
     ///
@@ -129,6 +133,7 @@ public struct FATLayout: Hashable, Sendable {
         }
 
         self.kind = kind
+        self.media = UInt8(truncatingIfNeeded: media)
         self.sectorSize = sectorSize
         clusterSize = sectorsPerCluster * sectorSize
         self.clusterCount = clusterCount
@@ -145,7 +150,8 @@ public struct FATLayout: Hashable, Sendable {
                 throw refuse(Field32.version, "its version is \(version), and only 0 is known")
             }
             let flags = try field(UInt16.self, Field32.flags)
-            activeFAT = flags & 0x80 != 0 ? flags & 0x0F : 0
+            hasOneFAT = flags & 0x80 != 0
+            activeFAT = hasOneFAT ? flags & 0x0F : 0
             guard activeFAT < copies else {
                 throw refuse(Field32.flags, "copy \(activeFAT) of the FAT counts, and there are only \(copies)")
             }
@@ -158,6 +164,7 @@ public struct FATLayout: Hashable, Sendable {
             let info = try field(UInt16.self, Field32.infoSector)
             infoOffset = info > 0 && info < reserved ? info * sectorSize : nil
         } else {
+            hasOneFAT = false
             activeFAT = 0
             rootCluster = 0
             infoOffset = nil
@@ -169,7 +176,7 @@ public struct FATLayout: Hashable, Sendable {
     }
 
     /// Clusters from which on it is FAT16 and FAT32, and past what FAT32 can count.
-    private static let firstFAT16: UInt64 = 4085, firstFAT32: UInt64 = 65_525, pastFAT32: UInt64 = 0x0FFF_FFF5
+    static let firstFAT16: UInt64 = 4085, firstFAT32: UInt64 = 65_525, pastFAT32: UInt64 = 0x0FFF_FFF5
 
     /// The cluster numbers there are.
     var clusters: Range<UInt64> { 2..<clusterCount + 2 }

@@ -50,7 +50,7 @@ struct FATName {
 
     /// What is left of a name when case does not count: each character's simple upper case, then its lower case. That
     /// is a little more than any one reader takes for equal (each has a table of its own), so that no two can disagree.
-    private static func folded(_ text: String) -> [UInt32] { text.unicodeScalars.map(folded) }
+    static func folded(_ text: some StringProtocol) -> [UInt32] { text.unicodeScalars.map(folded) }
 
     private static func folded(_ scalar: Unicode.Scalar) -> UInt32 {
         if scalar.isASCII { return ("A"..."Z").contains(scalar) ? scalar.value | 0x20 : scalar.value }
@@ -97,6 +97,30 @@ struct FATName {
     private static func isShort(_ byte: UInt8) -> Bool {
         isUpper(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
             || "$%'-_@~`!(){}^#&".utf8.contains(byte)
+    }
+
+    /// Whether a short name on a disk may be one.
+    enum Fitness {
+        case good
+        /// With lower-case letters, or characters that only long names may have.
+        case unusual
+        /// With characters that no name may have, or without a beginning.
+        case impossible
+    }
+
+    /// Whether a file may have these 11 bytes as its short name. (Bytes from 0x80 on are of a code page that nobody knows.)
+    static func fitness(ofShort name: [UInt8]) -> Fitness {
+        var fitness = Fitness.good
+        for (index, byte) in name.enumerated() {
+            // 05 stands for e5, which would look deleted.
+            if byte < 0x20 && !(index == 0 && byte == 0x05) || byte == 0x7F || (index == 0 && byte == 0x20)
+                || "\"*./:<>?\\|".utf8.contains(byte)
+            {
+                return .impossible
+            }
+            if isLower(byte) || "+,;=[]".utf8.contains(byte) { fitness = .unusual }
+        }
+        return fitness
     }
 
     private static func exactShort(of bytes: [UInt8]) -> Short? {

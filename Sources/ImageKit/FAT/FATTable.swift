@@ -36,11 +36,14 @@ final class FATTable: Sendable {
     }
 
     /// The entry of a cluster that there is.
-    func entry(of cluster: UInt64) throws(ImageError) -> Entry {
+    func entry(of cluster: UInt64) throws(ImageError) -> Entry { classify(try value(of: cluster)) }
+
+    /// The number in an entry: of a cluster that there is, or of 0 or 1, where other things are kept.
+    func value(of cluster: UInt64) throws(ImageError) -> UInt64 {
         let bit = cluster * UInt64(layout.kind.rawValue)
         let byte = bit / 8
         let piece = try piece(byte / Self.pieceSize)
-        return classify(value(in: piece, at: Int(byte % Self.pieceSize), isOdd: bit % 8 != 0))
+        return value(in: piece, at: Int(byte % Self.pieceSize), isOdd: bit % 8 != 0)
     }
 
     /// The byte of the source where a cluster's entry begins, for errors.
@@ -48,24 +51,39 @@ final class FATTable: Sendable {
         layout.activeFATOffset + cluster * UInt64(layout.kind.rawValue) / 8
     }
 
-    /// Counts the free clusters, by looking at every entry.
-    func freeClusters() throws(ImageError) -> UInt64 {
+    /// Reads all of it once: takes the number in the entry of each cluster that is not free, in order.
+    ///
+    /// - Returns: how many clusters are free.
+    @discardableResult
+    func readAll(
+        _ take: (_ cluster: UInt64, _ value: UInt64) throws(ImageError) -> Void
+    ) throws(ImageError) -> UInt64 {
         let bits = UInt64(layout.kind.rawValue)
         let perPiece = Self.pieceSize * 8 / bits
         let end = layout.clusters.upperBound
-        var count: UInt64 = 0
+        var free: UInt64 = 0
         var start: UInt64 = 0
         while start < end {
             // Past the cache, which one pass over everything would only empty.
             let bytes = try read(start / perPiece)
-            for cluster in max(start, 2)..<min(start + perPiece, end) {
-                let bit = (cluster - start) * bits
-                if value(in: bytes, at: Int(bit / 8), isOdd: bit % 8 != 0) == 0 { count += 1 }
+            let clusters = max(start, 2)..<min(start + perPiece, end)
+            // Most of a large volume's FAT says nothing.
+            if bytes.withUnsafeBytes({ $0.isZero }) {
+                free += UInt64(clusters.count)
+            } else {
+                for cluster in clusters {
+                    let bit = (cluster - start) * bits
+                    let value = value(in: bytes, at: Int(bit / 8), isOdd: bit % 8 != 0)
+                    if value == 0 { free += 1 } else { try take(cluster, value) }
+                }
             }
             start += perPiece
         }
-        return count
+        return free
     }
+
+    /// Counts the free clusters, by looking at every entry.
+    func freeClusters() throws(ImageError) -> UInt64 { try readAll { (_, _) in } }
 
     private func value(in piece: [UInt8], at place: Int, isOdd: Bool) -> UInt64 {
         switch layout.kind {
@@ -77,7 +95,8 @@ final class FATTable: Sendable {
         }
     }
 
-    private func classify(_ value: UInt64) -> Entry {
+    /// What a number in the FAT says.
+    func classify(_ value: UInt64) -> Entry {
         if layout.clusters.contains(value) { return .next(value) }
         if value == 0 { return .free }
         let marks: UInt64 =

@@ -111,7 +111,7 @@ extension FATVolume {
                 try onDamage(damage)
                 return nil
             }
-            if case .broken(let reason, let offset) = chain.end {
+            if case .broken(_, let reason, let offset) = chain.end {
                 try onDamage(volume.damaged(file, reason, at: offset))
             } else if chain.end == .longer || (file.size == 0 && file.firstCluster != 0) {
                 try onDamage(

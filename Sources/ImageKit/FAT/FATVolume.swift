@@ -50,7 +50,12 @@ public struct FATVolume: Sendable {
                 .corrupt, "cannot read a FAT filesystem", reason: "\(source.size) bytes are too few for a boot sector",
                 remedy: "make sure that this is a FAT partition and whole")
         }
-        layout = try FATLayout(try source.read(FATBootSector.size, at: 0), sourceSize: source.size)
+        self.init(source, try FATLayout(try source.read(FATBootSector.size, at: 0), sourceSize: source.size))
+    }
+
+    /// A volume that is divided so, whatever its boot sector says.
+    init(_ source: any ByteSource, _ layout: FATLayout) {
+        self.layout = layout
         self.source = source
         table = FATTable(source, layout)
     }
@@ -179,7 +184,7 @@ public struct FATVolume: Sendable {
     func damage(of file: Entry, size: UInt64, _ chain: FATChain) -> ImageError? {
         let needed = size.dividedRoundingUp(by: layout.clusterSize)
         guard chain.count < needed else { return nil }
-        if case .broken(let reason, let offset) = chain.end { return damaged(file, reason, at: offset) }
+        if case .broken(_, let reason, let offset) = chain.end { return damaged(file, reason, at: offset) }
         return damaged(file, "it has \(size) bytes, and its \(chain.count) clusters hold less")
     }
 
@@ -194,7 +199,7 @@ public struct FATVolume: Sendable {
         switch chain.end {
         case .last: nil
         case .longer: damaged(folder, "its chain of clusters is a circle, or longer than a folder can be (2 MiB)")
-        case .broken(let reason, let offset): damaged(folder, reason, at: offset)
+        case .broken(_, let reason, let offset): damaged(folder, reason, at: offset)
         }
     }
 

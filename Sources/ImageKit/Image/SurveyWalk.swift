@@ -115,7 +115,12 @@ struct SurveyWalk {
 
         var levels: [Level] = []
         var first: [UInt32: Int32] = [:]
-        try ext.walk { visit in
+        var damages = 0
+        var problem: ImageError?
+        try ext.places { (error) throws(ImageError) in
+            damages += 1
+            problem = problem ?? error
+        } _: { (visit) throws(ImageError) in
             levels.removeSubrange(min(visit.depth, levels.count)...)
             let node = visit.node, isFolder = node.kind == .directory
             guard let above = levels.last else {
@@ -154,6 +159,7 @@ struct SurveyWalk {
             }
             for bytes in visit.maps { add(moved(bytes), .blockMap, place) }
         }
+        if let problem { volume.problem = "\(problem)" + (damages > 1 ? " (and \(damages - 1) more)" : "") }
     }
 
     /// Whether these folders are `/`, `/nix` and `/nix/store`.

@@ -37,6 +37,8 @@ public struct ImageError: Error, Sendable, Hashable {
     public let reason: String?
     /// What the person can do about it.
     public let remedy: String?
+    /// What kind of damage it is, where a check may name it and read on.
+    var damage: Finding.Kind?
 
     /// Makes an error from its parts; see the properties of the same names.
     public init(
@@ -49,6 +51,14 @@ public struct ImageError: Error, Sendable, Hashable {
         self.offset = offset
         self.reason = reason
         self.remedy = remedy
+    }
+
+    /// The same, about a path, unless it names one already.
+    func on(_ place: String) -> ImageError {
+        var error = ImageError(
+            code, message, path: path ?? place, offset: offset, reason: reason, remedy: remedy)
+        error.damage = damage
+        return error
     }
 }
 

@@ -22,6 +22,8 @@ public final class Progress: Sendable {
         case flush
         /// Decompressing an image that cannot be read in parts.
         case decompress
+        /// Comparing two images.
+        case compare
     }
 
     /// A moment's state.

@@ -1,0 +1,90 @@
+/// What an image boots when nobody chooses anything else, as its menu or its firmware's settings say.
+struct BootChoice: Equatable {
+    /// Who starts the kernel: `U-Boot`, by its menu, or the `firmware`.
+    var starter: String
+    /// The label of the menu's entry.
+    var label: String?
+    /// The file names as they are written: relative to the menu, or to the firmware partition.
+    var kernel: String?, initrd: String?, deviceTrees: String?
+    /// The kernel's parameters, without `init=`.
+    var parameters: [String]
+    /// What `init=` names.
+    var initPath: String?
+    /// The labels of all entries.
+    var labels: [String] = []
+
+    /// The places of a menu, as U-Boot looks for them on the partition that it boots from.
+    static let menus = ["/extlinux/extlinux.conf", "/boot/extlinux/extlinux.conf"]
+    /// More bytes than any settings have.
+    private static let limit = 1 << 20
+
+    /// Reads what an image boots; `nil` where neither a menu nor a command line is.
+    static func read(root: ImageVolume?, firmware: ImageVolume?) throws(ImageError) -> BootChoice? {
+        for volume in [root, firmware] {
+            for path in menus {
+                guard let text = try volume?.text(at: path, atMost: ExtlinuxReading.limit) else { continue }
+                return BootChoice(menu: ExtlinuxReading(text))
+            }
+        }
+        guard let firmware, let config = try firmware.text(at: "/config.txt", atMost: limit) else { return nil }
+        let settings = ConfigTxt.settings(of: config)
+        func value(_ name: String) -> String? { settings.last { $0.name == name }?.value }
+        let prefix = value("os_prefix") ?? ""
+        let line = value("cmdline") ?? "cmdline.txt"
+        guard let text = try firmware.text(at: prefix + line, atMost: limit) else { return nil }
+        var choice = BootChoice(starter: "firmware", commandLine: String(decoding: text, as: UTF8.self))
+        choice.kernel = value("kernel").map { prefix + $0 }
+        choice.initrd = value("initramfs").map { prefix + $0 }
+        return choice
+    }
+
+    private init(menu: ExtlinuxReading) {
+        let entry = menu.chosen
+        self.init(starter: "U-Boot", commandLine: entry?.commandLine ?? "")
+        (label, kernel, initrd) = (entry?.label, entry?.kernel, entry?.initrd)
+        deviceTrees = entry?.deviceTrees
+        labels = menu.entries.map(\.label)
+    }
+
+    private init(starter: String, commandLine: String) {
+        self.starter = starter
+        let words = commandLine.split(whereSeparator: \.isWhitespace)
+        parameters = words.filter { !$0.hasPrefix("init=") }.map(String.init)
+        initPath = words.last { $0.hasPrefix("init=") }.map { String($0.dropFirst("init=".count)) }
+    }
+}
+
+extension BootChoice {
+    /// What is not the same in two of them. Of the kernel's parameters and the menu's entries, each is told by itself.
+    static func changes(_ old: BootChoice?, _ new: BootChoice?) -> [ImageDifference.FieldChange] {
+        var changes: [ImageDifference.FieldChange] = []
+        func add(_ field: String, _ one: String?, _ other: String?) {
+            guard one != other else { return }
+            changes.append(
+                ImageDifference.FieldChange(
+                    part: "boot", field: field, old: one.map { .text($0) }, new: other.map { .text($0) }))
+        }
+        func addEach(_ field: String, _ ones: [String], _ others: [String]) {
+            let difference = others.difference(from: ones)
+            for case .remove(_, let element, _) in difference { add(field, element, nil) }
+            for case .insert(_, let element, _) in difference { add(field, nil, element) }
+        }
+        add("started by", old?.starter, new?.starter)
+        add("default entry", old?.label, new?.label)
+        add("kernel", old?.kernel, new?.kernel)
+        add("initrd", old?.initrd, new?.initrd)
+        add("device trees", old?.deviceTrees, new?.deviceTrees)
+        add("init", old?.initPath, new?.initPath)
+        addEach("parameter", old?.parameters ?? [], new?.parameters ?? [])
+        addEach("menu entry", old?.labels ?? [], new?.labels ?? [])
+        return changes
+    }
+}
+
+extension ImageVolume {
+    /// The bytes of a regular file, `limit` of them at most; `nil` where there is none.
+    func text(at path: String, atMost limit: Int) throws(ImageError) -> [UInt8]? {
+        guard let node = try node(at: path, followingLinks: true), node.kind == .file else { return nil }
+        return try content(of: node).read(Int(min(node.size, UInt64(limit))), at: 0)
+    }
+}

@@ -1,0 +1,207 @@
+import ImageKit
+
+/// What changed between two images, for a person with 80 columns. What is the same is not mentioned.
+struct DiffText {
+    private typealias Action = ImageDifference.Action
+
+    private let difference: ImageDifference
+    private let listsAll: Bool
+
+    private static let columns = 80
+    /// As much is listed unless all is asked for.
+    private static let pathLimit = 30, fileLimit = 15
+
+    init(_ difference: ImageDifference, listsAll: Bool) {
+        self.difference = difference
+        self.listsAll = listsAll
+    }
+
+    /// All sections, the sums last; nothing where nothing changed.
+    var text: String {
+        if difference.isEmpty { return "" }
+        let sections = [fields("Disk", difference.disk), fields("Boot", difference.boot), paths, files, totals]
+        return sections.filter { !$0.isEmpty }.joined(separator: "\n")
+    }
+
+    // MARK: Fields
+
+    private func fields(_ title: String, _ changes: [ImageDifference.FieldChange]) -> String {
+        guard !changes.isEmpty else { return "" }
+        let rows = changes.map { change in
+            (name: Self.clean(change.part == "boot" ? change.field : "\(change.part) \(change.field)"), change: change)
+        }
+        let width = min(rows.map(\.name.count).max() ?? 0, 28)
+        var text = title + "\n"
+        for (name, change) in rows {
+            let values = Self.values(change.old, change.new)
+            text += "  " + Self.pad(name, width)
+            let line = [values.0, values.1].compactMap { $0 }.joined(separator: " ")
+            let size = Self.sizeChange(change.old, change.new)
+            if width + line.count + size.count + 6 <= Self.columns {
+                text += Self.line(after: 2 + width, "  " + line, size)
+            } else {
+                text += "  " + (values.0 ?? "") + "\n"
+                if let new = values.1 { text += String(repeating: " ", count: width + 4) + new + "\n" }
+            }
+        }
+        return text
+    }
+
+    /// The two sides as they are shown.
+    private static func values(
+        _ old: ImageDifference.Value?, _ new: ImageDifference.Value?
+    ) -> (String?, String?) {
+        switch (old, new) {
+        case (let old?, let new?):
+            var (one, other) = (shown(old), shown(new))
+            // Where the names differ, the hashes only stand in the way.
+            let short = (shown(old, hashDigits: 0), shown(new, hashDigits: 0))
+            if short.0 != short.1 { (one, other) = short }
+            return (one.isEmpty ? "(none)" : one, "→ " + (other.isEmpty ? "(none)" : other))
+        case (let old?, nil): return ("- " + shown(old), nil)
+        case (nil, let new?): return ("+ " + shown(new), nil)
+        case (nil, nil): return (nil, nil)
+        }
+    }
+
+    private static func shown(_ value: ImageDifference.Value, hashDigits: Int = 4) -> String {
+        switch value {
+        case .text(let text): shortened(clean(text), to: hashDigits)
+        case .count(let number): "\(number)"
+        case .bytes(let bytes): ByteSize.format(bytes)
+        }
+    }
+
+    private static func sizeChange(_ old: ImageDifference.Value?, _ new: ImageDifference.Value?) -> String {
+        guard case (.bytes(let old)?, .bytes(let new)?) = (old, new) else { return "" }
+        return signed(old, new)
+    }
+
+    // MARK: Store paths
+
+    private var paths: String {
+        guard !difference.paths.isEmpty else { return "" }
+        var counts: [Action: Int] = [:]
+        for change in difference.paths { counts[change.action, default: 0] += 1 }
+        let order: [Action] = [.damaged, .upgraded, .downgraded, .added, .removed, .rebuilt]
+        let said = order.compactMap { action in counts[action].map { "\($0) \(action.rawValue)" } }
+        var text = "Store paths: \(said.joined(separator: ", ")); \(difference.commonPaths) the same\n"
+        // Damage is never left out.
+        let damaged = difference.paths.filter { $0.action == .damaged }
+        let others = difference.paths.filter { $0.action != .damaged }
+        let shown = damaged + others.prefix(listsAll ? .max : Self.pathLimit)
+        let width = min(shown.map(\.name.count).max() ?? 0, 32)
+        for change in shown {
+            let name = Self.pad(change.action.rawValue, 10) + " " + Self.pad(Self.clean(change.name), width)
+            let versions = Self.versions(change)
+            text += Self.line(after: 0, "  \(name)  \(versions)", Self.signed(change.oldSize, change.newSize))
+            let limit = listsAll ? .max : Self.fileLimit
+            for file in change.files.prefix(limit) { text += line(file, indent: 4, below: change.newPath) }
+            text += more(change.files.count - limit, indent: 4)
+        }
+        return text + more(difference.paths.count - shown.count, indent: 2)
+    }
+
+    private static func versions(_ change: ImageDifference.PathChange) -> String {
+        let old = clean(change.oldVersion ?? ""), new = clean(change.newVersion ?? "")
+        if change.oldPath == nil { return new }
+        if change.newPath == nil || old == new { return old }
+        return "\(old.isEmpty ? "(none)" : old) → \(new.isEmpty ? "(none)" : new)"
+    }
+
+    // MARK: Files
+
+    private var files: String {
+        guard !difference.files.isEmpty else { return "" }
+        var text = "Files\n"
+        let limit = listsAll ? .max : Self.fileLimit
+        for file in difference.files.prefix(limit) { text += line(file, indent: 2, below: nil) }
+        return text + more(difference.files.count - limit, indent: 2)
+    }
+
+    private func line(_ file: ImageDifference.FileChange, indent: Int, below top: String?) -> String {
+        var path = file.partition == "root" ? file.path : file.place
+        if let top, path.hasPrefix(top) { path = "." + path.dropFirst(top.count) }
+        path = Self.shortened(Self.clean(path))
+        if let entries = file.entries {
+            path += path.hasSuffix("/") ? "" : "/"; path += " (\(entries) \(entries == 1 ? "name" : "names"))"
+        }
+        let known: Set<ImageDifference.FileChange.Aspect> = [.content, .size]
+        let aspects = file.aspects.filter { !known.contains($0) }.map(\.rawValue)
+        if !aspects.isEmpty { path += "  (\(aspects.joined(separator: ", ")))" }
+        let start = String(repeating: " ", count: indent) + Self.pad(file.action.rawValue, 8) + " "
+        let size = file.oldSize == file.newSize ? "" : Self.signed(file.oldSize, file.newSize)
+        return Self.line(after: 0, start + Self.cut(path, Self.columns - start.count - size.count - 2), size)
+    }
+
+    private func more(_ count: Int, indent: Int) -> String {
+        count > 0 ? String(repeating: " ", count: indent) + "… and \(count) more ('--all' lists them)\n" : ""
+    }
+
+    // MARK: Sums
+
+    private var totals: String {
+        func row(_ name: String, _ cells: [String]) -> String {
+            Self.pad(name, 35) + cells.map { String(repeating: " ", count: max(1, 15 - $0.count)) + $0 }.joined() + "\n"
+        }
+        var text = row("Sizes", ["old", "new", "change"])
+        for total in difference.totals {
+            let change = total.old.flatMap { old in total.new.map { Self.signed(old, $0) } } ?? ""
+            let sizes = [total.old, total.new].map { $0.map(ByteSize.format) ?? "-" }
+            text += row("  " + Self.clean(total.name), sizes + [change])
+        }
+        return text
+    }
+
+    // MARK: Texts
+
+    /// A line with something at its right end.
+    private static func line(after start: Int, _ left: String, _ right: String) -> String {
+        let left = cut(left, columns - start - (right.isEmpty ? 0 : right.count + 2))
+        if right.isEmpty { return left + "\n" }
+        let room = columns - start - left.count - right.count
+        return left + String(repeating: " ", count: max(2, room)) + right + "\n"
+    }
+
+    private static func pad(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
+    }
+
+    /// With the middle taken out of what is too long.
+    private static func cut(_ text: String, _ width: Int) -> String {
+        guard text.count > width, width > 8 else { return text }
+        let tail = width * 2 / 3
+        return text.prefix(width - tail - 1) + "…" + text.suffix(tail)
+    }
+
+    private static func signed(_ old: UInt64, _ new: UInt64) -> String {
+        if old == new { return "0 B" }
+        return new > old ? "+" + ByteSize.format(new - old) : "-" + ByteSize.format(old - new)
+    }
+
+    private static func clean(_ text: String) -> String { ImageError.printable(text) }
+
+    /// A text with the hashes of store paths cut to so many digits, or left out.
+    private static func shortened(_ text: String, to digits: Int = 4) -> String {
+        let bytes = Array(text.utf8)
+        var shown: [UInt8] = []
+        var place = 0
+        while place < bytes.count {
+            let end = bytes[place...].firstIndex { !isHashDigit($0) } ?? bytes.count
+            if end - place == 32, end < bytes.count, bytes[end] == UInt8(ascii: "-") {
+                if digits > 0 { shown += bytes[place..<place + digits] + Array("…-".utf8) }
+                place = end + 1
+            } else {
+                // The byte that ends the run is no digit, so the next run begins behind it.
+                let next = min(end + 1, bytes.count)
+                shown += bytes[place..<next]
+                place = next
+            }
+        }
+        return String(decoding: shown, as: UTF8.self)
+    }
+
+    private static func isHashDigit(_ byte: UInt8) -> Bool {
+        "0123456789abcdfghijklmnpqrsvwxyz".utf8.contains(byte)
+    }
+}

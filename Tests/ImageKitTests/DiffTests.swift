@@ -275,7 +275,7 @@ import Testing
         #expect(difference.boot.map(\.field) == ["initrd", "init", "parameter", "parameter"])
         #expect(
             difference.boot.map(\.old) == [
-                .text("nixos/default/initrd followkernel"), .text("/nix/store/a/init"),
+                .text("nixos/default/initrd"), .text("/nix/store/a/init"),
                 .text("console=tty0"), nil,
             ])
         #expect(difference.boot.last?.new == .text("loglevel=4"))

@@ -116,14 +116,9 @@ struct FATOwners {
 
     /// Who has a cluster. (No two have the same.)
     func owner(of cluster: UInt64) -> Int? {
-        var low = 0
-        var high = pieces.count
-        while low < high {
-            let middle = (low + high) / 2
-            if pieces[middle].run.first <= cluster { low = middle + 1 } else { high = middle }
-        }
-        guard low > 0 else { return nil }
-        let piece = pieces[low - 1]
+        let next = pieces.partitioningIndex { $0.run.first > cluster }
+        guard next > 0 else { return nil }
+        let piece = pieces[next - 1]
         return cluster - piece.run.first < piece.run.count ? piece.owner : nil
     }
 

@@ -22,27 +22,29 @@ struct BootChoice: Equatable {
     static func read(root: ImageVolume?, firmware: ImageVolume?) throws(ImageError) -> BootChoice? {
         for volume in [root, firmware] {
             for path in menus {
-                guard let text = try volume?.text(at: path, atMost: ExtlinuxReading.limit) else { continue }
-                return BootChoice(menu: ExtlinuxReading(text))
+                guard let text = try volume?.text(at: path, atMost: limit) else { continue }
+                return BootChoice(menu: ExtlinuxConfig.parse(String(decoding: text, as: UTF8.self)))
             }
         }
         guard let firmware, let config = try firmware.text(at: "/config.txt", atMost: limit) else { return nil }
-        let settings = ConfigTxt.settings(of: config)
-        func value(_ name: String) -> String? { settings.last { $0.name == name }?.value }
+        let settings = ConfigText.parse(String(decoding: config, as: UTF8.self)).settings
+        func value(_ name: String) -> String? { settings.last { $0.key == name }?.value }
         let prefix = value("os_prefix") ?? ""
         let line = value("cmdline") ?? "cmdline.txt"
         guard let text = try firmware.text(at: prefix + line, atMost: limit) else { return nil }
         var choice = BootChoice(starter: "firmware", commandLine: String(decoding: text, as: UTF8.self))
         choice.kernel = value("kernel").map { prefix + $0 }
-        choice.initrd = value("initramfs").map { prefix + $0 }
+        choice.initrd = value("initramfs").map {
+            ConfigText.initramfsFiles(of: $0).map { prefix + $0 }.joined(separator: ",")
+        }
         return choice
     }
 
-    private init(menu: ExtlinuxReading) {
-        let entry = menu.chosen
-        self.init(starter: "U-Boot", commandLine: entry?.commandLine ?? "")
+    private init(menu: ExtlinuxConfig) {
+        let entry = menu.defaultEntry
+        self.init(starter: "U-Boot", commandLine: entry?.append ?? "")
         (label, kernel, initrd) = (entry?.label, entry?.kernel, entry?.initrd)
-        deviceTrees = entry?.deviceTrees
+        deviceTrees = entry?.fdtDirectory ?? entry?.fdt
         labels = menu.entries.map(\.label)
     }
 

@@ -41,7 +41,7 @@ public struct ImageSource: ByteSource {
     private let file: FileSource?
 
     /// The smallest image: one sector.
-    private static let smallest: UInt64 = 512
+    static let smallest: UInt64 = 512
 
     /// Opens a file or a block device. What can only be decompressed as a whole is, which takes its time; `progress` shows
     /// it, and can stop it.
@@ -101,6 +101,11 @@ public struct ImageSource: ByteSource {
         }
     }
 
+    /// An image that was found to be kept so.
+    init(_ form: Form, _ plain: any ByteSource, file: FileSource?, fileSize: UInt64) {
+        (self.form, self.plain, self.file, self.fileSize) = (form, plain, file, fileSize)
+    }
+
     /// The length of the (decompressed) image in bytes.
     public var size: UInt64 { plain.size }
 
@@ -112,14 +117,14 @@ public struct ImageSource: ByteSource {
         try plain.read(into: buffer, at: offset)
     }
 
-    private static func refusal(_ path: FilePath, _ reason: String) -> ImageError {
+    static func refusal(_ path: FilePath, _ reason: String) -> ImageError {
         ImageError(
             .invalidInput, "there is no image in", path: path.string, reason: reason,
             remedy: "check that it was written or fetched completely")
     }
 
     /// Images for cards often come so, and would look like a raw image without a partition table.
-    private static func refuseOtherCompression(_ head: [UInt8], _ path: FilePath) throws(ImageError) {
+    static func refuseOtherCompression(_ head: [UInt8], _ path: FilePath) throws(ImageError) {
         // A boot sector may begin with anything.
         if head.load(UInt16.self, at: 510) == 0xAA55 { return }
         let kinds: [(name: String, magic: [UInt8], remedy: String)] = [

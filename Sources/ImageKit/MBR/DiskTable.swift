@@ -51,6 +51,28 @@ public struct DiskTable: Hashable, Sendable {
         let length = Int(min(PartitionTable.sectorSize, source.size))
         let mbr = try PartitionTable.entries(in: try source.read(length, at: 0))
         if mbr.entries.contains(where: { $0.type == protectiveType }), let table = try readGPT(source) { return table }
+        return try readMBR(mbr, source) { (_, _) in }
+    }
+
+    /// What is wrong with a chain of logical partitions.
+    enum ChainFault {
+        /// A table of the chain lies past the disk's end.
+        case pastEnd
+        /// There is no table where one should be.
+        case missing
+        /// The chain comes back to a table.
+        case circle
+        /// There are more than ``logicalLimit``.
+        case tooLong
+    }
+
+    /// Reads the logical partitions, too.
+    ///
+    /// - Parameter onFault: hears where in the disk, in sectors, a chain of them breaks off.
+    static func readMBR(
+        _ mbr: (diskID: UInt32, entries: [Partition]), _ source: any ByteSource,
+        onFault: (ChainFault, UInt64) -> Void
+    ) throws(ImageError) -> DiskTable {
         let sectorSize = PartitionTable.sectorSize
         var found: [DiskPartition] = []
         for entry in mbr.entries {
@@ -60,7 +82,7 @@ public struct DiskTable: Hashable, Sendable {
                     type: .mbr(entry.type), id: id(mbr.diskID, entry.number), name: nil, isActive: entry.isActive))
         }
         for extended in mbr.entries where DiskPartition.extendedTypes.contains(extended.type) {
-            try readLogical(of: extended, source, mbr.diskID, &found)
+            try readLogical(of: extended, source, mbr.diskID, &found, onFault)
         }
         return DiskTable(
             scheme: .mbr, identifier: "0x" + hex(mbr.diskID), sectorSize: sectorSize, partitions: found)
@@ -88,16 +110,24 @@ public struct DiskTable: Hashable, Sendable {
 
     /// Follows the chain of an extended partition's tables.
     private static func readLogical(
-        of extended: Partition, _ source: any ByteSource, _ diskID: UInt32, _ found: inout [DiskPartition]
+        of extended: Partition, _ source: any ByteSource, _ diskID: UInt32, _ found: inout [DiskPartition],
+        _ onFault: (ChainFault, UInt64) -> Void
     ) throws(ImageError) {
         let sectorSize = PartitionTable.sectorSize
         var place = extended.start
         var seen: Set<UInt64> = []
-        while seen.insert(place).inserted, seen.count <= logicalLimit {
+        while seen.insert(place).inserted {
+            guard seen.count <= logicalLimit else { return onFault(.tooLong, place) }
             let (offset, overflow) = place.multipliedReportingOverflow(by: sectorSize)
-            guard !overflow, offset <= source.size, source.size - offset >= sectorSize else { return }
+            guard !overflow, offset <= source.size, source.size - offset >= sectorSize else {
+                return onFault(.pastEnd, place)
+            }
             let sector = try source.read(Int(sectorSize), at: offset)
-            guard let table = try? PartitionTable.entries(in: sector) else { return }
+            guard let table = try? PartitionTable.entries(in: sector) else {
+                // An extended partition that nothing was ever put into has no table.
+                if place != extended.start || sector.contains(where: { $0 != 0 }) { onFault(.missing, place) }
+                return
+            }
             for entry in table.entries where entry.number <= 2 && !DiskPartition.extendedTypes.contains(entry.type) {
                 let start = place + entry.start
                 let number = max(4, found.last?.number ?? 0) + 1
@@ -111,6 +141,7 @@ public struct DiskTable: Hashable, Sendable {
             }
             place = extended.start + next.start
         }
+        onFault(.circle, place)
     }
 
     private static func id(_ disk: UInt32, _ number: Int) -> String {

@@ -111,6 +111,9 @@ public struct PartitionTable: Hashable, Sendable {
         static let size = 512
     }
 
+    /// Where the disk's identifier and the first entry lie, for findings.
+    static let diskIDOffset = UInt64(Field.diskID), entriesOffset = UInt64(Field.entries)
+
     /// Where things lie in one of the four entries.
     private enum Entry {
         static let count = 4

@@ -14,10 +14,13 @@ public struct SeekTable: Sendable, Hashable {
         public var compressedSize: UInt32
         /// Bytes it decompresses to; 0 of a skippable frame.
         public var size: UInt32
+        /// The lower half of its content's XXH64, where the table has checksums.
+        public var checksum: UInt32?
         /// See the properties of the same names.
-        public init(compressedSize: UInt32, size: UInt32) {
+        public init(compressedSize: UInt32, size: UInt32, checksum: UInt32? = nil) {
             self.compressedSize = compressedSize
             self.size = size
+            self.checksum = checksum
         }
     }
 
@@ -56,7 +59,7 @@ public struct SeekTable: Sendable, Hashable {
     /// Reads the table at the end of a file; `nil` where there is none. One that contradicts itself or the file is an
     /// error.
     /// - Parameter path: how errors call the file.
-    public static func read(from file: some ByteSource, path: String? = nil) throws(ImageError) -> SeekTable? {
+    public static func read(from file: any ByteSource, path: String? = nil) throws(ImageError) -> SeekTable? {
         guard file.size >= UInt64(footerSize + 8) else { return nil }
         let footer = try file.read(footerSize, at: file.size - UInt64(footerSize))
         guard let count: UInt32 = footer.load(at: 0), footer.load(at: 5) == seekableMagic else { return nil }
@@ -84,7 +87,8 @@ public struct SeekTable: Sendable, Hashable {
                 plain <= maximumFrameSize
             else { throw refuse("frame \(index) is larger than 1 GiB") }
             total += UInt64(compressed)
-            table.entries.append(Entry(compressedSize: compressed, size: plain))
+            let checksum: UInt32? = entrySize == 12 ? bytes.load(at: place + 8) : nil
+            table.entries.append(Entry(compressedSize: compressed, size: plain, checksum: checksum))
         }
         guard total == file.size - length else { throw refuse("its frames do not fill the file") }
         return table

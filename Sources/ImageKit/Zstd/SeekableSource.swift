@@ -17,8 +17,17 @@ public final class SeekableSource: ByteSource {
     private let path: String
     private let list: FrameList
     private let cache: FrameCache
-    /// Compressed frames that are known to be zeros, with the number of these. (Tools make them all alike.)
-    private let zeros = Monitor([[UInt8]: UInt64]())
+    private let known: Monitor<Known>
+
+    /// What is known of frames.
+    private struct Known {
+        /// Compressed frames that are known to be zeros, with the number of these. (Tools make them all alike.)
+        var zeros: [[UInt8]: UInt64] = [:]
+        /// Frames that have been decompressed soundly: a bit for each.
+        var verified: [UInt64]
+        /// Frames for which the table has another checksum, though they are sound by their own.
+        var contradicted: Set<Int> = []
+    }
 
     /// - Parameter list: frames that fill the file (up to its seek table), none larger than ``largestFrame``.
     init(_ file: any ByteSource, path: String, list: FrameList, bound: UInt64 = defaultBound) {
@@ -26,6 +35,7 @@ public final class SeekableSource: ByteSource {
         self.path = path
         self.list = list
         cache = FrameCache(bound: bound)
+        known = Monitor(Known(verified: [UInt64](repeating: 0, count: list.count / 64 + 1)))
     }
 
     /// The length of the decompressed image in bytes.
@@ -44,6 +54,24 @@ public final class SeekableSource: ByteSource {
     public func frame(holding offset: UInt64) -> Int? { offset < size ? list.frame(holding: offset) : nil }
 
     var bytesKept: UInt64 { cache.bytesKept }
+
+    /// The plain bytes of the largest frame.
+    var largestFrameSize: UInt64 { list.largest }
+
+    /// How many frames have been decompressed soundly so far.
+    public var verifiedFrames: Int { known.change { $0.verified.reduce(0) { $0 + $1.nonzeroBitCount } } }
+
+    /// Whether a frame has been decompressed, and was sound. Its number is below ``frameCount``.
+    public func isVerified(_ frame: Int) -> Bool {
+        known.change { $0.verified[frame / 64] & 1 << UInt64(frame % 64) != 0 }
+    }
+
+    /// Whether the table has another checksum for a frame that has been decompressed soundly.
+    func contradictsTable(_ frame: Int) -> Bool { known.change { $0.contradicted.contains(frame) } }
+
+    private func setVerified(_ frame: Int) {
+        known.change { $0.verified[frame / 64] |= 1 << UInt64(frame % 64) }
+    }
 
     /// The most bytes that a frame of so many plain bytes has by any compressor: blocks stored as they are, and much more
     /// than what headers take.
@@ -79,11 +107,20 @@ public final class SeekableSource: ByteSource {
             _ = try content(of: frame)
             return
         }
+        try checkEmpty(frame)
+    }
+
+    /// Decompresses a frame, and keeps nothing of it.
+    func verify(_ frame: Int) throws(ImageError) {
+        if range(ofFrame: frame).isEmpty { try checkEmpty(frame) } else { _ = try load(frame) }
+    }
+
+    private func checkEmpty(_ frame: Int) throws(ImageError) {
         let place = place(ofFrame: frame)
         let length = place.upperBound - place.lowerBound
         let head = try file.read(Int(min(UInt64(ZstdFrameHeader.maximum), length)), at: place.lowerBound)
         switch ZstdFrameHeader(head) {
-        case .skippable(length): return
+        case .skippable(length): setVerified(frame)
         case .frame(_, let size, _) where size ?? 0 == 0: _ = try load(frame)
         default: throw refusal(frame, "it holds something, which the seek table leaves out")
         }
@@ -108,12 +145,15 @@ public final class SeekableSource: ByteSource {
         }
         // What a frame says itself is looked at before memory is taken for what the table says.
         let head = try file.read(Int(min(length, Self.shortFrame)), at: place.lowerBound)
-        guard case .frame(_, let said, _)? = ZstdFrameHeader(head) else {
+        guard case .frame(_, let said, let hasChecksum)? = ZstdFrameHeader(head) else {
             throw refusal(frame, "there is no zstd frame")
         }
         if let said, said != size { throw refusal(frame, "it holds \(said) bytes, and should hold \(size)") }
         let isShort = length <= Self.shortFrame
-        if isShort, zeros.change({ $0[head] }) == size { return .zeros }
+        if isShort, known.change({ $0.zeros[head] }) == size {
+            setVerified(frame)
+            return .zeros
+        }
 
         let compressed = try FrameBytes(count: Int(length)) { (memory) throws(ImageError) in
             memory.copyBytes(from: head)
@@ -125,11 +165,28 @@ public final class SeekableSource: ByteSource {
             try ZstdDecompressor(path: path).decompress(
                 frame: UnsafeRawBufferPointer(compressed.memory), into: memory, at: place.lowerBound)
         }
+        try compareChecksum(of: frame, UnsafeRawBufferPointer(plain.memory), hasOwn: hasChecksum)
+        setVerified(frame)
         guard UnsafeRawBufferPointer(plain.memory).isZero else { return .bytes(plain) }
         if isShort {
-            zeros.change { if $0.count < 64 { $0[head] = size } }
+            known.change { if $0.zeros.count < 64 { $0.zeros[head] = size } }
         }
         return .zeros
+    }
+
+    /// Compares a frame's content with the checksum that the table has. Where the frame has one of its own (which zstd has
+    /// compared), it is the table that is wrong.
+    private func compareChecksum(
+        of frame: Int, _ plain: UnsafeRawBufferPointer, hasOwn: Bool
+    ) throws(ImageError) {
+        guard list.checksums.indices.contains(frame) else { return }
+        let expected = list.checksums[frame]
+        let sum = UInt32(truncatingIfNeeded: XXH64.hash(plain))
+        guard sum != expected else { return }
+        guard hasOwn else {
+            throw refusal(frame, "its content has the checksum \(sum), and the seek table says \(expected)")
+        }
+        known.change { _ = $0.contradicted.insert(frame) }
     }
 
     private func refusal(_ frame: Int, _ reason: String) -> ImageError {

@@ -54,4 +54,20 @@ enum ZstdFrameHeader: Equatable {
         guard place + width <= bytes.count else { return nil }
         self = .frame(length: place + width, contentSize: size, hasChecksum: descriptor & 4 != 0)
     }
+
+    /// The bytes of content that a decoder must keep at hand for a frame; `nil` where the head is none of a frame.
+    ///
+    /// ```
+    ///   window byte: bits 7–3 power of two, from 1 KiB on | bits 2–0 eighths of that which are added
+    /// ```
+    static func window(_ bytes: some Collection<UInt8>) -> UInt64? {
+        let bytes = Array(bytes.prefix(maximum))
+        guard case .frame(_, let size, _)? = ZstdFrameHeader(bytes), let descriptor: UInt8 = bytes.load(at: 4),
+            let window: UInt8 = bytes.load(at: 5)
+        else { return nil }
+        if descriptor & 0x20 != 0 { return size }
+        let exponent = 10 + UInt64(window >> 3)
+        let power: UInt64 = 1 << exponent
+        return power + power / 8 * UInt64(window & 7)
+    }
 }

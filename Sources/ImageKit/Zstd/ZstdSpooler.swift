@@ -13,7 +13,11 @@ struct ZstdSpooler {
 
     private static let piece = 1 << 20
 
-    func run() throws(ImageError) -> FileSource {
+    /// - Parameter onDamage: hears of the first damage; unless it throws, as it does by default, what was decompressed
+    ///   before that is given.
+    func run(
+        onDamage: (ImageError) throws(ImageError) -> Void = { (error) throws(ImageError) in throw error }
+    ) throws(ImageError) -> FileSource {
         try progress?.begin(.decompress, total: file.size)
         let decompressor = try ZstdDecompressor(path: path.string)
         var spool = try SpoolFile(in: folder)
@@ -28,7 +32,7 @@ struct ZstdSpooler {
         var total: UInt64 = 0
         var place: UInt64 = 0
         var isFrameEnd = true
-        while place < file.size {
+        reading: while place < file.size {
             try progress?.checkCancelled()
             let count = Int(min(UInt64(Self.piece), file.size - place))
             let part = UnsafeMutableRawBufferPointer(rebasing: input[..<count])
@@ -38,9 +42,17 @@ struct ZstdSpooler {
             var isFull = false
             while taken < count || isFull {
                 // zstd gives an error where neither input nor output moves on, so this ends.
-                let step = try decompressor.stream(
-                    UnsafeRawBufferPointer(rebasing: part[taken...]),
-                    into: UnsafeMutableRawBufferPointer(rebasing: output[filled...]), at: place + UInt64(taken))
+                let step: (taken: Int, given: Int, isFrameEnd: Bool)
+                do throws(ImageError) {
+                    step = try decompressor.stream(
+                        UnsafeRawBufferPointer(rebasing: part[taken...]),
+                        into: UnsafeMutableRawBufferPointer(rebasing: output[filled...]), at: place + UInt64(taken))
+                } catch {
+                    guard error.code == .corrupt else { throw error }
+                    try onDamage(error)
+                    isFrameEnd = true
+                    break reading
+                }
                 // Without input a new frame would be waited for.
                 if step.taken > 0 || step.given > 0 { isFrameEnd = step.isFrameEnd }
                 taken += step.taken
@@ -57,10 +69,11 @@ struct ZstdSpooler {
             place += UInt64(count)
             progress?.advance(UInt64(count))
         }
-        guard isFrameEnd else {
-            throw ImageError(
-                .corrupt, "cannot decompress", path: path.string, offset: place,
-                reason: "the file ends inside a frame", remedy: ZstdDecompressor.remedy)
+        if !isFrameEnd {
+            try onDamage(
+                ImageError(
+                    .corrupt, "cannot decompress", path: path.string, offset: place,
+                    reason: "the file ends inside a frame", remedy: ZstdDecompressor.remedy))
         }
         try spool.append(UnsafeRawBufferPointer(rebasing: output[..<filled]))
         return try spool.finish(as: path)

@@ -2,19 +2,19 @@ import ArgumentParser
 import ImageKit
 import SystemPackage
 
-/// `mkpiimg inspect`
+/// `mkpiimg inspect`: what is in an image.
 struct Inspect: ParsableCommand {
-    @Argument var image: FilePath
-    @Option var html: String
+    static let configuration = CommandConfiguration(abstract: "Show what is in an image.")
+
+    @OptionGroup var arguments: ImageArguments
+
+    @Option(
+        help: ArgumentHelp("Write a page to look at it with in a browser; '-' for standard output.", valueName: "file"))
+    var html: String
+
     func run() throws {
-        let page = try failing { () throws(ImageError) in
-            let disk = try DiskImage.open(image)
-            let survey = try ImageSurvey(disk)
-            return InspectPage(disk, survey: survey, name: image.lastComponent?.string ?? "", system: []).html
-        }
-        if html == "-" { try failing { () throws(ImageError) in try StandardOutput.write(page) } } else {
-            let f = try FileDescriptor.open(FilePath(html), .writeOnly, options: [.create, .truncate], permissions: .ownerReadWrite)
-            try f.closeAfter { _ = try f.writeAll(page.utf8) }
-        }
+        let disk = try arguments.open()
+        let name = arguments.image.lastComponent?.string ?? arguments.image.string
+        try failing { () throws(ImageError) in try InspectPage.write(disk, name: name, to: html) }
     }
 }

@@ -18,7 +18,10 @@ extension InspectPage {
         return ScriptText.object([
             ("size", "\(imageSize)"), ("fileSize", "\(fileSize)"), ("form", ScriptText.quote(form)),
             ("omitted", "\(survey.space.omitted)"),
-            ("kinds", "[" + DiskMap.Kind.allCases.map { ScriptText.array(Self.words($0)) }.joined(separator: ",") + "]"),
+            (
+                "kinds",
+                "[" + DiskMap.Kind.allCases.map { ScriptText.array(Self.words($0)) }.joined(separator: ",") + "]"
+            ),
             (
                 "words",
                 ScriptText.object(DiskMap.Kind.allCases.map { ("\($0)", ScriptText.quote(Self.words($0)[0])) })
@@ -163,15 +166,18 @@ extension InspectPage {
                 "x",
                 closures.isEmpty
                     ? "null"
-                    : ScriptText.array(largest.map { closures.indices.contains($0) ? Int(clamping: closures[$0] ?? 0) : 0 })
+                    : ScriptText.array(
+                        largest.map { closures.indices.contains($0) ? Int(clamping: closures[$0] ?? 0) : 0 })
             ),
         ])
     }
 
     private var files: String {
         let nodes = survey.space.nodes
-        let largest = nodes.indices.filter { nodes[$0].kind == .file || (nodes[$0].kind == .storePath && nodes[$0].size > 0) }
-            .sorted { (nodes[$1].disk, nodes[$1].size, $0) < (nodes[$0].disk, nodes[$0].size, $1) }.prefix(Limit.files)
+        let largest = nodes.indices.filter {
+            nodes[$0].kind == .file || (nodes[$0].kind == .storePath && nodes[$0].size > 0)
+        }
+        .sorted { (nodes[$1].disk, nodes[$1].size, $0) < (nodes[$0].disk, nodes[$0].size, $1) }.prefix(Limit.files)
         return ScriptText.object([
             ("n", ScriptText.array(largest.map { survey.space.path(of: Int32($0)) })),
             ("p", ScriptText.array(largest.map { partition(of: $0) })),

@@ -1,4 +1,5 @@
 import ImageKit
+import SystemPackage
 
 /// One page to look at an image with: what takes the space, what lies where, how well it is compressed, and tables of it.
 ///
@@ -22,8 +23,10 @@ struct InspectPage {
     /// What each store path takes with all that it needs, where that is known.
     let closures: [UInt64?]
 
-    init(_ image: DiskImage, survey: ImageSurvey, name: String, system: [(label: String, value: String)]) {
-        self.survey = survey
+    /// Looks at all of an image.
+    /// - Parameter name: what the page calls it.
+    init(_ image: DiskImage, name: String) throws(ImageError) {
+        survey = try ImageSurvey(image)
         self.name = name
         imageSize = image.source.size
         fileSize = image.file?.fileSize ?? image.source.size
@@ -33,19 +36,31 @@ struct InspectPage {
         case .stream: form = "zstd, in one stream"
         case .raw, nil: form = ""
         }
-        closures = ImageSurvey.registration(in: image).map { survey.closureSizes($0) } ?? []
+        let registration = ImageSurvey.registration(in: image)
+        closures = if let registration { survey.closureSizes(registration) } else { [] }
         var facts: [(label: String, value: String)] = [("Image", ByteSize.format(imageSize))]
         if !form.isEmpty {
             let percent = Double(fileSize) / Double(max(1, imageSize)) * 100
             facts.append(("Compressed", "\(ByteSize.format(fileSize)) (\(Int(percent.rounded()))%)"))
         }
-        facts += system
-        if !survey.space.storePaths.isEmpty { facts.append(("Store paths", Self.grouped(survey.space.storePaths.count))) }
+        if let system = ImageSurvey.system(in: image) {
+            if !system.label.isEmpty { facts.append(("System", system.label)) }
+            if !system.kernel.isEmpty { facts.append(("Kernel", system.kernel)) }
+        }
+        if !survey.space.storePaths.isEmpty {
+            facts.append(("Store paths", Self.grouped(survey.space.storePaths.count)))
+        }
         let files = survey.space.nodes.count { $0.kind == .file || ($0.kind == .storePath && $0.size > 0) }
         facts.append(("Files", Self.grouped(files)))
         let savings = survey.space.savings
         if savings.bytes > 0 { facts.append(("Saved by hard links", ByteSize.format(savings.bytes))) }
         self.facts = facts
+    }
+
+    /// Writes the page of an image into a file, or to standard output where that is `-`.
+    static func write(_ image: DiskImage, name: String, to file: String) throws(ImageError) {
+        let page = try InspectPage(image, name: name).html
+        if file == "-" { try StandardOutput.write(page) } else { try OutputText.write(page, to: FilePath(file)) }
     }
 
     /// A number with commas: `60,721`.

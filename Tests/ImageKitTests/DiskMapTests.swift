@@ -91,7 +91,9 @@ import Testing
             guard isInGroups else { continue }
             for (word, kind) in words {
                 guard let place = line.range(of: word) else { continue }
-                let list = kind == .free ? line[place.upperBound...] : line[place.upperBound...].prefix { $0 != "," && $0 != " " }
+                let list =
+                    kind == .free
+                    ? line[place.upperBound...] : line[place.upperBound...].prefix { $0 != "," && $0 != " " }
                 for part in list.split(separator: ",") {
                     let ends = part.split(separator: "-").compactMap { UInt64($0.trimmingCharacters(in: .whitespaces)) }
                     guard let first = ends.first, let last = ends.last else { continue }
@@ -120,7 +122,8 @@ import Testing
         }
         let names = survey.space.nodes.indices.filter {
             [.file, .link, .folder].contains(survey.space.nodes[$0].kind)
-                && !survey.space.path(of: Int32($0)).contains(" ")
+                // Of a short link, debugfs takes its target for blocks.
+                && !survey.space.path(of: Int32($0)).hasSuffix("/short")
         }
         let requests = names.map { "blocks \(survey.space.path(of: Int32($0)))\n" }.joined()
         let lines = try Judge.run("debugfs", ["-f", "-", image], input: requests).said
@@ -169,7 +172,7 @@ import Testing
     }
 
     @Test(.enabled(if: Judge.hasFATTools, "needs dosfstools and mtools")) func clustersAreWhereTheFATSays() throws {
-        for options in [["-F", "12"], ["-F", "16", "-s", "1"], ["-F", "32", "-s", "1"]] {
+        for options in [["-F", "12"], ["-F", "16", "-s", "2"], ["-F", "32", "-s", "1"]] {
             let fat = try ForeignFAT(options, size: options[1] == "12" ? 2 << 20 : 40 << 20)
             try fat.put([UInt8](repeating: 7, count: 70_000), "/one.bin")
             try fat.put([UInt8](repeating: 8, count: 5000), "/gone.bin")
@@ -234,7 +237,7 @@ import Testing
         for limit in [0, 1, 20, 100, 100_000] {
             let lines = space.outline(nodes: limit, bytes: 1 << 20)
             #expect(lines.reduce(0) { $0 + $1.disk } == layout.map.size)
-            #expect(lines.count <= 2 * limit + 1)
+            #expect(lines.count <= 2 * limit + 2)
             #expect(lines.first?.depth == 0)
             for (line, next) in zip(lines, lines.dropFirst()) {
                 #expect(next.depth > 0 && next.depth <= line.depth + 1)
@@ -245,7 +248,8 @@ import Testing
     }
 
     @Test func framesAreSharedByWhatTheyHold() {
-        let map = DiskMap(size: 400, layers: [[.init(0..<50, .file), .init(120..<180, .file), .init(250..<400, .inodeTable)]])
+        let map = DiskMap(
+            size: 400, layers: [[.init(0..<50, .file), .init(120..<180, .file), .init(250..<400, .inodeTable)]])
         let frames = FrameMap(frames: [(100, 20), (100, 30), (0, 5), (200, 10)], map)
         #expect(frames.estimate(0..<50) == 20 && frames.estimate(0..<25) == 10)
         #expect(abs(frames.estimate(120..<180) - 30) < 0.001)

@@ -8,7 +8,8 @@ import Testing
 @Suite struct InspectPageTests {
     static let hostile: [String] = [
         "<script>alert(1)", "</script><b>", "<!--", "]]>", "a\u{2028}b\u{2029}c", "line\nfeed\ttab\u{1B}[31m",
-        "right\u{202E}left\u{2066}", "\u{FEFF}\u{200B}nothing\u{200D}", "\"quotes'`\\", "&lt;&amp;", "__proto__", "🍓漢字ע",
+        "right\u{202E}left\u{2066}", "\u{FEFF}\u{200B}nothing\u{200D}", "\"quotes'`\\", "&lt;&amp;", "__proto__",
+        "🍓漢字ע",
         "\u{7F}\u{85}\u{AD}", "\u{E0041}tag", String(repeating: "long", count: 60),
     ]
 
@@ -40,7 +41,8 @@ import Testing
             files.append((parts[0], node))
         }
         files.append(([0x62, 0xFF, 0xFE], tree.addFile([UInt8](repeating: 66, count: 9000), attributes)))
-        let other = try tree.addDirectory([(Array("</title><script>".utf8.filter { $0 != 0x2F }), files[0].node)], folder)
+        let other = try tree.addDirectory(
+            [(Array("</title><script>".utf8.filter { $0 != 0x2F }), files[0].node)], folder)
         files.append((Array("folder".utf8), other))
         let store = try tree.addDirectory(files, folder)
         let nix = try tree.addDirectory([(Array("store".utf8), store)], folder)
@@ -54,7 +56,8 @@ import Testing
         try #require(run.status == 0, "\(run.said)")
         let page = run.said
         #expect(page.hasPrefix("<!DOCTYPE html>"))
-        #expect(page.components(separatedBy: "</script").count == 3 && page.components(separatedBy: "<script").count == 3)
+        #expect(
+            page.components(separatedBy: "</script").count == 3 && page.components(separatedBy: "<script").count == 3)
         for name in ["<img", "<b>", "<i>", "</title><", "<!--", "alert(1)>"] {
             #expect(!page.contains(name), "\(name)")
         }
@@ -84,9 +87,11 @@ import Testing
         #expect(run.status == 0, "\(run.said)")
         let text = try String(contentsOfFile: page, encoding: .utf8)
         #expect(text.hasSuffix("</html>\n") && text.contains("x.img.zst") && text.contains("\"frames\":{"))
-        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path).sorted() == ["page.html", "x.img.zst"])
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: scratch.path).sorted() == ["page.html", "x.img.zst"])
         // Where it cannot be written, nothing is lost.
-        let refused = try Judge.run(CommandLineTests.program, ["inspect", image.string, "--html", "/nonexistent/page.html"])
+        let refused = try Judge.run(
+            CommandLineTests.program, ["inspect", image.string, "--html", "/nonexistent/page.html"])
         #expect(refused.status == 1 && refused.said.contains("/nonexistent"), "\(refused.said)")
     }
 }

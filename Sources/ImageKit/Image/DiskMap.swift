@@ -156,7 +156,9 @@ extension DiskMap {
                 index += 1
             }
             let most = sums.max {
-                ($0.key.kind.isFree ? 0 : 1, $0.value, $0.key.owner) < ($1.key.kind.isFree ? 0 : 1, $1.value, $1.key.owner)
+                ($0.key.kind.isFree ? 0 : 1, $0.value, $0.key.owner) < (
+                    $1.key.kind.isFree ? 0 : 1, $1.value, $1.key.owner
+                )
             }?.key
             copy.pieces.append(Piece(place..<end, most?.kind ?? .gap, owner: most?.owner ?? -1))
             place = end

@@ -21,6 +21,7 @@ extension InspectPage {
         <label><input type="checkbox" id="with-free"> free space too</label>
         </span>
         </div>
+        <p class="scale" id="scale" hidden>compressed to 0% <span></span> 100%</p>
         <div class="split">
         <div class="tree" id="tree">
         <canvas id="tree-canvas" tabindex="0" role="application"

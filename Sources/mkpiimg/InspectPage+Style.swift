@@ -55,6 +55,8 @@ extension InspectPage {
         button:disabled { opacity: .45; cursor: default; }
         input[type=search] { width: 100%; max-width: 420px; }
         :focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
+        .scale { margin: 0 0 8px; color: var(--dim); font-size: 13px; text-align: right; }
+        .scale span { display: inline-block; width: 160px; height: 10px; border-radius: 2px; }
         .split { display: grid; grid-template-columns: minmax(0, 1fr) 330px; gap: 18px; }
         .tree, .disk-body { position: relative; }
         canvas { display: block; width: 100%; touch-action: manipulation; }

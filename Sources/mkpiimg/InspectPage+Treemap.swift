@@ -44,6 +44,9 @@ extension InspectPage {
         }
 
         function drawTree() {
+          $('scale').hidden = tree.colour !== 'ratio';
+          $('scale').firstElementChild.style.background =
+            `linear-gradient(90deg, ${[0, .2, .4, .5, .6, .8, 1].map(ratioColour).join(', ')})`;
           const [context, width, height] = prepare(treeCanvas);
           const ink = isDark() ? '#f0f3f7' : '#131a24', edge = isDark() ? '#11151b' : '#fff';
           context.textBaseline = 'middle';

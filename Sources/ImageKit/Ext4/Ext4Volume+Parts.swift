@@ -59,6 +59,16 @@ extension Ext4Volume {
         return map.claims.map { bytes($0.disk..<$0.disk + $0.count) }
     }
 
+    /// The block that says where the room for more descriptors is; nothing where there is none.
+    public func growthMap() throws(ImageError) -> [Range<UInt64>] {
+        guard superblock.has(.resizeInode), superblock.firstInode > 7 else { return [] }
+        let offset = try offset(of: 7)
+        let record = try Ext4Inode(7, (try source.read(superblock.inodeSize, at: offset), offset), superblock)
+        // Doubly indirect: the second but last of the map's fifteen places.
+        let block = UInt64(record.area.load(UInt32.self, at: 13 * 4) ?? 0)
+        return block > 0 && block < superblock.blocks ? [bytes(block..<block + 1)] : []
+    }
+
     /// The bytes of blocks that are in the filesystem.
     func bytes(_ blocks: Range<UInt64>) -> Range<UInt64> {
         blocks.lowerBound * superblock.blockSize..<blocks.upperBound * superblock.blockSize

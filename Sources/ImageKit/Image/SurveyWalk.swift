@@ -111,6 +111,7 @@ struct SurveyWalk {
         let ranges = try ext.freeRanges()
         free += ranges.map { DiskMap.Piece(moved($0), .free, owner: top) }
         volume.free = information.freeBlocks.multipliedClamping(by: information.blockSize)
+        for bytes in try ext.growthMap() { add(moved(bytes), .growth, top) }
         for bytes in try ext.journal() { add(moved(bytes), .journal, top) }
 
         var levels: [Level] = []

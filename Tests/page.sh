@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# page.sh IMAGE MKPIIMG... - the page of an image, as a browser shows it.
+# page.sh IMAGE MKPIIMG - the page of an image, as a browser shows it.
 #
 # Chromium opens the page, narrow and wide, without any network; the page tries itself: it zooms, searches and sorts by
 # clicks and keys, and compares what it shows with its data. Exit status 77 where there is no Chromium.

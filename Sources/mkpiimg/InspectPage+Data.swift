@@ -152,6 +152,7 @@ extension InspectPage {
         let largest = paths.indices.sorted {
             (totals[Int(paths[$1].node)], $0) < (totals[Int(paths[$0].node)], $1)
         }.prefix(Limit.storePaths)
+        let known = largest.map { storePaths[survey.space.nodes[Int(paths[$0].node)].name] }
         func column(_ value: (SpaceUse.StorePathUse) -> UInt64) -> String {
             ScriptText.array(largest.map { value(paths[$0]) })
         }
@@ -162,12 +163,11 @@ extension InspectPage {
             ("u", column { totals[Int($0.node)] }),
             ("c", column { UInt64(max(0, min(compressed[Int($0.node)], 1e15))) }),
             ("f", column(\.files)), ("s", column(\.size)), ("h", column(\.shared)),
+            ("a", ScriptText.array(known.map { $0?.name ?? "" })),
+            ("v", ScriptText.array(known.map { $0?.version ?? "" })),
             (
                 "x",
-                closures.isEmpty
-                    ? "null"
-                    : ScriptText.array(
-                        largest.map { closures.indices.contains($0) ? Int(clamping: closures[$0] ?? 0) : 0 })
+                known.contains { $0?.closureSize != nil } ? ScriptText.array(known.map { $0?.closureSize ?? 0 }) : "null"
             ),
         ])
     }

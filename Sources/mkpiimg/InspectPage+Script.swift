@@ -36,12 +36,8 @@ extension InspectPage {
           : (share * 100).toFixed(share < .1 ? 1 : 0) + '%';
         const plural = (count, one, many) => number(count) + ' ' + (count === 1 ? one : many);
 
-        // A store path's name without its hash, and its version: what follows the first dash before no letter.
+        // A store path's name without its hash.
         const withoutHash = name => /^[0-9a-z]{32}-./.test(name) ? name.slice(33) : name;
-        function nameAndVersion(name) {
-          const plain = withoutHash(name), at = plain.search(/-[^a-zA-Z]/);
-          return at > 0 ? [plain.slice(0, at), plain.slice(at + 1)] : [plain, ''];
-        }
 
         // Colours
         const dark = matchMedia('(prefers-color-scheme: dark)');

@@ -89,10 +89,8 @@ extension InspectPage {
         function makeTables() {
           const P = D.paths;
           if (P.count) {
-            const rows = P.n.map((name, i) => {
-              const [plain, version] = nameAndVersion(name);
-              return { i, name, plain: shown(plain), version: shown(version) };
-            });
+            const rows = P.n.map((name, i) => ({ i, name, plain: shown(P.a[i] || withoutHash(name)),
+              version: shown(P.v[i]) }));
             const columns = [
               { name: 'Name', key: r => r.plain, search: r => r.name,
                 make: r => [opener(r.plain, P.t[r.i]), element('small', shown(r.name.slice(0, 32)), { class: 'wide' }),
@@ -102,7 +100,7 @@ extension InspectPage {
                 key: r => P.u[r.i], text: r => bytes(P.u[r.i]) },
             ];
             if (P.x) {
-              columns.push({ name: 'Closure', title: 'With everything that it needs', num: true, key: r => P.x[r.i],
+              columns.push({ name: 'Closure', title: 'With everything that it needs, as NAR files', num: true, key: r => P.x[r.i],
                 text: r => P.x[r.i] ? bytes(P.x[r.i]) : '–' });
             }
             if (isCompressed) {

@@ -20,33 +20,33 @@ struct InspectPage {
     let imageSize: UInt64, fileSize: UInt64, form: String
     /// What is said of it at the top, in pairs of a label and a value.
     let facts: [(label: String, value: String)]
-    /// What each store path takes with all that it needs, where that is known.
-    let closures: [UInt64?]
+    /// What the registration and the names say of store paths, by their file names.
+    let storePaths: [String: StoreReport.Path]
 
-    /// Looks at all of an image.
-    /// - Parameter name: what the page calls it.
-    init(_ image: DiskImage, name: String) throws(ImageError) {
+    /// Looks at all of an image, besides what its report says.
+    init(_ image: DiskImage, _ report: ImageReport) throws(ImageError) {
         survey = try ImageSurvey(image)
-        self.name = name
-        imageSize = image.source.size
-        fileSize = image.file?.fileSize ?? image.source.size
+        name = FilePath(image.path).lastComponent?.string ?? image.path
+        imageSize = report.file.imageSize
+        fileSize = report.file.size
         switch image.file?.form {
         case .seekable: form = "zstd, seekable"
         case .frames: form = "zstd, in frames"
         case .stream: form = "zstd, in one stream"
         case .raw, nil: form = ""
         }
-        let registration = ImageSurvey.registration(in: image)
-        closures = if let registration { survey.closureSizes(registration) } else { [] }
+        var storePaths: [String: StoreReport.Path] = [:]
+        for path in report.store?.paths ?? [] {
+            if let name = FilePath(path.path).lastComponent?.string { storePaths[name] = path }
+        }
+        self.storePaths = storePaths
         var facts: [(label: String, value: String)] = [("Image", ByteSize.format(imageSize))]
         if !form.isEmpty {
             let percent = Double(fileSize) / Double(max(1, imageSize)) * 100
             facts.append(("Compressed", "\(ByteSize.format(fileSize)) (\(Int(percent.rounded()))%)"))
         }
-        if let system = ImageSurvey.system(in: image) {
-            if !system.label.isEmpty { facts.append(("System", system.label)) }
-            if !system.kernel.isEmpty { facts.append(("Kernel", system.kernel)) }
-        }
+        if let label = report.system?.label { facts.append(("System", label)) }
+        if let kernel = report.boot?.defaultEntry?.kernelVersion { facts.append(("Kernel", kernel)) }
         if !survey.space.storePaths.isEmpty {
             facts.append(("Store paths", Self.grouped(survey.space.storePaths.count)))
         }
@@ -55,12 +55,6 @@ struct InspectPage {
         let savings = survey.space.savings
         if savings.bytes > 0 { facts.append(("Saved by hard links", ByteSize.format(savings.bytes))) }
         self.facts = facts
-    }
-
-    /// Writes the page of an image into a file, or to standard output where that is `-`.
-    static func write(_ image: DiskImage, name: String, to file: String) throws(ImageError) {
-        let page = try InspectPage(image, name: name).html
-        if file == "-" { try StandardOutput.write(page) } else { try OutputText.write(page, to: FilePath(file)) }
     }
 
     /// A number with commas: `60,721`.

@@ -19,7 +19,9 @@ struct MkPiImg: ParsableCommand {
             no root, no mounting and no emulation, and gives the same bytes for the same closure on every machine.
             """,
         version: version,
-        subcommands: [Build.self, Inspect.self, List.self, Cat.self, Extract.self, Diff.self, Completions.self],
+        subcommands: [
+            Build.self, Inspect.self, List.self, Cat.self, Extract.self, Verify.self, Diff.self, Completions.self,
+        ],
         defaultSubcommand: Build.self)
 
     static func main() {

@@ -148,6 +148,8 @@ final class ProgressDisplay: Sendable {
         case .flush: "Flushing"
         case .decompress: "Decompressing"
         case .compare: "Comparing"
+        case .filesystems: "Checking filesystems"
+        case .storePaths: "Hashing store paths"
         }
     }
 

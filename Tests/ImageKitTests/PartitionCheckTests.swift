@@ -174,6 +174,27 @@ struct PartitionCheckTests {
         for finding in found { #expect(!finding.what.hasSuffix(".") && finding.offset != nil) }
     }
 
+    @Test func comparesTypesWithContents() throws {
+        let layout = try ImageLayout(SmallClosure.shared.get().recipe)
+        func kinds(_ types: [UInt8]) throws -> [String] {
+            var head = try layout.map.read(512, at: 0)
+            for (index, type) in types.enumerated() { head[Self.entry + 16 * index + 4] = type }
+            var map = SegmentMap(size: layout.map.size)
+            map.add(head, at: 0)
+            map.add(layout.map, start: 512, length: layout.map.size - 512, at: 512)
+            try map.seal()
+            var found: [Finding] = []
+            try PartitionCheck.checkContents(of: DiskImage(map, path: "x.img")) { found.append($0) }
+            return found.map { "\($0.kind.name) \($0.what)" }
+        }
+        #expect(try kinds([0x0B, 0x83]) == [] && kinds([0x0E, 0x83]) == [] && kinds([0xDA, 0xDA]) == [])
+        #expect(
+            try kinds([0x83, 0x0C]) == [
+                "partition-type partition 1 is for Linux (type 83), and holds a FAT filesystem",
+                "partition-type partition 2 is for FAT32 (type 0c), and holds an ext filesystem",
+            ])
+    }
+
     /// Tables whose checksums are right, and little else.
     @Test(.timeLimit(.minutes(60)), arguments: [false, true])
     func nothingStopsTheCheck(isGPT: Bool) throws {

@@ -58,6 +58,40 @@ public struct ConfigText: Sendable, Hashable {
         if !section.settings.isEmpty { sections.append(section) }
     }
 
+    /// Reads a file of a firmware partition, with the files that it includes in their places.
+    static func load(_ bytes: [UInt8], in tree: FileTree) throws(ImageError) -> ConfigText {
+        var files = Self.includeLimit
+        return try parse(String(decoding: bytes, as: UTF8.self)).including(from: tree, under: [], depth: 0, &files)
+    }
+
+    /// No file is longer, and no more of them are included: the firmware goes further, but nobody does.
+    static let maximumSize = 1 << 20
+    private static let includeLimit = 32, depthLimit = 4
+
+    private func including(
+        from tree: FileTree, under filter: [String], depth: Int, _ files: inout Int
+    ) throws(ImageError) -> ConfigText {
+        var whole = ConfigText()
+        for section in sections {
+            let filter = section.filter.reduce(filter) { Self.filter($0, and: $1) }
+            var part = Section(filter: filter, settings: [])
+            for setting in section.settings {
+                part.settings.append(setting)
+                guard setting.key == "include", depth < Self.depthLimit, files > 0,
+                    let node = tree.node(ignoringCaseAt: setting.value)
+                else { continue }
+                files -= 1
+                whole.add(part)
+                part.settings = []
+                let text = String(decoding: try tree.read(node, atMost: Self.maximumSize), as: UTF8.self)
+                whole.sections += try Self.parse(text)
+                    .including(from: tree, under: filter, depth: depth + 1, &files).sections
+            }
+            whole.add(part)
+        }
+        return whole
+    }
+
     /// The filters that hold after one more.
     private static func filter(_ filters: [String], and name: String) -> [String] {
         name == "all" ? [] : filters.filter { kind(ofFilter: $0) != kind(ofFilter: name) } + [name]
@@ -104,9 +138,10 @@ public struct ConfigText: Sendable, Hashable {
     /// The overlays that `dtoverlay` settings name, without their parameters, each once.
     static func overlays(in settings: [Setting]) -> [String] {
         var names: [String] = []
+        var seen: Set<Substring> = []
         for setting in settings where setting.key == "dtoverlay" || setting.key == "device_tree_overlay" {
             let name = setting.value.prefix { $0 != "," && $0 != ":" }
-            if !name.isEmpty, !names.contains(String(name)) { names.append(String(name)) }
+            if !name.isEmpty, seen.insert(name).inserted { names.append(String(name)) }
         }
         return names
     }
@@ -114,6 +149,54 @@ public struct ConfigText: Sendable, Hashable {
     /// The files that an `initramfs` line names: one or, with commas, several.
     static func initramfsFiles(of value: String) -> [String] {
         value.prefix { $0 != " " }.split(separator: ",").map(String.init)
+    }
+
+    /// What is put before the names of an operating system's files, each once; always also nothing, as the firmware falls
+    /// back to that.
+    static func prefixes(in settings: [Setting]) -> [String] {
+        let named = Set(settings.filter { $0.key == "os_prefix" }.map(\.value)).sorted().prefix(prefixLimit)
+        return [""] + named.filter { !$0.isEmpty }
+    }
+
+    private static let prefixLimit = 16
+
+    /// What the firmware starts when no kernel is named, on one board or another.
+    static let usualKernels = ["kernel.img", "kernel7.img", "kernel7l.img", "kernel8.img", "kernel_2712.img"]
+
+    /// A file that a setting names and that is not there.
+    struct MissingFile: Hashable {
+        var key: String
+        /// The file's name, or the overlay's.
+        var name: String
+        var isOverlay: Bool { key == "dtoverlay" }
+    }
+
+    /// The files that settings name and that are not there, each once.
+    /// - Parameter has: whether there is a file of this path on the partition.
+    static func missingFiles(of settings: [Setting], has: (String) -> Bool) -> [MissingFile] {
+        var missing: [MissingFile] = []
+        var seen: Set<MissingFile> = []
+        let prefixes = prefixes(in: settings)
+        func look(_ key: String, _ name: String, _ paths: [String]) {
+            let file = MissingFile(key: key, name: name)
+            guard !name.isEmpty, seen.insert(file).inserted else { return }
+            if !paths.contains(where: { path in prefixes.contains { has($0 + path) } }) { missing.append(file) }
+        }
+        for setting in settings {
+            switch setting.key {
+            case "kernel", "armstub", "device_tree", "include", "start_file", "fixup_file":
+                look(setting.key, setting.value, [setting.value])
+            case "initramfs", "ramfsfile":
+                for name in initramfsFiles(of: setting.value) { look("initramfs", name, [name]) }
+            default: break
+            }
+        }
+        // Kernels find theirs below os_prefix.
+        let folders = Set([overlayPrefix(in: settings), "overlays/"]).sorted()
+        for name in overlays(in: settings) {
+            look("dtoverlay", name, folders.flatMap { ["\($0)\(name).dtbo", "\($0)\(name)-overlay.dtb"] })
+        }
+        return missing
     }
 }
 

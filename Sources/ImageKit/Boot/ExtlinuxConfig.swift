@@ -104,6 +104,9 @@ public struct ExtlinuxConfig: Sendable, Hashable {
         return (word, rest)
     }
 
+    /// Where U-Boot looks for a menu on the partition that it boots from, in this order.
+    static let places = ["/extlinux/extlinux.conf", "/boot/extlinux/extlinux.conf"]
+
     /// The path in the filesystem that a file of the menu has: those that do not begin with a slash are counted from the
     /// menu's folder.
     public static func path(of file: String, inMenuAt folder: String = "/boot/extlinux") -> String {

@@ -8,14 +8,12 @@ extension FirmwareTree {
     ) throws(ImageError) -> (bytes: [UInt8], isOwn: Bool) {
         let addition = Array(ConfigTxt.addition(options.configLines).utf8)
         if let own = node(at: "config.txt") {
-            var bytes = try tree.read(own, atMost: Self.maximumConfig)
+            var bytes = try tree.read(own, atMost: ConfigText.maximumSize)
             if !addition.isEmpty, let last = bytes.last, last != UInt8(ascii: "\n") { bytes.append(0x0A) }
             return (bytes + addition, true)
         }
         return ((options.style == .none ? [] : Array(files.config.text.utf8)) + addition, false)
     }
-
-    private static let maximumConfig = 1 << 20
 
     private static func isConfig(_ name: [UInt8]) -> Bool {
         String(decoding: name, as: UTF8.self).lowercased() == "config.txt"
@@ -31,37 +29,22 @@ extension FirmwareTree {
     }
 
     /// The settings of `config.txt`, with those of the files that it includes in their places.
-    func settings(of config: [UInt8], depth: Int = 0) throws(ImageError) -> [ConfigText.Setting] {
-        var settings: [ConfigText.Setting] = []
-        for setting in ConfigText.parse(String(decoding: config, as: UTF8.self)).settings {
-            settings.append(setting)
-            // The firmware goes further, but nobody does.
-            guard setting.key == "include", depth < 4, let node = node(at: setting.value) else { continue }
-            settings += try self.settings(of: tree.read(node, atMost: Self.maximumConfig), depth: depth + 1)
-        }
-        return settings
+    func settings(of config: [UInt8]) throws(ImageError) -> [ConfigText.Setting] {
+        try ConfigText.load(config, in: tree).settings
     }
 
     /// Warns of files that `config.txt` names and that are not there, and where it starts nothing of this image's.
     mutating func checkNames(in settings: [ConfigText.Setting], _ options: BootOptions) {
-        let prefixes = Set(settings.filter { $0.key == "os_prefix" }.map(\.value) + [""]).sorted()
+        for file in ConfigText.missingFiles(of: settings, has: { node(at: $0) != nil }) {
+            let name = file.isOverlay ? "the overlay '\(file.name)'" : "'\(file.name)'"
+            warnings.append("config.txt names \(name), which is not on the firmware partition")
+        }
+        let prefixes = ConfigText.prefixes(in: settings)
         func has(_ name: String) -> Bool { prefixes.contains { node(at: $0 + name) != nil } }
-        for setting in settings where ["kernel", "armstub", "device_tree", "include"].contains(setting.key) {
-            guard !setting.value.isEmpty, !has(setting.value) else { continue }
-            warnings.append("config.txt names '\(setting.value)', which is not on the firmware partition")
-        }
-        // Kernels find theirs below os_prefix.
-        let overlayPrefixes = Set([ConfigText.overlayPrefix(in: settings), "overlays/"]).sorted()
-        for name in ConfigText.overlays(in: settings)
-        where !overlayPrefixes.contains(where: { has("\($0)\(name).dtbo") }) {
-            warnings.append("config.txt names the overlay '\(name)', which is not on the firmware partition")
-        }
         switch options.style {
         case .none: break
         case .extlinux:
-            // What the firmware starts when no kernel is named.
-            let usual = ["kernel.img", "kernel7.img", "kernel7l.img", "kernel8.img", "kernel_2712.img"]
-            if !settings.contains(where: { $0.key == "kernel" }), !usual.contains(where: has) {
+            if !settings.contains(where: { $0.key == "kernel" }), !ConfigText.usualKernels.contains(where: has) {
                 warnings.append("config.txt starts nothing: no 'kernel=' names U-Boot")
             }
         case .kernel:

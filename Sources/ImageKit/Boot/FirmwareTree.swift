@@ -132,17 +132,5 @@ struct FirmwareTree {
     }
 
     /// The node at a path of names, which may differ in upper and lower case as they may on FAT.
-    func node(at path: String) -> FileTree.NodeID? {
-        var node = tree.root
-        for part in path.split(separator: "/") {
-            let name = part.lowercased()
-            guard
-                let next = tree.children(of: node).first(where: {
-                    String(decoding: $0.name, as: UTF8.self).lowercased() == name
-                })
-            else { return nil }
-            node = next.node
-        }
-        return node
-    }
+    func node(at path: String) -> FileTree.NodeID? { tree.node(ignoringCaseAt: path) }
 }

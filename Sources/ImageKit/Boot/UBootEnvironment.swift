@@ -15,6 +15,13 @@ struct UBootEnvironment {
 
     private(set) var variables: [(name: String, value: [UInt8])]
 
+    /// Whether a file `uboot.env` has the sum that it says. Configurations that keep two copies have a byte more before the
+    /// variables.
+    static func isSound(_ file: [UInt8]) -> Bool {
+        guard let sum: UInt32 = file.load(at: 0), file.count > 5 else { return false }
+        return sum == CRC32.of(file[4...]) || sum == CRC32.of(file[5...])
+    }
+
     /// The variables that are built into U-Boot's binary; `nil` where there are none that look like it.
     init?(builtInto binary: [UInt8]) {
         // An address that all of them have, and where a text cannot begin by chance.

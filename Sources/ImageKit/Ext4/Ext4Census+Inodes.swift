@@ -80,7 +80,7 @@ extension Ext4Census {
     private func checkSectors(of node: Ext4Volume.Node, blocks: UInt64) {
         // Clusters, and values of attributes in inodes of their own, are counted in other ways.
         guard superblock.clusterBlocks == 1, !superblock.has(.attributeInodes) else { return }
-        let all = blocks + (node.record.attributeBlock != 0 ? 1 : 0)
+        let all = blocks.addingClamping(node.record.attributeBlock != 0 ? 1 : 0)
         let expected = all.multipliedClamping(by: superblock.blockSize / 512)
         guard node.record.sectors != expected else { return }
         report(
@@ -153,9 +153,33 @@ extension Ext4Census {
                 guard Int(value) + Int(size) <= bytes.count else { return "has a value outside of it" }
                 values = min(values, Int(value))
             }
+            let hash: UInt32 = bytes.load(at: place + 12) ?? 0
+            if inode == 0, start > 0 || hash != 0 {
+                let name = bytes[place + 16..<place + 16 + Int(length)]
+                let end = min(bytes.count, Int(value) + Int(size).roundedUp(to: 4))
+                let text = size > 0 ? bytes[min(Int(value), end)..<end] : []
+                guard [true, false].contains(where: { attributeHash(name, text, isSigned: $0) == hash }) else {
+                    return "has the hash \(Ext4Checksums.Mismatch.hex(hash)), which is not that of its name and value"
+                }
+            }
             place = next
         }
         return place <= values ? nil : "lies over another one's value"
+    }
+
+    /// - Parameter isSigned: whether the name's bytes were taken for signed ones, as on some machines they are.
+    private static func attributeHash(
+        _ name: ArraySlice<UInt8>, _ value: ArraySlice<UInt8>, isSigned: Bool
+    ) -> UInt32 {
+        var hash: UInt32 = 0
+        for byte in name {
+            let letter = isSigned ? UInt32(bitPattern: Int32(Int8(bitPattern: byte))) : UInt32(byte)
+            hash = hash << 5 ^ hash >> 27 ^ letter
+        }
+        for place in stride(from: 0, to: value.count, by: 4) {
+            hash = hash << 16 ^ hash >> 16 ^ (value.load(UInt32.self, at: place) ?? 0)
+        }
+        return hash
     }
 
     /// The number of inodes that share a block of attributes, once all have been met.

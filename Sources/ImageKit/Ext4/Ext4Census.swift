@@ -39,6 +39,8 @@ final class Ext4Census {
     private(set) var inodes: [UInt32] = []
     /// Whether something could not be read, so that what it has is not known.
     private(set) var isPartial = false
+    /// Whether that was because it is of a kind that is not read here, and may be sound.
+    private(set) var isUnsupported = false
     /// Findings about inodes, whose paths are looked up at the end.
     private var pending: [(finding: Finding, inode: UInt32, other: UInt32?)] = []
     /// The folder whose entries are being read.
@@ -78,7 +80,7 @@ final class Ext4Census {
 
     /// Damage that a reader met.
     func report(_ error: ImageError, inode: UInt32? = nil) {
-        if error.damage == .ext4Unsupported { isPartial = true }
+        if error.damage == .ext4Unsupported { (isPartial, isUnsupported) = (true, true) }
         let words = error.message.hasSuffix(" is damaged,") ? String(error.message.dropLast(12)) : error.message
         report(
             error.damage ?? .ext4Inode, words + (error.reason.map { ": " + $0 } ?? ""), path: error.path,
@@ -149,7 +151,8 @@ final class Ext4Census {
     func compare(_ entry: Ext4DirectoryEntry) {
         guard let kind = reached[entry.inode]?.kind, kind != 0 else { return }
         let expected = volume.superblock.has(.fileTypes) ? kind : 0
-        guard entry.kind != expected else { return }
+        // 0 says nothing, which is right for filesystems that got the feature later.
+        guard entry.kind != expected, entry.kind != 0 else { return }
         report(
             .ext4EntryKind,
             "the entry of inode \(entry.inode) has the kind \(entry.kind), and should have \(expected)",

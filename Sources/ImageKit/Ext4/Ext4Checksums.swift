@@ -115,10 +115,7 @@ struct Ext4Checksums: Sendable {
     /// A folder's block, linear or of its index. What has no place for a checksum has a wrong one.
     func directoryBlock(_ block: [UInt8], seed: UInt32) -> Mismatch? {
         guard isOn, block.count >= 1024 else { return nil }
-        let tail = block.count - 12
-        if block.load(UInt32.self, at: tail) == 0, block.load(UInt32.self, at: tail + 4) == 0xDE00_000C {
-            return Mismatch(block.load(at: tail + 8) ?? 0, Self.crc(seed, block.prefix(tail)))
-        }
+        // First, as the root of an index may still have a tail of the linear block that it was.
         if let start = Self.indexStart(block), let limit: UInt16 = block.load(at: start),
             let count: UInt16 = block.load(at: start + 2), count <= limit,
             let seen: UInt32 = block.load(at: start + 8 * Int(limit) + 4)
@@ -126,6 +123,10 @@ struct Ext4Checksums: Sendable {
             let place = start + 8 * Int(limit)
             let sum = Self.crc(Self.crc(seed, block.prefix(start + 8 * Int(count))), block[place..<place + 4])
             return Mismatch(seen, Self.crc(sum, UInt32(0)))
+        }
+        let tail = block.count - 12
+        if block.load(UInt32.self, at: tail) == 0, block.load(UInt32.self, at: tail + 4) == 0xDE00_000C {
+            return Mismatch(block.load(at: tail + 8) ?? 0, Self.crc(seed, block.prefix(tail)))
         }
         return Mismatch(0, Self.crc(seed, block.prefix(tail)))
     }

@@ -186,7 +186,7 @@ extension Ext4GroupCheck {
                     offset: place)
             }
         }
-        if nameless > 0, census.isPartial {
+        if nameless > 0, census.isPartial, !census.isUnsupported {
             census.report(.ext4InodeOrphan, "\(nameless) inodes are in use, and no name that can be read leads to them")
         }
         return free
@@ -255,13 +255,14 @@ extension Ext4GroupCheck {
     /// Compares the block bitmaps with what is claimed, and finds what is claimed twice.
     /// - Returns: how many clusters the groups say are free.
     func checkBlocks() throws(ImageError) -> UInt64 {
-        let claims = census.sortedClaims()
+        var claims = census.sortedClaims()
         let ratio = superblock.clusterBlocks
         if ratio == 1 {
             checkTwice(claims)
         } else if claims.contains(where: { $0.owner != 0 }) {
             census.report(.ext4Unsupported, "the block bitmaps are not compared with files where clusters are in use")
         }
+        claims = Self.disjoint(claims)
         var free: UInt64 = 0
         var next = 0
         var leaked: UInt64 = 0
@@ -319,7 +320,7 @@ extension Ext4GroupCheck {
                     offset: first * superblock.blockSize)
             }
         }
-        if leaked > 0, census.isPartial {
+        if leaked > 0, census.isPartial, !census.isUnsupported {
             census.report(.ext4BlockLeaked, "\(leaked) blocks are in use, and belong to nothing that can be read")
         }
         return free
@@ -345,6 +346,21 @@ extension Ext4GroupCheck {
             }
             if last == nil || claim.end > (last?.end ?? 0) { last = claim }
         }
+    }
+
+    /// Each block once, so that the groups' parts follow one another.
+    private static func disjoint(_ claims: [Ext4Census.Claim]) -> [Ext4Census.Claim] {
+        var found: [Ext4Census.Claim] = []
+        found.reserveCapacity(claims.count)
+        for var claim in claims {
+            if let end = found.last?.end, claim.first < end {
+                guard claim.end > end else { continue }
+                claim.count -= UInt32(end - claim.first)
+                claim.first = end
+            }
+            found.append(claim)
+        }
+        return found
     }
 
     /// Whose a block is.

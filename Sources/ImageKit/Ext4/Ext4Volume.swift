@@ -127,7 +127,9 @@ public final class Ext4Volume: Sendable {
     /// Where an inode's record is.
     func offset(of inode: UInt32) throws(ImageError) -> UInt64 {
         guard inode > 0, inode <= superblock.inodes else {
-            throw .damagedInode(inode, at: nil, "no name can lead to it, as there are only \(superblock.inodes) inodes", .ext4EntryInode)
+            throw .damagedInode(
+                inode, at: nil, "no name can lead to it, as there are only \(superblock.inodes) inodes", .ext4EntryInode
+            )
         }
         let group = Int((inode - 1) / superblock.inodesPerGroup)
         let index = UInt64((inode - 1) % superblock.inodesPerGroup)

@@ -19,16 +19,23 @@ extension FileTree {
         buffer.withUnsafeMutableBytes { bytes in
             let target = UnsafeMutableRawBufferPointer(rebasing: bytes[..<count])
             do throws(ImageError) {
-                switch content(of: node) {
-                case .bytes(let memory): target.copyBytes(from: memory.dropFirst(Int(offset)).prefix(count))
-                case .host(let file):
-                    try HostFile(file, of: hostFiles, isChecked: isChecked).read(into: target, at: offset)
-                case .source(let source, let start): try source.read(into: target, at: start + offset)
-                }
+                try read(node, into: target, at: offset, isChecked: isChecked)
             } catch {
                 failure = error
             }
         }
         if let failure { throw failure }
+    }
+
+    /// Fills a buffer with bytes of a file's content, which has as many from `offset` on.
+    func read(
+        _ node: NodeID, into target: UnsafeMutableRawBufferPointer, at offset: UInt64, isChecked: Bool = false
+    ) throws(ImageError) {
+        switch content(of: node) {
+        case .bytes(let memory): target.copyBytes(from: memory.dropFirst(Int(offset)).prefix(target.count))
+        case .host(let file):
+            try HostFile(file, of: hostFiles, isChecked: isChecked).read(into: target, at: offset)
+        case .source(let source, let start): try source.read(into: target, at: start + offset)
+        }
     }
 }

@@ -13,22 +13,20 @@ struct BootChoice: Equatable {
     /// The labels of all entries.
     var labels: [String] = []
 
-    /// The places of a menu, as U-Boot looks for them on the partition that it boots from.
-    static let menus = ["/extlinux/extlinux.conf", "/boot/extlinux/extlinux.conf"]
     /// More bytes than any settings have.
     private static let limit = 1 << 20
 
     /// Reads what an image boots; `nil` where neither a menu nor a command line is.
     static func read(root: ImageVolume?, firmware: ImageVolume?) throws(ImageError) -> BootChoice? {
         for volume in [root, firmware] {
-            for path in menus {
+            for path in ExtlinuxConfig.places {
                 guard let text = try volume?.text(at: path, atMost: limit) else { continue }
                 return BootChoice(menu: ExtlinuxConfig.parse(String(decoding: text, as: UTF8.self)))
             }
         }
         guard let firmware, let config = try firmware.text(at: "/config.txt", atMost: limit) else { return nil }
         let settings = ConfigText.parse(String(decoding: config, as: UTF8.self)).settings
-        func value(_ name: String) -> String? { settings.last { $0.key == name }?.value }
+        func value(_ key: String) -> String? { settings.last { $0.key == key }?.value }
         let prefix = value("os_prefix") ?? ""
         let line = value("cmdline") ?? "cmdline.txt"
         guard let text = try firmware.text(at: prefix + line, atMost: limit) else { return nil }

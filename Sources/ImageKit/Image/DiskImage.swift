@@ -101,6 +101,16 @@ public struct DiskImage: Sendable {
             remedy: table.partitions.first.map { "name one by its number, like '\($0.number):/'" })
     }
 
+    /// The number of the partition that a selector means; `nil` where there is none such.
+    func number(of selector: ImagePlace.Selector) throws(ImageError) -> Int? {
+        do throws(ImageError) {
+            return try partition(selector).number
+        } catch {
+            guard error.code == .notFound else { throw error }
+            return nil
+        }
+    }
+
     /// Opens the filesystem that a place is in.
     ///
     /// - Throws: ``ImageError/Code/notFound`` where there is no such partition, ``ImageError/Code/invalidInput`` where it

@@ -13,7 +13,7 @@ struct ComparedImage {
     let parts: [Part]
 
     init(_ disk: DiskImage) throws(ImageError) {
-        let firmware = try Self.number(of: .firmware, disk), root = try Self.number(of: .root, disk)
+        let firmware = try disk.number(of: .firmware), root = try disk.number(of: .root)
         parts = try disk.table.partitions.filter { !$0.isExtended }.map { (partition) throws(ImageError) in
             Part(
                 partition: partition,
@@ -25,17 +25,6 @@ struct ComparedImage {
 
     var root: Part? { parts.first { $0.role == .root } }
     var firmware: Part? { parts.first { $0.role == .firmware } }
-
-    private static func number(
-        of selector: ImagePlace.Selector, _ disk: DiskImage
-    ) throws(ImageError) -> Int? {
-        do throws(ImageError) {
-            return try disk.partition(selector).number
-        } catch {
-            guard error.code == .notFound else { throw error }
-            return nil
-        }
-    }
 }
 
 extension DiskImage {

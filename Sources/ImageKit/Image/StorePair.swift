@@ -1,7 +1,5 @@
 /// An image's store by its names, with what the image says of it.
 struct StoreContents {
-    /// Where NixOS images have their registration until they have booted.
-    static let registrationPath = "/nix-path-registration"
     /// More bytes than any registration has.
     private static let limit: UInt64 = 1 << 28
 
@@ -18,12 +16,13 @@ struct StoreContents {
         }
         self.volume = volume
         paths = try volume.names(of: folder).compactMap { StorePath(entry: $0) }
-        guard let file = try volume.node(at: Self.registrationPath), file.kind == .file, file.size <= Self.limit else {
+        guard let file = try volume.node(at: StoreCheck.registrationPath), file.kind == .file, file.size <= Self.limit
+        else {
             registration = nil
             return
         }
         let text = try volume.content(of: file).read(Int(file.size), at: 0)
-        registration = try? Registration(parsing: text, file: Self.registrationPath)
+        registration = try? Registration(parsing: text, file: StoreCheck.registrationPath)
     }
 
     /// A path's top, of which it is known that its name is there.

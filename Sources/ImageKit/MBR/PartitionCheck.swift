@@ -102,16 +102,12 @@ public struct PartitionCheck {
                         + "multiple of 1 MiB", offset: first.bytes.lowerBound))
         }
         checkOverlaps(sorted, hear)
-        // An extended partition shares its place with the logical ones alone.
-        let primary = partitions.filter { $0.number <= 4 || !partitions.contains(where: \.isExtended) }
-        if partitions.contains(where: \.isExtended) {
-            let extended = primary.filter(\.isExtended)
-            for one in extended {
-                for other in primary where other.number != one.number && other.bytes.overlaps(one.bytes) {
-                    // Two extended ones are told once.
-                    if other.isExtended, other.number < one.number { continue }
-                    tellOverlap(one, other, hear)
-                }
+        // An extended partition shares its place with the logical ones alone. (There are four others at most.)
+        for one in partitions where one.isExtended {
+            for other in partitions where other.number <= 4 && other.bytes.overlaps(one.bytes) {
+                // Two extended ones are told once.
+                if other.number == one.number || (other.isExtended && other.number < one.number) { continue }
+                tellOverlap(one, other, hear)
             }
         }
     }

@@ -79,6 +79,16 @@ public struct Closure: Sendable, Hashable {
 
     /// Throws when paths refer to each other in a circle. (Referring to oneself is fine.)
     private func checkAcyclic() throws(ImageError) {
+        guard let circle = Self.circle(in: paths) else { return }
+        throw ImageError(
+            .invalidInput, "store paths refer to each other in a circle, which Nix does not register",
+            reason: circle.map { "'\($0.path)'" }.joined(separator: " → "),
+            remedy: "use the registration that Nix gives (--registration)")
+    }
+
+    /// A circle of references among complete paths, which are sorted; its first path is repeated at the end. `nil` where
+    /// there is none.
+    static func circle(in paths: [PathInfo]) -> [StorePath]? {
         // Takes away paths that nothing left refers to; what cannot be taken away is, or leads to, a circle.
         var referrers: [StorePath: Int] = [:]
         for info in paths {
@@ -91,18 +101,14 @@ public struct Closure: Sendable, Hashable {
             for reference in info.references where reference != info.path {
                 let left = (referrers[reference] ?? 0) - 1
                 referrers[reference] = left
-                if left == 0, let next = self[reference] { free.append(next) }
+                if left == 0, let next = paths.info(of: reference) { free.append(next) }
             }
         }
-        if taken == paths.count { return }
-        throw ImageError(
-            .invalidInput, "store paths refer to each other in a circle, which Nix does not register",
-            reason: circle { (referrers[$0] ?? 0) > 0 }.map { "'\($0.path)'" }.joined(separator: " → "),
-            remedy: "use the registration that Nix gives (--registration)")
+        return taken == paths.count ? nil : circle(in: paths) { (referrers[$0] ?? 0) > 0 }
     }
 
     /// A circle of references among the paths that `isLeft` allows, its first path repeated at the end.
-    private func circle(among isLeft: (StorePath) -> Bool) -> [StorePath] {
+    private static func circle(in paths: [PathInfo], among isLeft: (StorePath) -> Bool) -> [StorePath] {
         // Every path left has a referrer that is left, so walking from referred to referrer must come round.
         var referrer: [StorePath: StorePath] = [:]
         for info in paths where isLeft(info.path) {

@@ -39,7 +39,7 @@ struct NARWriter: ~Copyable {
     /// Files are read straight into the buffer; it is small enough to stay in a core's cache until it has been hashed.
     static let defaultBufferSize = 256 << 10
 
-    private typealias Sink = (UnsafeRawBufferPointer) throws(ImageError) -> Void
+    private typealias Sink = NARBuffer.Sink
 
     /// A folder that the walk is in.
     private struct Level {
@@ -51,8 +51,7 @@ struct NARWriter: ~Copyable {
         var next = 0
     }
 
-    private let buffer: UnsafeMutableRawBufferPointer
-    private var used = 0
+    private var buffer: NARBuffer
     /// The path that the walk is at, for messages.
     private var path: [UInt8] = []
     private var levels: [Level] = []
@@ -60,25 +59,24 @@ struct NARWriter: ~Copyable {
 
     /// A writer that gives its sink pieces of at most `bufferSize` bytes.
     init(bufferSize: Int = NARWriter.defaultBufferSize) {
-        buffer = .allocate(byteCount: max(64, bufferSize), alignment: 64)
+        buffer = NARBuffer(size: bufferSize)
     }
 
     deinit {
         if folder >= 0 { close(folder) }
-        buffer.deallocate()
     }
 
     /// Serialises what is at `top`.
     mutating func write(
         _ top: FilePath, to sink: (UnsafeRawBufferPointer) throws(ImageError) -> Void
     ) throws(ImageError) {
-        used = 0
+        buffer.clear()
         path = top.bytes
         levels = []
         defer { moveTo(-1) }
-        try string("nix-archive-1", sink)
+        try buffer.string("nix-archive-1", sink)
         let name = path.map { CChar(bitPattern: $0) } + [0]
-        if try !node(in: AT_FDCWD, name, sink) { return try flush(sink) }
+        if try !node(in: AT_FDCWD, name, sink) { return try buffer.flush(sink) }
         try enter(AT_FDCWD, name, sink)
         while let level = levels.last {
             path.removeSubrange(level.pathLength...)
@@ -87,27 +85,27 @@ struct NARWriter: ~Copyable {
                 let name = level.names[level.next]
                 path.append(UInt8(ascii: "/"))
                 path.append(contentsOf: name)
-                try string("entry", sink)
-                try string("(", sink)
-                try string("name", sink)
-                try string(name, sink)
-                try string("node", sink)
+                try buffer.string("entry", sink)
+                try buffer.string("(", sink)
+                try buffer.string("name", sink)
+                try buffer.string(name, sink)
+                try buffer.string("node", sink)
                 let terminated = name.map { CChar(bitPattern: $0) } + [0]
                 if try node(in: folder, terminated, sink) {
                     try enter(folder, terminated, sink)
                 } else {
-                    try string(")", sink)
+                    try buffer.string(")", sink)
                 }
             } else {
                 levels.removeLast()
-                try string(")", sink)
+                try buffer.string(")", sink)
                 if let parent = levels.last {
                     try leave(to: parent)
-                    try string(")", sink)
+                    try buffer.string(")", sink)
                 }
             }
         }
-        try flush(sink)
+        try buffer.flush(sink)
     }
 
     // MARK: The walk
@@ -131,9 +129,9 @@ struct NARWriter: ~Copyable {
             levels.append(
                 Level(names: names, device: status.st_dev, inode: status.st_ino, pathLength: path.count))
         }
-        try string("(", sink)
-        try string("type", sink)
-        try string("directory", sink)
+        try buffer.string("(", sink)
+        try buffer.string("type", sink)
+        try buffer.string("directory", sink)
     }
 
     private mutating func leave(to parent: Level) throws(ImageError) {
@@ -181,40 +179,33 @@ struct NARWriter: ~Copyable {
         }
         // No symbolic link is empty.
         guard !target.isEmpty else { throw failure("cannot read", errno) }
-        try string("(", sink)
-        try string("type", sink)
-        try string("symlink", sink)
-        try string("target", sink)
-        try string(target, sink)
-        try string(")", sink)
+        try buffer.string("(", sink)
+        try buffer.string("type", sink)
+        try buffer.string("symlink", sink)
+        try buffer.string("target", sink)
+        try buffer.string(target, sink)
+        try buffer.string(")", sink)
     }
 
     private mutating func file(
         _ descriptor: Int32, _ planned: stat, _ sink: Sink
     ) throws(ImageError) {
-        try string("(", sink)
-        try string("type", sink)
-        try string("regular", sink)
+        try buffer.string("(", sink)
+        try buffer.string("type", sink)
+        try buffer.string("regular", sink)
         if planned.st_mode & S_IXUSR != 0 {
-            try string("executable", sink)
-            try string("", sink)
+            try buffer.string("executable", sink)
+            try buffer.string("", sink)
         }
-        try string("contents", sink)
-        let size = Int(planned.st_size)
-        try number(size, sink)
-        var done = 0
-        while done < size {
-            // A read of a few bytes to fill the buffer up would cost as much as a whole one.
-            if buffer.count - used < min(size - done, buffer.count / 2) { try flush(sink) }
-            let room = min(size - done, buffer.count - used)
-            let count = read(descriptor, buffer.baseAddress.map { $0 + used }, room)
-            if count > 0 {
-                used += count
-                done += count
-            } else if count == 0 {
-                throw changed("it became shorter while it was read")
-            } else if errno != EINTR {
-                throw failure("cannot read", errno, offset: UInt64(done))
+        try buffer.string("contents", sink)
+        let size = UInt64(planned.st_size)
+        let path = path
+        try buffer.contents(size, sink) { (room, offset) throws(ImageError) in
+            while true {
+                let count = read(descriptor, room.baseAddress, room.count)
+                if count > 0 { return count }
+                if count == 0 { throw Self.changed(path, "it became shorter while it was read") }
+                if errno != EINTR { throw Self.failure(path, "cannot read", errno, offset: offset) }
             }
         }
         var status = stat()
@@ -222,8 +213,7 @@ struct NARWriter: ~Copyable {
         guard HostFiles.Identity(status) == HostFiles.Identity(planned) else {
             throw changed("it was replaced or written to while it was read")
         }
-        try padding(after: size, sink)
-        try string(")", sink)
+        try buffer.string(")", sink)
     }
 
     private static func kind(_ mode: mode_t) -> String {
@@ -235,58 +225,25 @@ struct NARWriter: ~Copyable {
         }
     }
 
-    // MARK: Tokens
-
-    private mutating func string(_ text: StaticString, _ sink: Sink) throws(ImageError) {
-        try string(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount), sink)
-    }
-
-    private mutating func string(
-        _ bytes: some RandomAccessCollection<UInt8>, _ sink: Sink
-    ) throws(ImageError) {
-        try number(bytes.count, sink)
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            if used == buffer.count { try flush(sink) }
-            let piece = rest.prefix(buffer.count - used)
-            UnsafeMutableRawBufferPointer(rebasing: buffer[used..<used + piece.count]).copyBytes(from: piece)
-            used += piece.count
-            rest = rest.dropFirst(piece.count)
-        }
-        try padding(after: bytes.count, sink)
-    }
-
-    private mutating func number(_ value: Int, _ sink: Sink) throws(ImageError) {
-        if buffer.count - used < 8 { try flush(sink) }
-        buffer.storeBytes(of: UInt64(value).littleEndian, toByteOffset: used, as: UInt64.self)
-        used += 8
-    }
-
-    private mutating func padding(after length: Int, _ sink: Sink) throws(ImageError) {
-        let count = (8 - length % 8) % 8
-        if buffer.count - used < count { try flush(sink) }
-        for _ in 0..<count {
-            buffer[used] = 0
-            used += 1
-        }
-    }
-
-    private mutating func flush(_ sink: Sink) throws(ImageError) {
-        if used > 0 { try sink(UnsafeRawBufferPointer(rebasing: buffer[..<used])) }
-        used = 0
-    }
-
     // MARK: Errors
 
-    private var shownPath: String { String(decoding: path, as: UTF8.self) }
+    private var shownPath: String { Self.shown(path) }
 
-    private func failure(_ message: String, _ code: Int32, offset: UInt64? = nil) -> ImageError {
-        .system(Errno(rawValue: code), message, path: FilePath(shownPath), offset: offset)
+    private static func shown(_ path: [UInt8]) -> String { String(decoding: path, as: UTF8.self) }
+
+    private func failure(_ message: String, _ code: Int32) -> ImageError { Self.failure(path, message, code) }
+
+    private static func failure(
+        _ path: [UInt8], _ message: String, _ code: Int32, offset: UInt64? = nil
+    ) -> ImageError {
+        .system(Errno(rawValue: code), message, path: FilePath(shown(path)), offset: offset)
     }
 
-    private func changed(_ reason: String) -> ImageError {
+    private func changed(_ reason: String) -> ImageError { Self.changed(path, reason) }
+
+    private static func changed(_ path: [UInt8], _ reason: String) -> ImageError {
         ImageError(
-            .changed, "the store path changed", path: shownPath, reason: reason,
+            .changed, "the store path changed", path: shown(path), reason: reason,
             remedy: "try again when nothing writes to it")
     }
 }

@@ -46,6 +46,8 @@ public struct Finding: Hashable, Sendable {
     public var path: String?
     /// Where it is, in bytes from the beginning of what was checked (a filesystem, or the disk), where that is known.
     public var offset: UInt64?
+    /// The number of the partition that it is about, where a whole disk was checked.
+    public var partition: Int?
 
     /// See the properties of the same names.
     public init(_ kind: Kind, _ what: String, path: String? = nil, offset: UInt64? = nil) {
@@ -84,6 +86,13 @@ public struct Findings: Sendable {
         for (kind, count) in other.counts where count > Self.limitPerKind {
             counts[kind, default: 0] += count - Self.limitPerKind
         }
+    }
+
+    /// The same ones, each changed in some way that leaves its kind.
+    func mapped(_ change: (Finding) -> Finding) -> Findings {
+        var changed = self
+        changed.list = list.map(change)
+        return changed
     }
 
     /// The worst severity among them; `nil` where there are none.

@@ -24,13 +24,18 @@ public final class Progress: Sendable {
         case decompress
         /// Comparing two images.
         case compare
+        /// Checking the structure of an image's filesystems.
+        case filesystems
+        /// Hashing the store paths of an image.
+        case storePaths
     }
 
     /// A moment's state.
     public struct Snapshot: Sendable, Equatable {
         /// The current phase.
         public var phase: Phase
-        /// What is done of it: bytes in ``Phase/write`` and ``Phase/decompress``, items elsewhere.
+        /// What is done of it: bytes in ``Phase/write``, ``Phase/decompress`` and ``Phase/storePaths``, items
+        /// elsewhere.
         public var done: UInt64
         /// What there is to do in it, in the same unit; 0 where nobody knows.
         public var total: UInt64

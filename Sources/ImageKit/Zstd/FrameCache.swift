@@ -1,18 +1,3 @@
-/// The plain bytes of a frame, which never change once it is made.
-final class FrameBytes: @unchecked Sendable {
-    let memory: UnsafeMutableRawBufferPointer
-
-    /// Memory that `fill` must fill before anybody else sees it.
-    init(
-        count: Int, fill: (UnsafeMutableRawBufferPointer) throws(ImageError) -> Void
-    ) throws(ImageError) {
-        memory = .allocate(byteCount: count, alignment: 4096)
-        try fill(memory)
-    }
-
-    deinit { memory.deallocate() }
-}
-
 /// The frames that were read last, shared by threads: one thread decompresses a frame, others who need it wait for that.
 ///
 /// At most `bound` bytes are kept, and at most `bound` (or one larger frame) are being decompressed at a time.

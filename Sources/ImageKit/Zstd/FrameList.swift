@@ -6,6 +6,8 @@ struct FrameList: Sendable, Equatable {
     private(set) var starts: [UInt64] = [0]
     /// The plain bytes of the largest frame.
     private(set) var largest: UInt64 = 0
+    /// The compressed bytes of the longest frame.
+    private(set) var longest: UInt64 = 0
     /// The lower half of the XXH64 of each frame's content, where a table has them; otherwise empty.
     private(set) var checksums: [UInt32] = []
 
@@ -31,6 +33,7 @@ struct FrameList: Sendable, Equatable {
         places.append(places[count] + compressed)
         starts.append(starts[count] + plain)
         largest = max(largest, plain)
+        longest = max(longest, compressed)
     }
 
     /// The frame that holds the byte at `offset`, which must be below ``size``. Frames without content hold none.

@@ -15,8 +15,9 @@ public final class SeekableSource: ByteSource {
 
     private let file: any ByteSource
     private let path: String
-    private let list: FrameList
+    let list: FrameList
     private let cache: FrameCache
+    private let packed: FrameMemory, unpacked: FrameMemory
     private let known: Monitor<Known>
 
     /// What is known of frames.
@@ -35,6 +36,8 @@ public final class SeekableSource: ByteSource {
         self.path = path
         self.list = list
         cache = FrameCache(bound: bound)
+        packed = FrameMemory(capacity: Int(clamping: list.longest), share: 8)
+        unpacked = FrameMemory(capacity: Int(clamping: list.largest), share: 2)
         known = Monitor(Known(verified: [UInt64](repeating: 0, count: list.count / 64 + 1)))
     }
 
@@ -155,13 +158,13 @@ public final class SeekableSource: ByteSource {
             return .zeros
         }
 
-        let compressed = try FrameBytes(count: Int(length)) { (memory) throws(ImageError) in
+        let compressed = try FrameBytes(count: Int(length), from: packed) { (memory) throws(ImageError) in
             memory.copyBytes(from: head)
             try file.read(
                 into: UnsafeMutableRawBufferPointer(rebasing: memory[head.count...]),
                 at: place.lowerBound + UInt64(head.count))
         }
-        let plain = try FrameBytes(count: Int(size)) { (memory) throws(ImageError) in
+        let plain = try FrameBytes(count: Int(size), from: unpacked) { (memory) throws(ImageError) in
             try ZstdDecompressor(path: path).decompress(
                 frame: UnsafeRawBufferPointer(compressed.memory), into: memory, at: place.lowerBound)
         }

@@ -1,0 +1,77 @@
+/// What U-Boot reads.
+extension BootChainCheck {
+    func checkMenu(
+        _ node: FileTree.NodeID, at place: String, on filesystem: Filesystem, _ boot: inout Chain
+    ) throws(ImageError) {
+        boot.menus += 1
+        guard let text = try text(of: node, place, on: filesystem, orReport: .bootMenu) else { return }
+        let menu = ExtlinuxConfig.parse(text)
+        guard !menu.entries.isEmpty else {
+            return report(.bootMenu, "it has no entries", place, on: filesystem)
+        }
+        if menu.defaultEntry == nil, let label = menu.defaultLabel {
+            report(.bootDefault, "DEFAULT names '\(label)', and no LABEL does", place, on: filesystem)
+        }
+        // Entries share files, which are looked at once.
+        var seen: Set<String> = []
+        for entry in menu.entries.prefix(Self.entryLimit) {
+            boot.entries += 1
+            try check(entry, isDefault: entry.label == menu.defaultEntry?.label, place, on: filesystem, &seen, &boot)
+        }
+    }
+
+    private func check(
+        _ entry: ExtlinuxConfig.Entry, isDefault: Bool, _ place: String, on filesystem: Filesystem,
+        _ seen: inout Set<String>, _ boot: inout Chain
+    ) throws(ImageError) {
+        let folder = String(place.prefix(upTo: place.lastIndex(of: "/") ?? place.startIndex))
+        let said = "the entry '\(entry.label)'"
+        func path(_ file: String) -> String { ExtlinuxConfig.path(of: file, inMenuAt: folder) }
+        guard let kernel = entry.kernel else {
+            if isDefault { report(.bootMenu, "\(said) names no kernel", place, on: filesystem) }
+            return
+        }
+        // 'kernel image#configuration' is a part of a file.
+        for (keyword, file) in [
+            ("LINUX", kernel.split(separator: "#").first.map(String.init) ?? kernel), ("INITRD", entry.initrd),
+        ] {
+            guard let file, seen.insert(keyword + file).inserted else { continue }
+            guard let node = filesystem.node(at: path(file)),
+                try checkContent(node, path(file), on: filesystem)
+            else {
+                report(.bootFile, "\(said) names it (\(keyword)), and it is not there", path(file), on: filesystem)
+                continue
+            }
+        }
+        for file in [entry.fdt].compactMap(\.self) + entry.overlays where seen.insert("FDT" + file).inserted {
+            guard let node = filesystem.node(at: path(file)), try checkContent(node, path(file), on: filesystem) else {
+                report(.bootDeviceTree, "\(said) names it, and it is not there", path(file), on: filesystem)
+                continue
+            }
+        }
+        if let file = entry.fdtDirectory, seen.insert("FDTDIR" + file).inserted {
+            checkDeviceTrees(path(file), said, on: filesystem)
+        }
+        if let line = entry.append { checkCommandLine(line, place, on: filesystem, &boot, entry: entry.label) }
+    }
+
+    private func checkDeviceTrees(_ path: String, _ said: String, on filesystem: Filesystem) {
+        let tree = filesystem.tree
+        guard let folder = filesystem.node(at: path), tree.kind(of: folder) == .directory else {
+            return report(
+                .bootDeviceTree, "\(said) names the folder (FDTDIR), and it is not there", path, on: filesystem)
+        }
+        // U-Boot finds a board's file in the folder of the board's maker.
+        var folders = [folder]
+        while let next = folders.popLast() {
+            for (name, node) in tree.children(of: next) {
+                if tree.kind(of: node) == .directory {
+                    folders.append(node)
+                } else if name.suffix(4).elementsEqual(".dtb".utf8) {
+                    return
+                }
+            }
+        }
+        report(.bootDeviceTree, "\(said) names the folder (FDTDIR), and there is no '.dtb' in it", path, on: filesystem)
+    }
+}

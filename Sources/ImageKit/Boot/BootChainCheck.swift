@@ -1,0 +1,160 @@
+/// Checks whether everything is there on the way from a board's firmware to the system.
+///
+/// ```
+///   config.txt ──▶ U-Boot ──▶ extlinux.conf ──▶ kernel, initrd, device trees
+///       │                            └────────▶ init= ──▶ toplevel ──▶ etc/fstab ──▶ filesystems
+///       └────────▶ kernel, cmdline.txt ───────▶ root= ─────────────────────────────────▲
+/// ```
+///
+/// What is on no filesystem of the image, or works in another way (EFI, a script for U-Boot), is not looked into.
+struct BootChainCheck {
+    /// A filesystem of the image.
+    struct Filesystem {
+        /// The number of the partition that it is in.
+        var partition: Int
+        /// That partition's identifier.
+        var partitionID: String?
+        /// Its type, as fstab calls it.
+        var type: String
+        var label: String?
+        var uuid: String?
+        var tree: FileTree
+
+        var isFAT: Bool { type == "vfat" }
+
+        /// Whether it is what a mount or the kernel asks for.
+        func matches(_ identity: FilesystemTable.Identity) -> Bool {
+            switch identity {
+            // FAT knows no lower case.
+            case .label(let name): label == name || isFAT && label?.uppercased() == name.uppercased()
+            case .uuid(let name): uuid?.lowercased() == name.lowercased()
+            case .partitionUUID(let name): partitionID?.lowercased() == name.lowercased()
+            }
+        }
+    }
+
+    let filesystems: [Filesystem]
+    /// Numbers of all partitions, whatever is in them.
+    let partitions: Set<Int>
+    /// Identifiers of those in which nothing could be read.
+    let unreadIDs: Set<String>
+    /// Hears what is found, with the number of the partition that it is about.
+    private let onFinding: (Finding) -> Void
+
+    /// Texts are read up to here: menus, command lines, fstab.
+    static let maximumText = 1 << 20
+    /// As many entries of a menu are looked at; nobody has more.
+    static let entryLimit = 1000
+
+    init(
+        _ filesystems: [Filesystem], partitions: Set<Int>, unreadIDs: Set<String> = [],
+        onFinding: @escaping (Finding) -> Void
+    ) {
+        self.filesystems = filesystems
+        self.partitions = partitions
+        self.unreadIDs = unreadIDs
+        self.onFinding = onFinding
+    }
+
+    /// Checks all there is.
+    /// - Returns: how many ways to boot were followed: menu entries and command lines.
+    func run() throws(ImageError) -> UInt64 {
+        let firmware = filesystems.first { $0.isFAT && $0.tree.node(ignoringCaseAt: "config.txt") != nil }
+        var boot = Chain()
+        if let firmware { try checkFirmware(firmware, &boot) }
+        for filesystem in filesystems {
+            for path in ExtlinuxConfig.places {
+                guard let node = filesystem.node(at: path), filesystem.tree.kind(of: node) == .file else { continue }
+                try checkMenu(node, at: path, on: filesystem, &boot)
+            }
+        }
+        if boot.hasUBoot, boot.menus == 0, let firmware, !hasOtherMenu {
+            report(
+                .bootNoMenu, "there is no '/boot/extlinux/extlinux.conf', and nothing else that U-Boot looks for",
+                on: firmware)
+        }
+        if !boot.hasUBoot, boot.menus == 0, boot.commandLines == 0, !boot.isReported, let first = filesystems.first {
+            report(.bootNone, "there is neither a menu for U-Boot nor a kernel that firmware starts", on: first)
+        }
+        try checkMounts(of: boot.toplevels)
+        return boot.entries + boot.commandLines
+    }
+
+    /// What was met on the way.
+    struct Chain {
+        /// Whether the firmware starts U-Boot.
+        var hasUBoot = false
+        var menus: UInt64 = 0, entries: UInt64 = 0
+        /// Kernels that the firmware starts itself.
+        var commandLines: UInt64 = 0
+        /// Whether something is said already about nothing being started.
+        var isReported = false
+        /// The systems that are started: folders that hold `init`.
+        var toplevels: Set<String> = []
+    }
+
+    /// Whether there is something else that U-Boot starts.
+    private var hasOtherMenu: Bool {
+        let names = ["boot.scr", "boot.scr.uimg", "efi/boot", "pxelinux.cfg"]
+        return filesystems.contains { filesystem in
+            names.contains { name in
+                filesystem.node(at: "/" + name) != nil || filesystem.node(at: "/boot/" + name) != nil
+            }
+        }
+    }
+
+    /// The filesystem that the system is on: the one with a store, or the one that has what systems have.
+    var system: Filesystem? {
+        let others = filesystems.filter { !$0.isFAT }
+        return others.first { $0.tree.node(at: StorePath.directory) != nil }
+            ?? others.first { $0.tree.node(at: "/etc") != nil } ?? others.first
+    }
+
+    // MARK: Findings
+
+    func report(_ kind: Finding.Kind, _ what: String, _ path: String? = nil, on filesystem: Filesystem) {
+        var finding = Finding(kind, what, path: path)
+        finding.partition = filesystem.partition
+        onFinding(finding)
+    }
+
+    /// Makes sure that a file which is started is none of those that have lost their content.
+    /// - Returns: whether there is a file.
+    @discardableResult
+    func checkContent(_ node: FileTree.NodeID, _ path: String, on filesystem: Filesystem) throws(ImageError) -> Bool {
+        let tree = filesystem.tree
+        guard tree.kind(of: node) == .file else { return false }
+        do {
+            let head = try tree.read(node, atMost: 512)
+            if head.allSatisfy({ $0 == 0 }) {
+                report(
+                    .bootEmpty, head.isEmpty ? "it is empty" : "its first \(head.count) bytes are zero", path,
+                    on: filesystem)
+            }
+        } catch {
+            guard error.isDamage else { throw error }
+            report(.bootEmpty, "it cannot be read: \(error.seen)", path, on: filesystem)
+        }
+        return true
+    }
+
+    /// A file's text; `nil` where it cannot be read, which is reported as `kind`.
+    func text(
+        of node: FileTree.NodeID, _ path: String, on filesystem: Filesystem, orReport kind: Finding.Kind
+    ) throws(ImageError) -> String? {
+        do {
+            return String(decoding: try filesystem.tree.read(node, atMost: Self.maximumText), as: UTF8.self)
+        } catch {
+            guard error.isDamage else { throw error }
+            report(kind, "it cannot be read: \(error.seen)", path, on: filesystem)
+            return nil
+        }
+    }
+}
+
+extension BootChainCheck.Filesystem {
+    /// What is at a path: on FAT whatever the case is, elsewhere with links followed.
+    func node(at path: String) -> FileTree.NodeID? {
+        isFAT ? tree.node(ignoringCaseAt: path) : tree.node(followingLinksAt: path)
+    }
+}

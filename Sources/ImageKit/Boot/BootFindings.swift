@@ -1,0 +1,70 @@
+/// What ``BootChainCheck`` finds.
+extension Finding.Kind {
+    // MARK: What there is
+
+    /// No sign of how a board would boot from it.
+    public static let bootNone = Self(
+        "boot-none", .note, "Nothing on it says how a board boots from it, so that was not checked.")
+    /// Raspberry Pi's firmware is not on it.
+    public static let bootNoFirmware = Self(
+        "boot-no-firmware", .note,
+        "Only boards that have their firmware in flash memory (Raspberry Pi 5) or elsewhere can start from it.")
+    /// The kernel's root filesystem is none that can be read here.
+    public static let bootNoRoot = Self(
+        "boot-no-root", .note,
+        "What the kernel starts is on no filesystem that can be read here, and was not looked for.")
+
+    // MARK: The firmware partition
+
+    /// A board's firmware is not complete.
+    public static let bootFirmware = Self("boot-firmware", .damage, "The board does not start at all.")
+    /// `config.txt` names a file that is not there.
+    public static let bootConfig = Self(
+        "boot-config", .damage, "The boards that the line is for do not start, or not with what was meant.")
+    /// `config.txt` names an overlay that is not there.
+    public static let bootOverlay = Self(
+        "boot-overlay", .warning, "The board starts, but the hardware that the overlay is for does not work.")
+    /// There is nothing that the firmware would start.
+    public static let bootKernel = Self("boot-kernel", .damage, "The board's firmware finds nothing to start.")
+    /// U-Boot's stored variables are damaged.
+    public static let bootEnvironment = Self(
+        "boot-environment", .damage, "U-Boot does not use its stored variables, and may not find or fit the kernel.")
+
+    // MARK: U-Boot's menu
+
+    /// U-Boot is started, and finds no menu.
+    public static let bootNoMenu = Self("boot-no-menu", .damage, "U-Boot finds nothing to start, and stops.")
+    /// The menu has nothing to choose from, or cannot be read.
+    public static let bootMenu = Self("boot-menu", .damage, "U-Boot finds nothing to start, and stops.")
+    /// The menu's default is not in it.
+    public static let bootDefault = Self(
+        "boot-default", .damage, "What boots when nobody chooses is not what the menu says.")
+    /// A file of the menu is not there.
+    public static let bootFile = Self("boot-file", .damage, "What the menu offers does not start.")
+    /// The device trees that the menu names are not there.
+    public static let bootDeviceTree = Self(
+        "boot-device-tree", .damage, "The kernel does not start, or gets a device tree that is not its own.")
+
+    // MARK: What is started
+
+    /// A file that is started is empty, or zeros.
+    public static let bootEmpty = Self("boot-empty", .damage, "The file has lost its content: it cannot be started.")
+    /// The kernel's command line names a program that is not there.
+    public static let bootInit = Self("boot-init", .damage, "The kernel starts, finds no system, and stops.")
+    /// The kernel's command line names a root filesystem that is not there.
+    public static let bootRoot = Self(
+        "boot-root", .damage, "The kernel starts, waits for a root filesystem that never comes, and stops.")
+    /// `fstab` names a filesystem that is not there.
+    public static let bootMount = Self(
+        "boot-mount", .damage, "The system waits for the filesystem while it starts, and then does not go on.")
+    /// `fstab` names a filesystem that is not there, and that the system can do without.
+    public static let bootMountElsewhere = Self(
+        "boot-mount-elsewhere", .note, "The filesystem is not in the image; another disk may have it.")
+
+    /// All that ``BootChainCheck`` can find.
+    static let ofBooting: [Self] = [
+        .bootNone, .bootNoFirmware, .bootNoRoot, .bootFirmware, .bootConfig, .bootOverlay, .bootKernel,
+        .bootEnvironment, .bootNoMenu, .bootMenu, .bootDefault, .bootFile, .bootDeviceTree, .bootEmpty, .bootInit,
+        .bootRoot, .bootMount, .bootMountElsewhere,
+    ]
+}

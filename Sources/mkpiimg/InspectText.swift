@@ -1,0 +1,237 @@
+import ImageKit
+
+/// What `mkpiimg inspect` prints for a person: 80 columns where names allow it.
+struct InspectText {
+    private let report: ImageReport
+    private let listsAll: Bool
+
+    private static let pathLimit = 10
+
+    init(_ report: ImageReport, listsAll: Bool) {
+        self.report = report
+        self.listsAll = listsAll
+    }
+
+    var text: String {
+        [head, partitions, boot, system, store, compression].filter { !$0.isEmpty }.joined(separator: "\n")
+    }
+
+    // MARK: Parts
+
+    private var head: String {
+        let file = report.file
+        var line = Self.clean(file.path) + ": "
+        switch file.form {
+        case "raw", "plan": line += "raw image, \(ByteSize.format(file.imageSize))"
+        default:
+            let percent = Self.percent(file.size, of: file.imageSize)
+            line += "zstd image, \(ByteSize.format(file.imageSize)) in \(ByteSize.format(file.size)) (\(percent))"
+        }
+        let table =
+            report.table == "none"
+            ? "no partition table: one filesystem has the whole"
+            : "\(report.table.uppercased()) partition table\(report.diskID.map { ", disk \($0)" } ?? "")"
+        return line + "\n" + table + "\n"
+    }
+
+    private var partitions: String {
+        var text = ""
+        for partition in report.partitions {
+            let title = [partition.role, partition.name.map { "'\(Self.clean($0))'" }].compactMap { $0 }
+                .joined(separator: " ")
+            text +=
+                "\nPartition \(partition.number)\(title.isEmpty ? "" : ", " + title)\(partition.isActive ? ", active" : "")\n"
+            var rows = [
+                ("place", "\(ByteSize.format(partition.size)) at \(ByteSize.format(partition.start))")
+            ]
+            if report.table != "none" {
+                rows.append(("type", partition.typeName.map { "\($0) (\(partition.type))" } ?? partition.type))
+            }
+            if let damage = partition.damage { rows.append(("damaged", Self.clean(damage))) }
+            if let filesystem = partition.filesystem {
+                rows += self.rows(filesystem)
+            } else if partition.damage == nil {
+                rows.append(("content", partition.content))
+            }
+            text += Self.table(rows)
+        }
+        return String(text.dropFirst())
+    }
+
+    private func rows(_ filesystem: ImageReport.Filesystem) -> [(String, String)] {
+        let label = filesystem.label.map { " '\(Self.clean($0))'" } ?? ""
+        var rows = [
+            ("filesystem", "\(filesystem.kind)\(label)\(filesystem.uuid.map { " \($0)" } ?? "")"),
+            (
+                "space",
+                "\(ByteSize.format(filesystem.free)) free of \(ByteSize.format(filesystem.size))"
+                    + (filesystem.reserved.map { $0 == 0 ? "" : ", \(ByteSize.format($0)) more for root" } ?? "")
+            ),
+        ]
+        if let inodes = filesystem.inodes, let free = filesystem.freeInodes {
+            rows.append(("inodes", "\(free) free of \(inodes)"))
+        }
+        if let limit = filesystem.growthLimit { rows.append(("grows", "to \(ByteSize.format(limit))")) }
+        if let features = filesystem.features { rows.append(("features", features.joined(separator: " "))) }
+        if filesystem.needsRecovery == true {
+            rows.append(("state", "its journal has not been replayed: it was not unmounted"))
+        } else if filesystem.isClean == false {
+            rows.append(("state", "not clean: check it with e2fsck"))
+        }
+        if let mounted = filesystem.mounted {
+            let place = filesystem.lastMounted.map { " on \(Self.clean($0))" } ?? ""
+            rows.append(("mounted", "last \(CalendarTime(mounted).text) UTC" + place))
+        }
+        return rows
+    }
+
+    private var boot: String {
+        guard let boot = report.boot else { return "Boot\n" + Self.table([("", "nothing here says how it boots")]) }
+        var rows: [(String, String)] = []
+        // Boards that do the same stand together.
+        var groups: [(what: String, boards: [String])] = []
+        for board in boot.boards {
+            var what = board.uboot.map { "\(board.kernel) (U-Boot \($0))" } ?? board.kernel
+            if let stub = board.armstub { what += ", after \(stub)" }
+            if let initramfs = board.initramfs { what += " with \(initramfs)" }
+            if let index = groups.firstIndex(where: { $0.what == what }) {
+                groups[index].boards.append(board.board)
+            } else {
+                groups.append((what, [board.board]))
+            }
+        }
+        for group in groups {
+            let boards = group.boards.count == Board.all.count ? "all boards" : group.boards.joined(separator: ", ")
+            rows.append((boards, Self.clean(group.what)))
+        }
+        if boot.boards.isEmpty { rows.append(("firmware", "what config.txt starts is not there")) }
+        if let menu = boot.menu {
+            let timeout = boot.timeout.map { ", default after \($0 == $0.rounded() ? "\(Int($0))" : "\($0)")\u{A0}s" }
+            rows.append(("menu", menu + (timeout ?? "")))
+        }
+        var text = "Boot\n" + Self.table(rows)
+        for entry in boot.entries {
+            let isDefault = entry.label == boot.defaultLabel && entry.label != nil
+            let title = [entry.label.map(Self.clean), entry.title.map { "'\(Self.clean($0))'" }].compactMap { $0 }
+                .joined(separator: " ")
+            text +=
+                "\n  \(title.isEmpty ? "The kernel" : title)\(isDefault && boot.entries.count > 1 ? " (default)" : "")\n"
+            text += Self.table(self.rows(entry), indent: 4)
+        }
+        return text
+    }
+
+    private func rows(_ entry: BootReport.Entry) -> [(String, String)] {
+        func file(_ path: String, _ size: UInt64?) -> String {
+            Self.clean(Self.shortened(path)) + (size.map { " \(ByteSize.format($0))" } ?? " (missing)")
+        }
+        var rows: [(String, String)] = []
+        if let kernel = entry.kernel {
+            let version = entry.kernelVersion.map { "\(Self.clean($0)), " } ?? ""
+            rows.append(("kernel", version + file(kernel, entry.kernelSize)))
+        }
+        if let initrd = entry.initrd { rows.append(("initrd", file(initrd, entry.initrdSize))) }
+        if let trees = entry.deviceTrees { rows.append(("device trees", Self.clean(Self.shortened(trees)))) }
+        if let initPath = entry.initPath {
+            rows.append(
+                ("init", Self.clean(Self.shortened(initPath)) + (entry.initExists == false ? " (missing)" : "")))
+        }
+        if !entry.parameters.isEmpty {
+            rows.append(("parameters", Self.clean(entry.parameters.joined(separator: " "))))
+        }
+        return rows
+    }
+
+    private var system: String {
+        guard let system = report.system else { return "" }
+        var rows = [("toplevel", Self.clean(system.toplevel))]
+        if let label = system.label {
+            rows.append(("label", Self.clean(label) + (system.platform.map { " for \(Self.clean($0))" } ?? "")))
+        }
+        if !system.specialisations.isEmpty {
+            rows.append(("variants", Self.clean(system.specialisations.joined(separator: ", "))))
+        }
+        if !system.generations.isEmpty {
+            let numbers = system.generations.map { "\($0.number)\($0.isCurrent ? " (current)" : "")" }
+            rows.append(("generations", numbers.joined(separator: ", ")))
+        }
+        return "System\n" + Self.table(rows)
+    }
+
+    private var store: String {
+        guard let store = report.store else { return "" }
+        let size = store.size.map { ", \(ByteSize.format($0))" } ?? ", not registered in the image"
+        var text = "Store: \(store.count) paths\(size)\n"
+        guard store.size != nil || listsAll else { return text }
+        let shown = listsAll ? store.paths[...] : store.paths.prefix(Self.pathLimit)
+        text += "       size    closure  name\n"
+        for path in shown {
+            let size = path.size.map(ByteSize.format) ?? "?", closure = path.closureSize.map(ByteSize.format) ?? "?"
+            let name = listsAll ? path.path : [path.name, path.version].compactMap { $0 }.joined(separator: " ")
+            text += "  \(Self.right(size, 9))  \(Self.right(closure, 9))  \(Self.clean(name))\n"
+        }
+        if shown.count < store.paths.count { text += "  … and \(store.paths.count - shown.count) more (--all)\n" }
+        return text
+    }
+
+    private var compression: String {
+        guard let compression = report.compression else { return "" }
+        var text =
+            "Compression: \(compression.frames) frames of up to \(ByteSize.format(compression.largestFrame))\n"
+        let width = compression.regions.map(\.name.count).max() ?? 0
+        for region in compression.regions {
+            let name = region.name + String(repeating: " ", count: width - region.name.count)
+            let size = Self.right(ByteSize.format(region.size), 9)
+            let compressed = Self.right(ByteSize.format(region.compressedSize), 9)
+            text += "  \(name)  \(size) → \(compressed)  \(Self.percent(region.compressedSize, of: region.size))\n"
+        }
+        return text
+    }
+
+    // MARK: Forms
+
+    private static func clean(_ text: String) -> String { ImageError.printable(text) }
+
+    private static func percent(_ part: UInt64, of whole: UInt64) -> String {
+        let tenths = Int((Double(part) / Double(max(1, whole)) * 1000).rounded())
+        return "\(tenths / 10).\(tenths % 10)%"
+    }
+
+    private static func right(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(0, width - text.count)) + text
+    }
+
+    /// Store paths' hashes say nothing to a person, and take half a line.
+    private static func shortened(_ path: String) -> String {
+        path.split(separator: "/", omittingEmptySubsequences: false).map { part in
+            // A file of the menu is called by its store path, too.
+            guard let name = try? StorePath(baseName: String(part)) else { return String(part) }
+            return name.hashPart.prefix(6) + "…-" + name.name
+        }.joined(separator: "/")
+    }
+
+    /// Two columns; long texts go on in the next line, below where they began.
+    private static func table(_ rows: [(String, String)], indent: Int = 2) -> String {
+        let width = rows.map(\.0.count).max() ?? 0
+        let margin = String(repeating: " ", count: indent)
+        let room = max(30, 79 - indent - width - 2)
+        return rows.map { name, value in
+            let lines = wrapped(value, room)
+            let first = margin + name + String(repeating: " ", count: width - name.count) + "  " + (lines.first ?? "")
+            let below = String(repeating: " ", count: indent + width + 2)
+            return ([first] + lines.dropFirst().map { below + $0 }).map { $0 + "\n" }.joined()
+        }.joined()
+    }
+
+    private static func wrapped(_ text: String, _ width: Int) -> [String] {
+        var lines: [String] = []
+        for word in text.split(separator: " ") {
+            if let last = lines.last, last.count + 1 + word.count <= width {
+                lines[lines.count - 1] += " " + word
+            } else {
+                lines.append(String(word))
+            }
+        }
+        return lines
+    }
+}

@@ -1,0 +1,112 @@
+import ArgumentParser
+import ImageKit
+import SystemPackage
+
+/// `mkpiimg verify`: whether an image is sound.
+struct Verify: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Check everything of an image that can be checked.",
+        discussion: """
+            Checks how the image is compressed, the partition table, FAT and ext2, ext3 and ext4 filesystems, every path of \
+            a Nix store against its registration, and whether all is there that it takes to boot. Nothing is changed.
+
+            The exit status is 0 where there is no damage (there may be warnings and notes), 3 where there is, and 1 where \
+            the image cannot be checked.
+            """)
+
+    @Argument(
+        help: ArgumentHelp(
+            "An image (.img, .img.zst) or a block device; what it is, its content says.", valueName: "image"))
+    var image: FilePath
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    @Flag(help: "List all that was kept: up to 100 of each kind.")
+    var all = false
+
+    @Option(help: ArgumentHelp("Threads. Default: one a processor.", valueName: "n"))
+    var threads: Int?
+
+    @Option(help: ArgumentHelp("Progress on standard error: auto, bar, plain, json or none.", valueName: "style"))
+    var progress = ProgressStyle.auto
+
+    func validate() throws {
+        if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes 1 to 1024") }
+    }
+
+    func run() throws {
+        let progress = Progress()
+        let report = try failing { () throws(ImageError) in
+            let display = try ProgressDisplay(
+                progress, self.progress == .auto && !StandardError.isTerminal ? .none : self.progress)
+            defer { display.end() }
+            return try ImageCheck.run(image, threads: threads ?? ImageRecipe.processors, progress: progress)
+        }
+        try failing { () throws(ImageError) in
+            if json {
+                try StandardOutput.write(bytes: JSON.bytes(VerifyDocument(report, of: image.string)) + [0x0A])
+            } else {
+                try StandardOutput.write(VerifyText(report, of: image.string, listsAll: all).text)
+            }
+        }
+        if !report.isSound { throw ExitCode(3) }
+    }
+}
+
+/// What `verify --json` prints; `docs/verify.md` describes it.
+private struct VerifyDocument: Encodable {
+    struct Kind: Encodable {
+        let kind: String, severity: String, meaning: String
+        let count: Int
+    }
+
+    struct Item: Encodable {
+        let kind: String, severity: String, what: String
+        let path: String?
+        let offset: UInt64?
+        let partition: Int?
+    }
+
+    struct Store: Encodable {
+        let registered: UInt64, paths: UInt64, entries: UInt64, hashed: UInt64, hashedBytes: UInt64
+    }
+
+    struct Checked: Encodable {
+        let frames: UInt64, partitions: UInt64, filesystems: UInt64, entries: UInt64, boots: UInt64
+        let store: Store?
+    }
+
+    let schema = 1
+    let image: String, form: String
+    let size: UInt64, fileSize: UInt64
+    let sound: Bool
+    let checked: Checked
+    let kinds: [Kind]
+    let findings: [Item]
+
+    init(_ report: ImageCheck.Report, of image: String) {
+        self.image = image
+        form = report.form
+        size = report.size
+        fileSize = report.fileSize
+        sound = report.isSound
+        let store = report.checked.store.map {
+            Store(
+                registered: $0.registered, paths: $0.paths, entries: $0.entries, hashed: $0.hashed,
+                hashedBytes: $0.hashedBytes)
+        }
+        checked = Checked(
+            frames: report.checked.frames, partitions: report.checked.partitions,
+            filesystems: report.checked.filesystems, entries: report.checked.entries, boots: report.checked.boots,
+            store: store)
+        kinds = report.findings.counts.sorted { $0.key.name < $1.key.name }.map { kind, count in
+            Kind(kind: kind.name, severity: kind.severity.rawValue, meaning: kind.sentence, count: count)
+        }
+        findings = report.findings.list.map { finding in
+            Item(
+                kind: finding.kind.name, severity: finding.kind.severity.rawValue, what: finding.what,
+                path: finding.path, offset: finding.offset, partition: finding.partition)
+        }
+    }
+}

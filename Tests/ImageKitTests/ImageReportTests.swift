@@ -1,0 +1,128 @@
+import Foundation
+import SystemPackage
+import Testing
+
+@testable import ImageKit
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// What `inspect` says, compared with what sfdisk, dumpe2fs and mtools say of the same image.
+@Suite struct ImageReportTests {
+    /// A compressed image of the small closure, with what an image can have besides.
+    private func image(in folder: borrowing ScratchFolder) throws -> (path: String, plan: ImageLayout) {
+        var recipe = try SmallClosure.shared.get().registeredRecipe()
+        recipe.hasProfile = true
+        recipe.reservedPercent = 1
+        recipe.rootLabel = "ROOT"
+        let plan = try ImageLayout(recipe)
+        let path = folder.path + "/pi.img.zst"
+        _ = try ImageBuilder(plan, format: .seekable(ZstdParameters(), frameSize: 1 << 18)).write(
+            to: .file(FilePath(path)))
+        return (path, plan)
+    }
+
+    @Test(
+        .enabled(
+            if: Judge.hasExt4Tools && Judge.hasFATTools && Judge.has("zstd"), "needs e2fsprogs, mtools, fdisk and zstd")
+    )
+    func saysWhatTheToolsSay() throws {
+        let folder = try ScratchFolder()
+        let (path, plan) = try image(in: folder)
+        let report = try ImageReport(try DiskImage.open(FilePath(path)))
+        let raw = folder.path + "/pi.img"
+        try #require(try Judge.run("zstd", ["-dq", path, "-o", raw]).status == 0)
+
+        #expect(report.file.form == "seekable" && report.file.imageSize == plan.map.size)
+        #expect(report.file.size == (try FileManager.default.attributesOfItem(atPath: path)[.size] as? UInt64))
+        let said = try Judge.run("sfdisk", ["--json", raw]).said
+        let listing = try JSONDecoder().decode(DiskTableTests.Listing.self, from: Data(said.utf8)).partitiontable
+        #expect(report.diskID == listing.id && report.table == "mbr" && report.partitions.count == 2)
+        for (found, entry) in zip(report.partitions, listing.partitions ?? []) {
+            #expect(found.start == entry.start * 512 && found.size == entry.size * 512 && found.damage == nil)
+        }
+        #expect(report.partitions.map(\.role) == ["firmware", "root"])
+
+        // The root, as dumpe2fs has it.
+        let start = report.partitions[1].start
+        let root = folder.path + "/root.img"
+        try Judge.run(
+            "dd", ["if=\(raw)", "of=\(root)", "bs=1M", "skip=\(start >> 20)", "conv=sparse", "status=none"])
+        let fields = try Ext4Judge.superblock(root)
+        let found = try #require(report.partitions[1].filesystem)
+        func number(_ field: String) -> UInt64 { fields[field].flatMap { UInt64($0) } ?? 0 }
+        #expect(found.kind == "ext4" && found.label == "ROOT" && found.uuid == fields["Filesystem UUID"])
+        #expect(found.size == number("Block count") * 4096 && found.reserved == number("Reserved block count") * 4096)
+        #expect(found.free == (number("Free blocks") - number("Reserved block count")) * 4096)
+        #expect(found.inodes == number("Inode count") && found.freeInodes == number("Free inodes"))
+        #expect(
+            found.features?.sorted() == fields["Filesystem features"]?.split(separator: " ").map(String.init).sorted())
+        #expect(found.isClean == true && found.needsRecovery == false && found.mounted == nil)
+
+        // The firmware partition, as mtools have it.
+        let fat = try #require(report.partitions[0].filesystem)
+        let place = "\(raw)@@\(report.partitions[0].start)"
+        let free = try Judge.run("mdir", ["-i", place, "::"]).said.split(separator: "\n").last ?? ""
+        let digits = free.filter(\.isNumber)
+        #expect(UInt64(digits) == fat.free, "\(free)")
+        #expect(fat.label == "FIRMWARE" && fat.uuid == "2178-694E")
+    }
+
+    @Test func saysWhatBootsAndWhatIsInTheStore() throws {
+        let folder = try ScratchFolder()
+        let (path, plan) = try image(in: folder)
+        let report = try ImageReport(try DiskImage.open(FilePath(path)))
+        let toplevel = try #require(plan.toplevel)
+
+        let boot = try #require(report.boot), entry = try #require(boot.defaultEntry)
+        #expect(boot.starter == "U-Boot" && boot.menu == "/boot/extlinux/extlinux.conf" && boot.timeout == 5)
+        #expect(entry.label == "nixos-default" && entry.initPath == toplevel.initPath && entry.initExists == true)
+        #expect(entry.parameters.joined(separator: " ").contains(toplevel.kernelParameters))
+        #expect(entry.kernelVersion == "6.6.30" && entry.kernelSize == 2_500_000 && entry.initrdSize ?? 0 > 0)
+
+        let system = try #require(report.system)
+        #expect(system.toplevel == toplevel.path.path && system.label == toplevel.version)
+        #expect(system.generations.map(\.number) == [1] && system.generations[0].isCurrent)
+        #expect(system.generations[0].toplevel == toplevel.path.path)
+
+        let store = try #require(report.store)
+        #expect(store.count == plan.closure.paths.count && store.size == plan.closure.narSize)
+        // The closure of the system is everything; of each path, what Closure finds.
+        for path in store.paths {
+            let closure = try Closure(roots: [StorePath(path.path)], from: plan.closure.registration)
+            #expect(path.closureSize == closure.narSize && path.size == closure[try StorePath(path.path)]?.narSize)
+        }
+        #expect(store.paths.map { $0.size ?? 0 } == store.paths.map { $0.size ?? 0 }.sorted(by: >))
+
+        let compression = try #require(report.compression)
+        #expect(compression.regions.map(\.name) == ["before partition 1", "firmware", "root"])
+        #expect(compression.regions.reduce(0) { $0 + $1.size } == report.file.imageSize)
+        let sum = compression.regions.reduce(0) { $0 + $1.compressedSize }
+        #expect(sum <= report.file.size && sum > report.file.size * 9 / 10)
+    }
+
+    /// A plan can be looked at before it is an image.
+    @Test func looksAtAPlan() throws {
+        let plan = try ImageLayout(try SmallClosure.shared.get().recipe)
+        let report = try ImageReport(try DiskImage(plan.map, path: "plan"))
+        #expect(report.file.form == "plan" && report.compression == nil && report.system != nil)
+        #expect(report.partitions.compactMap(\.filesystem?.kind) == ["FAT16", "ext4"])
+    }
+
+    /// What is damaged is said, and the rest is still told.
+    @Test func damageHidesNothingElse() throws {
+        let folder = try ScratchFolder()
+        let plan = try ImageLayout(try SmallClosure.shared.get().recipe)
+        let path = try folder.write(plan.map, as: "pi.img")
+        let file = try OpenFile(path.utf8, O_RDWR)
+        // The root's number of blocks.
+        try file.write([0xFF, 0xFF, 0xFF, 0xFF], at: plan.table.partitions[1].bytes.lowerBound + 1024 + 4)
+        let report = try ImageReport(try DiskImage.open(FilePath(path)))
+        #expect(report.partitions[1].damage?.contains("4294967295 blocks") == true, "\(report.partitions[1])")
+        #expect(report.partitions[0].filesystem?.kind == "FAT16" && report.store == nil)
+        #expect(report.boot?.boards.isEmpty == false)
+    }
+}

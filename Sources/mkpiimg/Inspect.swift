@@ -21,8 +21,7 @@ struct Inspect: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Write a page to look at the image with in a browser, '-' for standard output: what takes the space, what \
-            lies where, how well it is compressed.", valueName: "file"))
+            "Write a page to look at the image with in a browser; '-' for standard output.", valueName: "file"))
     var html: String?
 
     func validate() throws {
@@ -35,7 +34,11 @@ struct Inspect: ParsableCommand {
             let report = try ImageReport(disk)
             if let html {
                 let page = try InspectPage(disk, report).html
-                if html == "-" { try StandardOutput.write(page) } else { try OutputText.write(page, to: FilePath(html)) }
+                if html == "-" {
+                    try StandardOutput.write(page)
+                } else {
+                    try OutputText.write(page, to: FilePath(html))
+                }
                 if !json { return }
             }
             if json {

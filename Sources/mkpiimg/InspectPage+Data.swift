@@ -167,7 +167,8 @@ extension InspectPage {
             ("v", ScriptText.array(known.map { $0?.version ?? "" })),
             (
                 "x",
-                known.contains { $0?.closureSize != nil } ? ScriptText.array(known.map { $0?.closureSize ?? 0 }) : "null"
+                known.contains { $0?.closureSize != nil }
+                    ? ScriptText.array(known.map { $0?.closureSize ?? 0 }) : "null"
             ),
         ])
     }

@@ -73,7 +73,7 @@ public struct BootReport: Sendable, Encodable {
         entries = []
         for volume in [root, firmware] {
             guard let volume else { continue }
-            for path in BootChoice.menus {
+            for path in ExtlinuxConfig.places {
                 guard let text = try volume.text(at: path, atMost: Self.limit) else { continue }
                 let menu = ExtlinuxConfig.parse(String(decoding: text, as: UTF8.self))
                 starter = "U-Boot"

@@ -3,7 +3,7 @@
 #
 # run.sh - install what is needed and run all tests: Swift's, and the proofs on a whole image of the demo closure.
 #
-# What cannot be proved on this machine (no root, no loop mounts, no network, no Nix, no QEMU) is skipped, loudly.
+# What cannot be proved on this machine (no root, no loop mounts, no network, no Nix, no QEMU, no Chromium) is skipped, loudly.
 # What takes too long for every change is in slow.sh.
 set -euo pipefail
 
@@ -105,6 +105,7 @@ proof "ls, cat and extract, compared with the kernel" Tests/looking.sh "$mkpiimg
 proof "the same bytes each time" same_bytes "$work/small" "$work/small.img.zst"
 proof "what Nix and the kernel say" fixtures/nix/verify-store.sh "$work/small.img.zst" \
     "$(readlink "$work/small/result")" "$work/small/root"
+proof "its page in a browser" Tests/page.sh "$work/small.img.zst" "$mkpiimg"
 
 for kind in yes no; do
     demo=$work/demo-$kind

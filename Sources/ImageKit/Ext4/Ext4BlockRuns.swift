@@ -12,6 +12,8 @@ struct Ext4BlockMap {
     /// All blocks that the file has on the disk, where they were asked for: of its bytes, also those that are only set
     /// aside or beyond its end, and of the map itself.
     var claims: [(disk: UInt64, count: UInt64)] = []
+    /// Those of the claims, each of one block, that are of the map itself.
+    var maps: Set<UInt64> = []
     /// The last block of the file that has been written to, and the last one that it has at all.
     var lastWritten: UInt64?, last: UInt64?
     /// Damage that did not stop the reading.
@@ -108,7 +110,7 @@ struct Ext4BlockRuns {
         map.last = max(map.last ?? 0, first + count - 1)
         if isWritten { map.lastWritten = max(map.lastWritten ?? 0, first + count - 1) }
         if isComplete {
-            if let last = map.claims.last, last.disk + last.count == disk {
+            if let last = map.claims.last, last.disk + last.count == disk, !map.maps.contains(last.disk) {
                 map.claims[map.claims.count - 1].count += count
             } else {
                 leaves += 1
@@ -133,7 +135,10 @@ struct Ext4BlockRuns {
             throw damage(.ext4BlockTwice, "block \(block) is twice in the map of its blocks", offset)
         }
         guard cost <= limit else { throw tooMany(offset) }
-        if isComplete { map.claims.append((block, 1)) }
+        if isComplete {
+            map.claims.append((block, 1))
+            map.maps.insert(block)
+        }
         return try source.read(Int(superblock.blockSize), at: block * superblock.blockSize)
     }
 

@@ -71,11 +71,11 @@ struct OutputFile: ~Copyable {
             case S_IFREG: break
             case S_IFDIR:
                 throw ImageError(
-                    .invalidInput, "cannot write the image to", path: path.string, reason: "it is a folder",
+                    .invalidInput, "cannot write to", path: path.string, reason: "it is a folder",
                     remedy: "name a file in it")
             default:
                 throw ImageError(
-                    .invalidInput, "cannot write the image to", path: path.string, reason: "it is not a regular file",
+                    .invalidInput, "cannot write to", path: path.string, reason: "it is not a regular file",
                     remedy: "write to a file and put that on the device, or stream with '--out -'")
             }
             if let resolved = realpath(path.string, nil) {
@@ -84,12 +84,12 @@ struct OutputFile: ~Copyable {
             }
         }
         guard target.lastComponent != nil else {
-            throw ImageError(.invalidInput, "cannot write the image to", path: path.string, reason: "it names no file")
+            throw ImageError(.invalidInput, "cannot write to", path: path.string, reason: "it names no file")
         }
         let folder = folder(of: target)
         guard stat(folder.string, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
             throw ImageError(
-                .notFound, "cannot write the image to", path: path.string,
+                .notFound, "cannot write to", path: path.string,
                 reason: "the folder '\(folder.string)' does not exist", remedy: "create it first")
         }
         return target

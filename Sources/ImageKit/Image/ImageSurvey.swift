@@ -1,0 +1,109 @@
+/// A look at all of an image: what lies where, what takes the space, and how well it is compressed.
+///
+/// Of files, only their maps are read, never their bytes. Memory goes by the number of names and of the pieces that files
+/// lie in, and is bounded by limits on both.
+public struct ImageSurvey: Sendable {
+    /// A partition and the filesystem in it.
+    public struct Volume: Sendable {
+        /// See ``DiskTable/partitions``.
+        public var partition: DiskPartition
+        /// What is in it.
+        public var content: ContentKind
+        /// Its node in ``ImageSurvey/space``.
+        public var node: Int32
+        /// `FAT32`, `ext4`; empty where there is no filesystem that can be read here.
+        public var type = ""
+        /// The filesystem's label and UUID, where it has them.
+        public var label = "", uuid = ""
+        /// Its bytes, and those that are free by the maps on the disk.
+        public var size: UInt64 = 0, free: UInt64 = 0
+        /// Bytes in a block or cluster.
+        public var blockSize: UInt64 = 0
+        /// Inodes in all, and free ones; 0 of FAT.
+        public var inodes: UInt64 = 0, freeInodes: UInt64 = 0
+        /// The features of ext2, ext3 and ext4.
+        public var features: [String] = []
+        /// Why not all of it could be read.
+        public var problem: String?
+    }
+
+    /// The partitions, without extended ones.
+    public private(set) var volumes: [Volume] = []
+    /// What takes the space.
+    public private(set) var space = SpaceUse()
+    /// What lies where. Owners are nodes of ``space``.
+    public private(set) var map: DiskMap
+    /// The frames of a compressed image.
+    public private(set) var frames: FrameMap?
+
+    /// As many pieces of files are told apart.
+    static let pieceLimit = 1 << 22
+
+    /// Looks at an image. What cannot be read of a filesystem is told in its ``Volume/problem``.
+    ///
+    /// - Throws: what reading the image itself throws.
+    public init(_ image: DiskImage) throws(ImageError) {
+        let size = image.source.size
+        var walk = SurveyWalk(space: space)
+        walk.addTable(image.table, size: size)
+        var below: [DiskMap.Piece] = []
+        for partition in image.table.partitions where !partition.isExtended {
+            let content = try image.content(of: partition)
+            let name = "partition \(partition.number)"
+            var volume = Volume(
+                partition: partition, content: content, node: walk.space.add(.partition, name, in: 0))
+            do throws(ImageError) {
+                switch try image.volume(of: partition) {
+                case .fat(let fat): try walk.look(at: fat, &volume)
+                case .ext4(let ext): try walk.look(at: ext, &volume)
+                case nil: break
+                }
+            } catch {
+                guard error.code != .inputOutput, error.code != .changed, error.code != .cancelled else { throw error }
+                volume.problem = "\(error)"
+            }
+            let start = partition.bytes.lowerBound
+            if volume.size > 0 {
+                let end = min(start.addingClamping(volume.size), partition.bytes.upperBound)
+                below.append(DiskMap.Piece(start..<max(start, end), .used, owner: volume.node))
+            }
+            below.append(DiskMap.Piece(partition.bytes, .other, owner: volume.node))
+            volumes.append(volume)
+        }
+        map = DiskMap(size: size, layers: [walk.pieces, walk.free, below])
+        space = walk.space
+        frames = image.file.flatMap { FrameMap($0, map) }
+        share()
+    }
+
+    /// Gives each piece's bytes to whom it belongs.
+    private mutating func share() {
+        // Nodes for what no name has, made where there is some of it.
+        var made: [Int32: [DiskMap.Kind: Int32]] = [:]
+        func node(_ kind: SpaceUse.Kind, _ name: String, _ key: DiskMap.Kind, in parent: Int32) -> Int32 {
+            if let known = made[parent]?[key] { return known }
+            let added = space.add(kind, name, in: parent)
+            made[parent, default: [:]][key] = added
+            return added
+        }
+        for piece in map.pieces {
+            let above = max(0, piece.owner)
+            let place: Int32
+            switch piece.kind {
+            case .file, .link, .folder, .fatFolder, .blockMap: place = above
+            case .free: place = node(.free, "free", .free, in: above)
+            case .gap: place = node(.gap, "gap", .gap, in: above)
+            case .other: place = node(.other, "other", .other, in: above)
+            case .table: place = node(.structures, "table", .table, in: above)
+            default:
+                let structures = node(.structures, "structures", .used, in: above)
+                place = node(.structures, "\(piece.kind)", piece.kind, in: structures)
+            }
+            guard space.nodes.indices.contains(Int(place)) else { continue }
+            space.nodes[Int(place)].disk += piece.length
+            if let frames, !piece.kind.isFree {
+                space.nodes[Int(place)].compressed += frames.estimate(piece.offset..<piece.end)
+            }
+        }
+    }
+}

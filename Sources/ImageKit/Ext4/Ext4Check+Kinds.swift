@@ -42,7 +42,7 @@ extension Finding.Kind {
     static let ext4FolderCount = Finding.Kind(
         "ext4-folder-count", .damage, "new folders are spread by a wrong number")
     static let ext4Totals = Finding.Kind(
-        "ext4-totals", .damage, "the free space that is shown is wrong")
+        "ext4-totals", .warning, "readers that do not count for themselves show a wrong free space")
     static let ext4UnusedInodes = Finding.Kind(
         "ext4-unused-inodes", .damage, "inodes that are in use count as never used, and a check loses them")
     static let ext4BlockFree = Finding.Kind(

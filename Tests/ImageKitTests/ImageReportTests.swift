@@ -93,8 +93,9 @@ import Testing
         #expect(store.count == plan.closure.paths.count && store.size == plan.closure.narSize)
         // The closure of the system is everything; of each path, what Closure finds.
         for path in store.paths {
-            let closure = try Closure(roots: [StorePath(path.path)], from: plan.closure.registration)
-            #expect(path.closureSize == closure.narSize && path.size == closure[try StorePath(path.path)]?.narSize)
+            let name = try StorePath(path.path)
+            let closure = try Closure(roots: [name], from: plan.closure.registration)
+            #expect(path.closureSize == closure.narSize && path.size == closure[name]?.narSize)
         }
         #expect(store.paths.map { $0.size ?? 0 } == store.paths.map { $0.size ?? 0 }.sorted(by: >))
 

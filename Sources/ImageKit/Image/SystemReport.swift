@@ -81,8 +81,9 @@ public struct StoreReport: Sendable, Encodable {
     /// The store paths: the largest first, or by name where there is no registration.
     public var paths: [Path]
 
-    /// Closures are not added up for more store paths than this: it takes the square of the time.
-    private static let closureLimit = 20_000
+    /// Closures are not added up where that takes more steps than this (a system of 5,000 paths needs a tenth of it): a
+    /// registration could have been made to need the square of its length.
+    private static let stepLimit = 100_000_000
 
     /// Lists a store; `nil` where there is none.
     init?(_ root: ImageVolume) throws(ImageError) {
@@ -103,17 +104,19 @@ public struct StoreReport: Sendable, Encodable {
 
     private static func closureSizes(_ registration: Registration) -> [StorePath: UInt64] {
         let entries = registration.entries
-        guard entries.count <= closureLimit else { return [:] }
         var numbers: [StorePath: Int] = [:]
         for (number, entry) in entries.enumerated() { numbers[entry.path] = number }
         let references = entries.map { $0.references.compactMap { numbers[$0] } }
         var sizes: [StorePath: UInt64] = [:]
+        var steps = 0
         var seen = [Int](repeating: -1, count: entries.count)
         for top in entries.indices {
             var sum: UInt64 = 0
             var pending = [top]
             seen[top] = top
             while let next = pending.popLast() {
+                steps += 1 + references[next].count
+                guard steps <= stepLimit else { return [:] }
                 sum = sum.addingClamping(entries[next].narSize)
                 for reference in references[next] where seen[reference] != top {
                     seen[reference] = top

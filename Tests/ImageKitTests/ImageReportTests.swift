@@ -94,7 +94,8 @@ import Testing
         // The closure of the system is everything; of each path, what Closure finds.
         for path in store.paths {
             let closure = try Closure(roots: [StorePath(path.path)], from: plan.closure.registration)
-            #expect(path.closureSize == closure.narSize && path.size == closure[try StorePath(path.path)]?.narSize)
+            let size = closure[try StorePath(path.path)]?.narSize
+            #expect(path.closureSize == closure.narSize && path.size == size)
         }
         #expect(store.paths.map { $0.size ?? 0 } == store.paths.map { $0.size ?? 0 }.sorted(by: >))
 

@@ -17,7 +17,6 @@ import Testing
         var recipe = try SmallClosure.shared.get().registeredRecipe()
         recipe.hasProfile = true
         recipe.reservedPercent = 1
-        recipe.rootLabel = "ROOT"
         let plan = try ImageLayout(recipe)
         let path = folder.path + "/pi.img.zst"
         _ = try ImageBuilder(plan, format: .seekable(ZstdParameters(), frameSize: 1 << 18), threads: 2).write(
@@ -55,7 +54,7 @@ import Testing
         let fields = try Ext4Judge.superblock(root)
         let found = try #require(report.partitions[1].filesystem)
         func number(_ field: String) -> UInt64 { fields[field].flatMap { UInt64($0) } ?? 0 }
-        #expect(found.kind == "ext4" && found.label == "ROOT" && found.uuid == fields["Filesystem UUID"])
+        #expect(found.kind == "ext4" && found.label == "NIXOS_SD" && found.uuid == fields["Filesystem UUID"])
         #expect(found.size == number("Block count") * 4096 && found.reserved == number("Reserved block count") * 4096)
         #expect(found.free == (number("Free blocks") - number("Reserved block count")) * 4096)
         #expect(found.inodes == number("Inode count") && found.freeInodes == number("Free inodes"))

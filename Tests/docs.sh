@@ -31,9 +31,9 @@ done
 
 # Options: every one that a page names exists, and every one that exists is on a page.
 if [ -n "$mkpiimg" ]; then
-    help=$("$mkpiimg" build --help; "$mkpiimg" --help; "$mkpiimg" completions --help; "$mkpiimg" diff --help)
+    help=$("$mkpiimg" --help; for command in build inspect ls cat extract verify diff completions; do "$mkpiimg" $command --help; done)
     options=$(grep -oE '(^|[ ,/])--[a-z][a-z-]*' <<<"$help" | grep -oE -- '--[a-z-]+' | sort -u)
-    named=$(grep -hE 'mkpiimg|`--|^  --' README.md docs/{boards,diff,secrets,sdimage}.md | grep -oE -- '--[a-z][a-z-]+' | sort -u)
+    named=$(grep -hE 'mkpiimg|`--|^  --' README.md docs/{boards,diff,inspect,secrets,sdimage,verify}.md | grep -oE -- '--[a-z][a-z-]+' | sort -u)
     foreign="--no-link --print-out-paths --verify --check-contents --dump-db --load-db --set --list-generations"
     for option in $named; do
         grep -qxF -- "$option" <<<"$options" || grep -qF -- "$option" <<<"$foreign" || missing "there is no option $option"

@@ -119,6 +119,7 @@ for kind in yes no; do
     proof "its image" image_of "$demo" "$demo/pi.img.zst"
     proof "the same bytes each time" same_bytes "$demo" "$demo/pi.img.zst"
     proof "what the filesystem tools say" judges "$demo/pi.img.zst"
+    proof "mkpiimg itself finds it sound" "$mkpiimg" verify --progress none "$demo/pi.img.zst"
     proof "what Nix and the kernel say" fixtures/nix/verify-store.sh "$demo/pi.img.zst" \
         "$(readlink "$demo/result")" "$demo/root"
     if [ $kind = no ]; then boots "$demo"

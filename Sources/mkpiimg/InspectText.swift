@@ -13,7 +13,7 @@ struct InspectText {
     }
 
     var text: String {
-        [head, partitions, boot, system, store, compression].filter { !$0.isEmpty }.joined(separator: "\n")
+        [head, partitions, boot, system, store, compression, problems].filter { !$0.isEmpty }.joined(separator: "\n")
     }
 
     // MARK: Parts
@@ -186,6 +186,12 @@ struct InspectText {
             text += "  \(name)  \(size) → \(compressed)  \(Self.percent(region.compressedSize, of: region.size))\n"
         }
         return text
+    }
+
+    private var problems: String {
+        guard !report.problems.isEmpty else { return "" }
+        return "Not everything can be read ('mkpiimg verify' tells more)\n"
+            + report.problems.map { Self.table([("", Self.clean($0))], indent: 0) }.joined()
     }
 
     // MARK: Forms

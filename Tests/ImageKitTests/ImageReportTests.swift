@@ -126,4 +126,27 @@ import Testing
         #expect(report.partitions[0].filesystem?.kind == "FAT16" && report.store == nil)
         #expect(report.boot?.boards.isEmpty == false)
     }
+
+    /// A frame that cannot be read is said, and not taken for a file that is not there.
+    @Test func aDamagedFrameIsSaid() throws {
+        let folder = try ScratchFolder()
+        let (path, plan) = try image(in: folder)
+        let file = try FileSource(FilePath(path))
+        let disk = try DiskImage.open(FilePath(path))
+        let volume = try disk.volume(.root)
+        let node = try #require(try volume.node(at: "/nix-path-registration"))
+        guard case .ext4(let ext4) = volume, case .ext4(let inode) = node.storage else { return }
+        var budget: UInt64 = 100
+        let place = try ext4.place(of: inode, runBudget: &budget).offset + plan.table.partitions[1].bytes.lowerBound
+        let list = try #require(disk.file?.frames)
+        let frame = list.frame(holding: place)
+        let middle = (list.places[frame] + list.places[frame + 1]) / 2
+        let byte = try file.read(1, at: middle)
+        try OpenFile(path.utf8, O_RDWR).write([byte[0] ^ 0x55], at: middle)
+        let report = try ImageReport(try DiskImage.open(FilePath(path)))
+        #expect(
+            report.problems.count == 1 && report.problems[0].contains("at byte \(list.places[frame]):"),
+            "\(report.problems)")
+        #expect(report.store == nil && report.partitions[1].filesystem?.kind == "ext4")
+    }
 }

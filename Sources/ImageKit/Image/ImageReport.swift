@@ -1,3 +1,5 @@
+import Synchronization
+
 /// What is in an image, at a glance: for a person to read, and for scripts as JSON.
 ///
 /// Only heads are read: the table, superblocks, boot files, the registration. No file of the store is.
@@ -81,6 +83,8 @@ public struct ImageReport: Sendable, Encodable {
     public var system: SystemReport?
     public var store: StoreReport?
     public var compression: Compression?
+    /// Why something that should be told could not be read, such as a damaged frame of a compressed image.
+    public var problems: [String] = []
 
     /// Looks at an image.
     ///
@@ -114,17 +118,55 @@ public struct ImageReport: Sendable, Encodable {
             partitions.append(entry)
         }
         let firmwareVolume = firmware.flatMap { volumes[$0] }, rootVolume = root.flatMap { volumes[$0] }
-        boot = try? BootReport(root: rootVolume, firmware: firmwareVolume)
-        if let rootVolume {
-            let initPath = boot?.defaultEntry?.initPath
-            system = try? SystemReport(rootVolume, initPath: initPath)
-            store = try? StoreReport(rootVolume)
-            // The others would start what is not for them.
-            if let platform = system?.platform, let architecture = platform.split(separator: "-").first {
-                boot?.boards.removeAll { $0.architecture != architecture }
+        try look(root: rootVolume, firmware: firmwareVolume)
+        if let frames = disk.file?.frames { compression = Compression(frames, disk.table, firmware, root) }
+    }
+
+    /// Reads boot files, system and store. The registration is far from the boot files, so it is read beside them: in a
+    /// compressed image, each is in a frame of its own.
+    private mutating func look(root: ImageVolume?, firmware: ImageVolume?) throws(ImageError) {
+        struct Found {
+            var boot: BootReport?
+            var system: SystemReport?
+            var store: StoreReport?
+            var problems: [String] = []
+        }
+        let found = Monitor(Found())
+        let next = Atomic<Int>(0)
+        /// What `body` gives, or `nil` and a problem.
+        @Sendable func told<Part>(_ body: () throws(ImageError) -> Part?) -> Part? {
+            do throws(ImageError) {
+                return try body()
+            } catch {
+                found.change { if !$0.problems.contains(error.description) { $0.problems.append(error.description) } }
+                return nil
             }
         }
-        if let frames = disk.file?.frames { compression = Compression(frames, disk.table, firmware, root) }
+        try onThreads(2) {
+            while true {
+                switch next.wrappingAdd(1, ordering: .relaxed).oldValue {
+                case 0:
+                    let boot = told { () throws(ImageError) in try BootReport(root: root, firmware: firmware) }
+                    let system = told { () throws(ImageError) in
+                        try root.flatMap { (root) throws(ImageError) in
+                            try SystemReport(root, initPath: boot?.defaultEntry?.initPath)
+                        }
+                    }
+                    found.change { ($0.boot, $0.system) = (boot, system) }
+                case 1:
+                    let store = told { () throws(ImageError) in
+                        try root.flatMap { (root) throws(ImageError) in try StoreReport(root) }
+                    }
+                    found.change { $0.store = store }
+                default: return
+                }
+            }
+        }
+        found.change { (boot, system, store, problems) = ($0.boot, $0.system, $0.store, $0.problems.sorted()) }
+        // Boards of other architectures would start what is not for them.
+        if let platform = system?.platform, let architecture = platform.split(separator: "-").first {
+            boot?.boards.removeAll { $0.architecture != architecture }
+        }
     }
 
     private static func form(_ file: ImageSource?) -> String {

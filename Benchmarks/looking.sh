@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# looking.sh IMAGE.img.zst [RUNS] - how long it takes to look into a compressed image, and how much of it is read; and
+# verify against `zstd -t` and SHA-256 of as many bytes as the store has.
+#
+# Medians of RUNS (5) runs in turn. The image should be in tmpfs. Needs strace and openssl for what they count.
+set -euo pipefail
+
+[ $# -ge 1 ] || { echo "usage: looking.sh IMAGE.img.zst [RUNS]" >&2; exit 64; }
+image=$1 runs=${2:-5}
+cd "$(dirname "$0")/.."
+swift build -c release --product mkpiimg >/dev/null
+mkpiimg=.build/release/mkpiimg
+work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+export TIMEFORMAT='%R %U %S'
+
+size=$(stat -c %s "$image")
+store=$("$mkpiimg" inspect --json "$image" | jq .store.size)
+# The configuration of the kernel that is in the store, if there is one; else the largest store path's first file.
+kernel=$("$mkpiimg" ls -R "$image" /nix/store 2>/dev/null | awk '/:$/ {folder = substr($0, 1, length($0) - 1)} /^(config|config-.*)$/ {print folder "/" $0; exit}')
+[ -n "$kernel" ] || kernel=/nix-path-registration
+head -c "$store" /dev/zero >"$work/zeros"
+
+declare -A commands=(
+    [inspect]="$mkpiimg inspect $image" [ls]="$mkpiimg ls $image root:/nix/store" [cat]="$mkpiimg cat $image $kernel"
+    [ls-lR]="$mkpiimg ls -lR $image" [verify]="$mkpiimg verify --progress none $image" [zstd]="zstd -tq $image"
+    [sha256]="openssl dgst -sha256 $work/zeros" [sha256sum]="sha256sum $work/zeros"
+)
+echo "cat is of $kernel; the sums are of $store bytes"
+for _ in $(seq "$runs"); do
+    for name in "${!commands[@]}"; do
+        { time ${commands[$name]} >/dev/null 2>&1; } 2>>"$work/$name"
+    done
+done
+median() { sort -n | sed -n "$(((runs + 1) / 2))p"; }
+for name in inspect ls cat ls-lR verify zstd sha256 sha256sum; do
+    printf '%-10s wall %s s  CPU %s s\n' "$name" "$(cut -d' ' -f1 "$work/$name" | median)" \
+        "$(awk '{print $2 + $3}' "$work/$name" | median)"
+done
+for name in inspect ls cat; do
+    command -v strace >/dev/null || break
+    # shellcheck disable=SC2086 # a command and its arguments
+    strace -f -e trace=pread64 -o "$work/trace" ${commands[$name]} >/dev/null
+    awk -v name=$name -v size="$size" '{if ($NF ~ /^[0-9]+$/) sum += $NF}
+        END {printf "%-10s reads %d bytes, %.2f %% of the file\n", name, sum, sum * 100 / size}' "$work/trace"
+done

@@ -40,9 +40,9 @@ final class FrameMemory: Sendable {
     private let idle = Monitor([Piece]())
 
     /// As many pieces wait.
-    private static let limit = 4
+    private static let limit = 6
     /// Memory is mapped in multiples of this; less is the allocator's.
-    private static let unit = 1 << 20
+    private static let unit = 2 << 20
 
     deinit {
         for piece in idle.change({ $0 }) { piece.free() }
@@ -53,13 +53,16 @@ final class FrameMemory: Sendable {
         guard count >= Self.unit else { return Self.allocated(count) }
         // One that is much too large would waste more than it saves.
         let found = idle.change { idle -> Piece? in
-            let fitting = idle.indices.filter { (count...count + count / 2).contains(idle[$0].memory.count) }
+            let fitting = idle.indices.filter { (count...count * 2).contains(idle[$0].memory.count) }
             return fitting.min { idle[$0].memory.count < idle[$1].memory.count }.map { idle.remove(at: $0) }
         }
         if let found { return found }
         let length = count.roundedUp(to: Self.unit)
         let mapped = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         guard let mapped, Int(bitPattern: mapped) != -1 else { return Self.allocated(count) }
+        // Every page of it is going to be written; large ones cost the kernel much less. (Where it has none, this does
+        // nothing.)
+        madvise(mapped, length, 14)  // MADV_HUGEPAGE, which glibc only shows to GNU sources
         return Piece(memory: UnsafeMutableRawBufferPointer(start: mapped, count: length), isMapped: true)
     }
 

@@ -77,9 +77,9 @@ private struct VerifyDocument: Encodable {
         let store: Store?
     }
 
-    let schema = 1
+    let version = 1
     let image: String, form: String
-    let size: UInt64, fileSize: UInt64
+    let imageSize: UInt64, fileSize: UInt64
     let sound: Bool
     let checked: Checked
     let kinds: [Kind]
@@ -88,7 +88,7 @@ private struct VerifyDocument: Encodable {
     init(_ report: ImageCheck.Report, of image: String) {
         self.image = image
         form = report.form
-        size = report.size
+        imageSize = report.size
         fileSize = report.fileSize
         sound = report.isSound
         let store = report.checked.store.map {

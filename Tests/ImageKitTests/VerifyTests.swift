@@ -131,6 +131,17 @@ import Testing
         """
 
     static let damages: [Damage] = [
+        // What makes a filesystem look like none.
+        Damage(
+            name: "the root's magic number", script: "poke $((39845888 + 1024 + 56)) '\\000\\000'",
+            kinds: ["image-filesystem"]),
+        Damage(
+            name: "the root's first block, zeroed",
+            script: "dd if=/dev/zero of=$image bs=4096 seek=9728 count=1 conv=notrunc status=none",
+            kinds: ["image-filesystem"]),
+        Damage(
+            name: "the firmware's boot signature", script: "poke $((8388608 + 510)) '\\000\\000'",
+            kinds: ["fat-boot-sector"]),
         // The store.
         Damage(
             name: "a bit of a store file",

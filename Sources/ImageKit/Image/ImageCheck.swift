@@ -134,9 +134,19 @@ public struct ImageCheck {
         _ partition: DiskPartition, of disk: DiskImage
     ) throws(ImageError) -> (filesystem: BootChainCheck.Filesystem, others: [[UInt8]])? {
         let source = disk.bytes(of: partition)
-        let content = try ContentKind.of(source)
+        var content = try ContentKind.of(source)
         var findings = Findings()
         defer { report.findings.add(findings.placed(in: partition)) }
+        // A filesystem whose first bytes are lost looks like nothing at all; the table still says what it was.
+        if content == .unknown || content == .empty, try !source.isZero(first: 1 << 20) {
+            if partition.isForFAT {
+                content = .fat
+            } else if partition.isForLinux {
+                findings.add(
+                    Finding(.imageFilesystem, "the partition is for Linux, and nothing known begins in it", offset: 0))
+                return nil
+            }
+        }
         var filesystem = BootChainCheck.Filesystem(
             partition: partition.number, partitionID: partition.id, type: "", label: nil, uuid: nil, tree: FileTree())
         var others: [[UInt8]] = []
@@ -207,6 +217,13 @@ public struct ImageCheck {
         var findings = Findings()
         try frames.checkRest(threads: threads, progress: progress) { findings.add($0) }
         report.findings.add(findings)
+    }
+}
+
+extension ByteSource {
+    /// Whether its first bytes are zero, up to `limit` of them.
+    fileprivate func isZero(first limit: Int) throws(ImageError) -> Bool {
+        try read(Int(min(size, UInt64(limit))), at: 0).allSatisfy { $0 == 0 }
     }
 }
 

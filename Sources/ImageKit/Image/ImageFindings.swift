@@ -6,6 +6,9 @@ extension Finding.Kind {
     /// A partition's content is none that is checked here.
     public static let imageOther = Self(
         "image-other", .note, "Only FAT and ext2, ext3 and ext4 are checked.")
+    /// A partition for a filesystem has none, but is not empty.
+    public static let imageFilesystem = Self(
+        "image-filesystem", .damage, "The head of its filesystem is lost, so nothing in it can be reached.")
     /// A part of the image that a check needed cannot be read.
     public static let imageUnreadable = Self(
         "image-unreadable", .damage, "What was to be checked there is lost, and was not checked.")

@@ -9,10 +9,8 @@ extension PartitionCheck {
     ) throws(ImageError) {
         for partition in disk.table.partitions where !partition.isExtended {
             guard let name = partition.typeName else { continue }
-            let isForFAT = name.hasPrefix("FAT") || name == "EFI system"
-            let isForLinux = name == "Linux" || name.hasPrefix("Linux root")
             let content = try disk.content(of: partition)
-            guard (isForFAT && content == .ext) || (isForLinux && content == .fat) else { continue }
+            guard (partition.isForFAT && content == .ext) || (partition.isForLinux && content == .fat) else { continue }
             hear(
                 Finding(
                     .partitionType,
@@ -21,6 +19,14 @@ extension PartitionCheck {
                     offset: partition.bytes.lowerBound))
         }
     }
+}
+
+extension DiskPartition {
+    /// Whether its type says that a FAT filesystem is in it.
+    var isForFAT: Bool { typeName.map { $0.hasPrefix("FAT") || $0 == "EFI system" } ?? false }
+
+    /// Whether its type says that a filesystem of Linux is in it.
+    var isForLinux: Bool { typeName.map { $0 == "Linux" || $0.hasPrefix("Linux root") } ?? false }
 }
 
 extension Finding.Kind {

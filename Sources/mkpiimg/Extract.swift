@@ -42,7 +42,9 @@ struct Extract: ParsableCommand {
                 threads: threads ?? ImageRecipe.processors, progress: progress)
         }
         for path in report.skipped {
-            StandardError.write("warning: '\(ImageError.printable(path))' is a device or a socket, and was left out\n")
+            StandardError.write(
+                "warning: '\(ImageError.printable(path))' cannot be made here (a device or a socket), and was left out\n"
+            )
         }
     }
 }

@@ -65,6 +65,7 @@ struct List: ParsableCommand {
             }
         }
         try listing.end()
+        damages += listing.damages
         if damages > 0 {
             throw ImageError(
                 .corrupt, "could not list everything of", path: place.description,

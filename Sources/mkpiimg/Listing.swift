@@ -10,6 +10,8 @@ struct Listing {
     private let top: String
     private var output = BufferedOutput()
     private var isFirst = true
+    /// How many links could not be read.
+    private(set) var damages = 0
 
     init(volume: ImageVolume, isLong: Bool, isJSON: Bool, partition: Int, top: String) {
         self.volume = volume
@@ -48,7 +50,7 @@ struct Listing {
         for ((name, node), row) in zip(children, rows) {
             var line = Array(row.text(widths).utf8) + StandardOutput.shown(name)
             if node.kind == .symlink {
-                line += Array(" -> ".utf8) + StandardOutput.shown(try volume.target(of: node))
+                line += Array(" -> ".utf8) + StandardOutput.shown(target(of: node) ?? [UInt8(ascii: "?")])
             }
             try output.write(line + [0x0A])
         }
@@ -57,6 +59,17 @@ struct Listing {
     mutating func end() throws(ImageError) {
         if isJSON { try output.write(Array((isFirst ? header + "]}\n" : "\n]}\n").utf8)) }
         try output.flush()
+    }
+
+    /// Where a link leads; `nil` where that is damaged.
+    private mutating func target(of link: ImageNode) -> [UInt8]? {
+        do throws(ImageError) {
+            return try volume.target(of: link)
+        } catch {
+            damages += 1
+            StandardError.write("mkpiimg: \(error)\n")
+            return nil
+        }
     }
 
     private static func joined(_ one: [UInt8], _ other: [UInt8]) -> [UInt8] {
@@ -94,7 +107,7 @@ struct Listing {
             kind: Row.kind(node.kind).name, size: node.size,
             mode: "0" + attributes.permissions.digits(radix: 8, width: 3), owner: attributes.owner,
             group: attributes.group, modified: attributes.modified, links: node.links, inode: node.inode,
-            target: node.kind == .symlink ? String(decoding: try volume.target(of: node), as: UTF8.self) : nil)
+            target: node.kind == .symlink ? target(of: node).map { String(decoding: $0, as: UTF8.self) } : nil)
         try output.write(Array((isFirst ? header + "\n" : ",\n").utf8) + (try JSON.bytes(entry)))
         isFirst = false
     }

@@ -93,6 +93,16 @@ import Testing
         #expect(ConfigText.parse("[\n]\n=\n[]x\n [pi4] \nkernel=\n").settings.map(\.value) == ["", ""])
     }
 
+    /// Each filter asks about something else, so all would have to be met.
+    @Test func filtersAreNotWithoutEnd() {
+        let letters = Array("abcdefghijklmnopqrstuvwxyz")
+        let text = (0..<3000).map { "[x\(letters[$0 % 26])\(letters[$0 / 26 % 26])\(letters[$0 / 676])]\na=1\n" }
+        let config = ConfigText.parse(text.joined())
+        #expect(config.sections.count == 3000 && config.sections.allSatisfy { $0.filter.count <= 16 })
+        // What nobody can meet holds on no board.
+        #expect(config.settings(for: Board.standard[0]).isEmpty)
+    }
+
     @Test func everyBoardSeesItsOwnSettings() throws {
         let system = try SampleSystem()
         let recipe = try system.recipe(system.addPackages())

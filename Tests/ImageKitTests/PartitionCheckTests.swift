@@ -174,6 +174,15 @@ struct PartitionCheckTests {
         for finding in found { #expect(!finding.what.hasSuffix(".") && finding.offset != nil) }
     }
 
+    /// A card that had a GPT, and got an image with an MBR, still has the copy at its end.
+    @Test func aLeftoverOfAnotherTableIsNoDamage() throws {
+        var bytes = try Self.mbr.get().bytes
+        let other = try Self.gpt.get().bytes
+        bytes.replaceSubrange(bytes.count - 33 * 512..<bytes.count, with: other.suffix(33 * 512))
+        #expect(try findings(FATBytes(bytes: bytes)).isEmpty)
+        #expect(try DiskTable.read(from: FATBytes(bytes: bytes)).scheme == .mbr)
+    }
+
     @Test func comparesTypesWithContents() throws {
         let layout = try ImageLayout(SmallClosure.shared.get().recipe)
         func kinds(_ types: [UInt8]) throws -> [String] {

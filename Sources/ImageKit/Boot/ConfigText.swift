@@ -94,7 +94,10 @@ public struct ConfigText: Sendable, Hashable {
 
     /// The filters that hold after one more.
     private static func filter(_ filters: [String], and name: String) -> [String] {
-        name == "all" ? [] : filters.filter { kind(ofFilter: $0) != kind(ofFilter: name) } + [name]
+        if name == "all" { return [] }
+        let next = filters.filter { kind(ofFilter: $0) != kind(ofFilter: name) } + [name]
+        // Nobody asks so much at once; without a bound, a file made for it would take the square of its length.
+        return next.count <= 16 ? next : ["none"]
     }
 
     /// What a filter asks about. Of what asks about the same, the last one holds.

@@ -65,6 +65,12 @@ extension BootChoice {
                     part: "boot", field: field, old: one.map { .text($0) }, new: other.map { .text($0) }))
         }
         func addEach(_ field: String, _ ones: [String], _ others: [String]) {
+            if ones == others { return }
+            // Comparing takes the square of the number, and no system has so many.
+            guard ones.count <= 1000, others.count <= 1000 else {
+                add("\(field)s", "\(ones.count) of them", "\(others.count) others")
+                return
+            }
             let difference = others.difference(from: ones)
             for case .remove(_, let element, _) in difference { add(field, element, nil) }
             for case .insert(_, let element, _) in difference { add(field, nil, element) }

@@ -58,6 +58,8 @@ public struct BootReport: Sendable, Encodable {
     public var defaultEntry: Entry? { entries.first { $0.label == defaultLabel } ?? entries.first }
 
     private static let limit = 1 << 20
+    /// No menu has more entries; each is looked for in the filesystem.
+    private static let entryLimit = 1000
 
     /// Reads menus and settings; `nil` where there are none.
     init?(root: ImageVolume?, firmware: ImageVolume?) throws(ImageError) {
@@ -81,7 +83,7 @@ public struct BootReport: Sendable, Encodable {
                 timeout = menu.timeout.flatMap { $0 == 0 ? nil : Double($0) / 10 }
                 defaultLabel = menu.defaultEntry?.label
                 let folder = String(path.dropLast("/extlinux.conf".count))
-                entries = try menu.entries.map { entry throws(ImageError) in
+                entries = try menu.entries.prefix(Self.entryLimit).map { entry throws(ImageError) in
                     try Entry(entry, in: folder, volume, root: root ?? volume)
                 }
                 return
@@ -161,9 +163,10 @@ extension BootReport.Firmware {
         armstub = value("armstub")
         initramfs = value("initramfs").map { ConfigText.initramfsFiles(of: $0).joined(separator: ",") }
         overlays = ConfigText.overlays(in: settings)
-        for name in candidates {
-            guard let node = try volume.node(at: "/" + prefix + name), node.kind == .file else { continue }
-            kernel = prefix + name
+        // What is not below the prefix, the firmware looks for without it.
+        for name in (prefix.isEmpty ? [""] : [prefix, ""]).flatMap({ prefix in candidates.map { prefix + $0 } }) {
+            guard let node = try volume.node(at: "/" + name), node.kind == .file else { continue }
+            kernel = name
             exists = true
             size = node.size
             uboot = try Self.version(in: try volume.content(of: node))

@@ -115,7 +115,11 @@ public struct ImageCheck {
     ) throws(ImageError) -> [(filesystem: BootChainCheck.Filesystem, others: [[UInt8]])] {
         var found: [(filesystem: BootChainCheck.Filesystem, others: [[UInt8]])] = []
         try progress?.begin(.filesystems, total: report.checked.partitions)
+        var checked: [Range<UInt64>] = []
         for partition in disk.table.partitions where !partition.isExtended {
+            // That they overlap has been said; to check the same bytes again and again could take for ever.
+            guard !checked.contains(where: { $0.overlaps(partition.bytes) }) else { continue }
+            checked.append(partition.bytes)
             do {
                 if let filesystem = try checkFilesystem(partition, of: disk) { found.append(filesystem) }
             } catch {

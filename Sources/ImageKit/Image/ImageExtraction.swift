@@ -202,7 +202,7 @@ public struct ImageExtraction: Sendable {
             report.bytes = report.bytes.addingClamping(node.size)
             files.append(File(folder: folder, name: name, node: node))
         default:
-            guard geteuid() == 0, let (kind, device) = Self.device(node.kind) else {
+            guard let (kind, device) = Self.device(node.kind), geteuid() == 0 || node.kind == .fifo else {
                 report.skipped.append("/" + String(decoding: path.isEmpty ? name : path + [0x2F] + name, as: UTF8.self))
                 return
             }

@@ -96,12 +96,10 @@ public struct ImageReport: Sendable, Encodable {
             imageSize: disk.source.size)
         table = disk.table.scheme.rawValue
         diskID = disk.table.identifier
-        let firmware = try disk.number(of: .firmware), root = try disk.number(of: .root)
         var volumes: [Int: ImageVolume] = [:]
         partitions = []
         for partition in disk.table.partitions {
             var entry = Partition(partition)
-            entry.role = partition.number == firmware ? "firmware" : partition.number == root ? "root" : nil
             if partition.isExtended {
                 entry.content = "extended"
             } else {
@@ -116,6 +114,14 @@ public struct ImageReport: Sendable, Encodable {
                 }
             }
             partitions.append(entry)
+        }
+        // As DiskImage.partition(_:) has it, but where a partition cannot be read the others still have their roles.
+        let firmware = partitions.first { $0.content == ContentKind.fat.rawValue }?.number
+        let root = partitions.filter { $0.content == ContentKind.ext.rawValue }
+            .max { ($0.size, $1.number) < ($1.size, $0.number) }?.number
+        for index in partitions.indices {
+            let number = partitions[index].number
+            partitions[index].role = number == firmware ? "firmware" : number == root ? "root" : nil
         }
         let firmwareVolume = firmware.flatMap { volumes[$0] }, rootVolume = root.flatMap { volumes[$0] }
         try look(root: rootVolume, firmware: firmwareVolume)

@@ -11,11 +11,17 @@ struct GPTCheck {
 
     /// The length of a sector by which there is a GPT, damaged or not: `nil` where there is none.
     func sectorSize() throws(ImageError) -> UInt64? {
-        for isFirst in [true, false] {
-            for size in [512, 4096] as [UInt64] where source.size >= 2 * size {
-                let offset = isFirst ? size : (source.size / size - 1) * size
-                if try source.read(GPTHeader.signature.count, at: offset) == GPTHeader.signature { return size }
-            }
+        if let size = try sectorSize(isFirst: true) { return size }
+        return try sectorSize(isFirst: false)
+    }
+
+    /// Whether there is a header where the first one should be.
+    func hasFirst() throws(ImageError) -> Bool { try sectorSize(isFirst: true) != nil }
+
+    private func sectorSize(isFirst: Bool) throws(ImageError) -> UInt64? {
+        for size in [512, 4096] as [UInt64] where source.size >= 2 * size {
+            let offset = isFirst ? size : (source.size / size - 1) * size
+            if try source.read(GPTHeader.signature.count, at: offset) == GPTHeader.signature { return size }
         }
         return nil
     }

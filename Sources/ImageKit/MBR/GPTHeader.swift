@@ -42,6 +42,8 @@ struct GPTHeader: Hashable, Sendable {
     static let signature = Array("EFI PART".utf8)
     /// The most bytes of entries that are read; tables have 16 KiB.
     static let tableLimit: UInt64 = 4 << 20
+    /// The most partitions that are read.
+    static let partitionLimit = 256
 
     /// Bytes in a sector, the unit of every address.
     let sectorSize: UInt64
@@ -110,6 +112,8 @@ struct GPTHeader: Hashable, Sendable {
             let entry = bytes[index * Int(entrySize)..<(index + 1) * Int(entrySize)]
             let type = GUID(entry.prefix(16))
             if type.isZero { continue }
+            // As Linux has it; a table could name the same place many thousand times.
+            guard found.count < Self.partitionLimit else { break }
             guard let first: UInt64 = entry.load(at: EntryField.first),
                 let last: UInt64 = entry.load(at: EntryField.last),
                 let flags: UInt64 = entry.load(at: EntryField.flags), first > 0, first <= last,

@@ -26,7 +26,10 @@ public struct PartitionCheck {
         }
         let protecting = mbr?.entries.first { $0.type == DiskTable.protectiveType }
         let gpt = GPTCheck(source: source)
-        if let sectorSize = try gpt.sectorSize() {
+        // A copy at the end alone is what a disk has left of a GPT that an MBR took the place of.
+        let hasFirst = try gpt.hasFirst()
+        let isLeftover = mbr?.entries.isEmpty == false && protecting == nil && !hasFirst
+        if !isLeftover, let sectorSize = try gpt.sectorSize() {
             checkProtection(protecting, mbr?.entries ?? [], hear)
             guard let partitions = try gpt.run(sectorSize, hear) else { return }
             checkPlaces(partitions, hear)

@@ -75,9 +75,11 @@ struct NewFolder: ~Copyable {
     func makeSpecial(_ name: [UInt8], _ kind: mode_t, _ device: dev_t, _ metadata: Metadata) throws(ImageError) {
         try check(mknodat(descriptor, Self.cString(name), kind | 0o600, device), name)
         let attributes = metadata.attributes
-        try check(
-            fchownat(descriptor, Self.cString(name), attributes.owner, attributes.group, AT_SYMLINK_NOFOLLOW), name,
-            "cannot set the owner of")
+        if geteuid() == 0 {
+            try check(
+                fchownat(descriptor, Self.cString(name), attributes.owner, attributes.group, AT_SYMLINK_NOFOLLOW),
+                name, "cannot set the owner of")
+        }
         try check(fchmodat(descriptor, Self.cString(name), mode_t(attributes.permissions), 0), name)
         _ = utimensat(descriptor, Self.cString(name), Self.times(metadata), AT_SYMLINK_NOFOLLOW)
     }
@@ -123,6 +125,9 @@ struct NewFolder: ~Copyable {
         // Entries of a folder that its owner may not write cannot be moved.
         fchmod(inner.descriptor, 0o700)
         for index in 0..<names.count { try inner.move(names[index], to: other, as: names[index]) }
+        // This folder is in the other one, whose time its removal changes, and where nothing may be removed afterwards.
+        unlinkat(descriptor, Self.cString(name), AT_REMOVEDIR)
+        rmdir(path.string)
         let times = [status.st_mtim, status.st_mtim]
         if geteuid() == 0 { fchown(other.descriptor, status.st_uid, status.st_gid) }
         fchmod(other.descriptor, status.st_mode & 0o7777)

@@ -18,7 +18,7 @@ export TIMEFORMAT='%R %U %S'
 size=$(stat -c %s "$image")
 store=$("$mkpiimg" inspect --json "$image" | jq .store.size)
 # The configuration of the kernel that is in the store, if there is one; else the largest store path's first file.
-kernel=$("$mkpiimg" ls -R "$image" /nix/store 2>/dev/null | awk '/:$/ {folder = substr($0, 1, length($0) - 1)} /^(config|config-.*)$/ {print folder "/" $0; exit}')
+kernel=$("$mkpiimg" ls -R "$image" /nix/store 2>/dev/null | awk '/:$/ {folder = substr($0, 1, length($0) - 1)} /^config(-.*)?$/ && !found {print folder "/" $0; found = 1}')
 [ -n "$kernel" ] || kernel=/nix-path-registration
 head -c "$store" /dev/zero >"$work/zeros"
 

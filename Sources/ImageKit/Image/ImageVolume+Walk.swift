@@ -18,18 +18,22 @@ extension ImageVolume {
             throws(ImageError)
             -> Void
     ) throws(ImageError) {
-        var pending: [(path: [UInt8], node: ImageNode, depth: Int)] = [([], top, 0)]
+        // Folders that wait share the path of the one that they are in.
+        var pending: [(parent: [UInt8], name: [UInt8], node: ImageNode, depth: Int)] = [([], [], top, 0)]
         var seen: Set<UInt64> = []
-        while let (path, folder, depth) = pending.popLast() {
+        while let (parent, name, folder, depth) = pending.popLast() {
+            let path = parent.isEmpty ? name : parent + [0x2F] + name
             func below(_ name: [UInt8]) -> [UInt8] { path.isEmpty ? name : path + [0x2F] + name }
             guard seen.insert(folder.identity).inserted else {
                 try onDamage(path, ImageError(.corrupt, "a folder is in two places:", path: Self.text(path)))
                 continue
             }
-            guard depth <= Self.depthLimit else {
+            guard depth <= Self.depthLimit, path.count <= Self.pathLimit else {
                 try onDamage(
                     path,
-                    ImageError(.doesNotFit, "cannot read a folder more than \(Self.depthLimit) folders deep"))
+                    ImageError(
+                        .doesNotFit, "cannot read a folder that lies too deep",
+                        reason: "its path has \(path.count) bytes and \(depth) folders"))
                 continue
             }
             let children: [(name: [UInt8], node: ImageNode)]
@@ -43,13 +47,15 @@ extension ImageVolume {
             }
             try visit(path, folder, children)
             for child in children.reversed() where child.node.kind == .directory {
-                pending.append((below(child.name), child.node, depth + 1))
+                pending.append((path, child.name, child.node, depth + 1))
             }
         }
     }
 
     /// As deep as a walk goes.
     public static let depthLimit = 4096
+    /// The longest path that a walk follows, in bytes: many times what Linux takes.
+    public static let pathLimit = 1 << 16
 
     private static func text(_ path: [UInt8]) -> String { String(decoding: path, as: UTF8.self) }
 }

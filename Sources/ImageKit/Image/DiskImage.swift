@@ -61,11 +61,33 @@ public struct DiskImage: Sendable {
 
     /// Opens the filesystem in a partition; `nil` where there is none that can be read here.
     public func volume(of partition: DiskPartition) throws(ImageError) -> ImageVolume? {
-        switch try content(of: partition) {
+        try volume(of: partition, content: try content(of: partition))
+    }
+
+    /// The same, where it is known what the partition holds.
+    func volume(of partition: DiskPartition, content: ContentKind) throws(ImageError) -> ImageVolume? {
+        switch content {
         case .fat: .fat(try FATVolume(bytes(of: partition)))
         case .ext: .ext4(try Ext4Volume(bytes(of: partition)))
         default: nil
         }
+    }
+
+    /// The partition that a selector means; `nil` where there is none such.
+    ///
+    /// - Parameter content: what a partition holds. It is asked only of those that can be meant.
+    func find(
+        _ selector: ImagePlace.Selector, content: (DiskPartition) throws(ImageError) -> ContentKind
+    ) throws(ImageError) -> DiskPartition? {
+        var found: DiskPartition?
+        for partition in table.partitions where !partition.isExtended {
+            switch selector {
+            case .number(let number): if partition.number == number { return partition }
+            case .firmware: if try content(partition) == .fat { return partition }
+            case .root: if partition.size > found?.size ?? 0, try content(partition) == .ext { found = partition }
+            }
+        }
+        return found
     }
 
     /// The partition that a place is in.
@@ -73,18 +95,7 @@ public struct DiskImage: Sendable {
     /// The firmware partition is the first one with a FAT filesystem. The root is the largest with ext2, ext3 or ext4.
     /// - Throws: ``ImageError/Code/notFound`` where there is none such, with a list of what there is.
     public func partition(_ selector: ImagePlace.Selector) throws(ImageError) -> DiskPartition {
-        var found: DiskPartition?
-        for partition in table.partitions where !partition.isExtended {
-            switch selector {
-            case .number(let number): if partition.number == number { return partition }
-            case .firmware: if try content(of: partition) == .fat { return partition }
-            case .root:
-                if partition.bytes.count > found?.bytes.count ?? 0, try content(of: partition) == .ext {
-                    found = partition
-                }
-            }
-        }
-        if let found { return found }
+        if let found = try find(selector, content: content) { return found }
         let list = try table.partitions.map { partition throws(ImageError) in
             "\(partition.number) (\(partition.isExtended ? "extended" : try content(of: partition).rawValue))"
         }
@@ -101,26 +112,16 @@ public struct DiskImage: Sendable {
             remedy: table.partitions.first.map { "name one by its number, like '\($0.number):/'" })
     }
 
-    /// The number of the partition that a selector means; `nil` where there is none such.
-    func number(of selector: ImagePlace.Selector) throws(ImageError) -> Int? {
-        do throws(ImageError) {
-            return try partition(selector).number
-        } catch {
-            guard error.code == .notFound else { throw error }
-            return nil
-        }
-    }
-
     /// Opens the filesystem that a place is in.
     ///
     /// - Throws: ``ImageError/Code/notFound`` where there is no such partition, ``ImageError/Code/invalidInput`` where it
     ///   has no filesystem that can be read here.
     public func volume(_ selector: ImagePlace.Selector) throws(ImageError) -> ImageVolume {
-        let partition = try partition(selector)
-        if let volume = try volume(of: partition) { return volume }
+        let partition = try partition(selector), content = try content(of: partition)
+        if let volume = try volume(of: partition, content: content) { return volume }
         throw ImageError(
             .invalidInput, "cannot look into partition \(partition.number) of", path: path,
-            reason: "its content is \(try content(of: partition).rawValue)",
+            reason: "its content is \(content.rawValue)",
             remedy: "FAT and ext2, ext3 and ext4 can be read")
     }
 }

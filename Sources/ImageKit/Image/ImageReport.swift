@@ -96,7 +96,7 @@ public struct ImageReport: Sendable, Encodable {
             imageSize: disk.source.size)
         table = disk.table.scheme.rawValue
         diskID = disk.table.identifier
-        var volumes: [Int: ImageVolume] = [:]
+        var contents: [Int: ContentKind] = [:], volumes: [Int: ImageVolume] = [:]
         partitions = []
         for partition in disk.table.partitions {
             var entry = Partition(partition)
@@ -104,8 +104,10 @@ public struct ImageReport: Sendable, Encodable {
                 entry.content = "extended"
             } else {
                 do throws(ImageError) {
-                    entry.content = try disk.content(of: partition).rawValue
-                    if let volume = try disk.volume(of: partition) {
+                    let content = try disk.content(of: partition)
+                    contents[partition.number] = content
+                    entry.content = content.rawValue
+                    if let volume = try disk.volume(of: partition, content: content) {
                         volumes[partition.number] = volume
                         entry.filesystem = try Filesystem(volume)
                     }
@@ -115,10 +117,9 @@ public struct ImageReport: Sendable, Encodable {
             }
             partitions.append(entry)
         }
-        // As DiskImage.partition(_:) has it, but where a partition cannot be read the others still have their roles.
-        let firmware = partitions.first { $0.content == ContentKind.fat.rawValue }?.number
-        let root = partitions.filter { $0.content == ContentKind.ext.rawValue }
-            .max { ($0.size, $1.number) < ($1.size, $0.number) }?.number
+        // Where a partition cannot be read, the others still have their roles.
+        let firmware = try disk.find(.firmware) { contents[$0.number] ?? .unknown }?.number
+        let root = try disk.find(.root) { contents[$0.number] ?? .unknown }?.number
         for index in partitions.indices {
             let number = partitions[index].number
             partitions[index].role = number == firmware ? "firmware" : number == root ? "root" : nil

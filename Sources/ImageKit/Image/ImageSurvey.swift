@@ -53,7 +53,7 @@ public struct ImageSurvey: Sendable {
             var volume = Volume(
                 partition: partition, content: content, node: walk.space.add(.partition, name, in: 0))
             do throws(ImageError) {
-                switch try image.volume(of: partition) {
+                switch try image.volume(of: partition, content: content) {
                 case .fat(let fat): try walk.look(at: fat, &volume)
                 case .ext4(let ext): try walk.look(at: ext, &volume)
                 case nil: break

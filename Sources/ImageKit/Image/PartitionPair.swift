@@ -10,16 +10,18 @@ struct ComparedImage {
         var bytes: SourceSlice
     }
 
-    let parts: [Part]
+    private(set) var parts: [Part]
 
     init(_ disk: DiskImage) throws(ImageError) {
-        let firmware = try disk.number(of: .firmware), root = try disk.number(of: .root)
         parts = try disk.table.partitions.filter { !$0.isExtended }.map { (partition) throws(ImageError) in
-            Part(
-                partition: partition,
-                role: partition.number == firmware ? .firmware : partition.number == root ? .root : nil,
-                content: try disk.content(of: partition), volume: try disk.volume(of: partition),
+            let content = try disk.content(of: partition)
+            return Part(
+                partition: partition, content: content, volume: try disk.volume(of: partition, content: content),
                 bytes: disk.bytes(of: partition))
+        }
+        for role in [ImagePlace.Selector.firmware, .root] {
+            let found = try disk.find(role) { part in parts.first { $0.partition == part }?.content ?? .unknown }
+            if let index = parts.firstIndex(where: { $0.partition == found }) { parts[index].role = role }
         }
     }
 

@@ -4,6 +4,20 @@ import Testing
 
 @testable import ImageKit
 
+/// A compressed image with a damaged frame.
+private struct DamagedSource: ByteSource {
+    let source: SegmentMap
+    let at: UInt64
+    var size: UInt64 { source.size }
+
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
+        guard at < offset || at >= offset + UInt64(buffer.count) else {
+            throw ImageError(.corrupt, "frame 7 is damaged")
+        }
+        try source.read(into: buffer, at: offset)
+    }
+}
+
 /// What lies where, as others see it.
 @Suite struct DiskMapTests {
     /// Pieces cover a disk, one after the other.
@@ -225,6 +239,15 @@ import Testing
         #expect(survey.space.savings.names == layout.savings.names)
         // Nothing of the filesystem is of unknown use.
         #expect(survey.map.bytes[.used] == nil)
+    }
+
+    /// A partition whose first bytes cannot be read keeps nothing else from being told.
+    @Test func anUnreadableHeadIsAProblem() throws {
+        let layout = try ImageLayout(SmallClosure.shared.get().registeredRecipe())
+        let lost = layout.table.partitions[1].bytes.lowerBound
+        let survey = try ImageSurvey(try DiskImage(DamagedSource(source: layout.map, at: lost), path: "plan"))
+        #expect(survey.volumes.map { $0.problem?.contains("frame 7") } == [nil, true])
+        #expect(survey.volumes.map(\.content) == [.fat, .unknown])
     }
 
     @Test func anOutlineHasAllSizesInFewLines() throws {

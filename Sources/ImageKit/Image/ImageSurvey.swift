@@ -8,7 +8,7 @@ public struct ImageSurvey: Sendable {
         /// See ``DiskTable/partitions``.
         public var partition: DiskPartition
         /// What is in it.
-        public var content: ContentKind
+        public var content = ContentKind.unknown
         /// Its node in ``ImageSurvey/space``.
         public var node: Int32
         /// `FAT32`, `ext4`; empty where there is no filesystem that can be read here.
@@ -48,12 +48,11 @@ public struct ImageSurvey: Sendable {
         walk.addTable(image.table, size: size)
         var below: [DiskMap.Piece] = []
         for partition in image.table.partitions where !partition.isExtended {
-            let content = try image.content(of: partition)
             let name = "partition \(partition.number)"
-            var volume = Volume(
-                partition: partition, content: content, node: walk.space.add(.partition, name, in: 0))
+            var volume = Volume(partition: partition, node: walk.space.add(.partition, name, in: 0))
             do throws(ImageError) {
-                switch try image.volume(of: partition, content: content) {
+                volume.content = try image.content(of: partition)
+                switch try image.volume(of: partition, content: volume.content) {
                 case .fat(let fat): try walk.look(at: fat, &volume)
                 case .ext4(let ext): try walk.look(at: ext, &volume)
                 case nil: break

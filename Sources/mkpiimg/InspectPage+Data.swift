@@ -58,16 +58,17 @@ extension InspectPage {
     }
 
     private func part(_ volume: ImageSurvey.Volume, _ places: [Int32: Int]) -> String {
-        let partition = volume.partition
+        let partition = volume.partition, head = volume.head
         return ScriptText.object([
             ("number", "\(partition.number)"), ("start", "\(partition.bytes.lowerBound)"),
             ("length", "\(partition.bytes.upperBound - partition.bytes.lowerBound)"),
             ("type", ScriptText.quote(partition.typeName ?? partition.typeText)),
             ("name", ScriptText.quote(partition.name ?? "")), ("content", ScriptText.quote(volume.content.rawValue)),
-            ("fs", ScriptText.quote(volume.type)), ("label", ScriptText.quote(volume.label)),
-            ("uuid", ScriptText.quote(volume.uuid)), ("size", "\(volume.size)"), ("free", "\(volume.free)"),
-            ("block", "\(volume.blockSize)"), ("inodes", "\(volume.inodes)"), ("freeInodes", "\(volume.freeInodes)"),
-            ("features", ScriptText.quote(volume.features.joined(separator: " "))),
+            ("fs", ScriptText.quote(head?.kind ?? "")), ("label", ScriptText.quote(head?.label ?? "")),
+            ("uuid", ScriptText.quote(head?.uuid ?? "")), ("size", "\(head?.size ?? 0)"), ("free", "\(volume.free)"),
+            ("block", "\(head?.blockSize ?? 0)"), ("inodes", "\(head?.inodes ?? 0)"),
+            ("freeInodes", "\(head?.freeInodes ?? 0)"),
+            ("features", ScriptText.quote(head?.features?.joined(separator: " ") ?? "")),
             ("problem", ScriptText.quote(volume.problem ?? "")), ("line", "\(places[volume.node] ?? -1)"),
         ])
     }
@@ -93,8 +94,7 @@ extension InspectPage {
 
     private func volumeName(of node: Int32) -> String {
         guard let volume = survey.volumes.first(where: { $0.node == node }) else { return "" }
-        let what = volume.label.isEmpty ? volume.type : volume.label
-        return "\(volume.partition.number)" + (what.isEmpty ? "" : ": \(what)")
+        return "\(volume.partition.number)" + (volume.head.map { ": \($0.label ?? $0.kind)" } ?? "")
     }
 
     /// Pieces follow each other: a length, a kind and an owner each. Owners are store paths, and what is right in a

@@ -130,10 +130,11 @@ private struct DamagedSource: ByteSource {
         check(survey.map, disk.source.size)
         let volume = try #require(survey.volumes.first)
         #expect(volume.problem == nil)
-        let told = try groups(image, volume.blockSize)
+        let head = try #require(volume.head), blockSize = head.blockSize
+        let told = try groups(image, blockSize)
         for kind in [DiskMap.Kind.superblock, .descriptors, .growth, .bitmap, .inodeTable, .free] {
             let own = kind == .growth ? try disk.volume(of: volume.partition).map(growthMap) ?? [] : []
-            #expect(runs(survey.map, [kind]) == joined((told[kind] ?? []) + own), "\(kind) of \(volume.type)")
+            #expect(runs(survey.map, [kind]) == joined((told[kind] ?? []) + own), "\(kind) of \(head.kind)")
         }
         #expect(survey.map.bytes[.free] ?? 0 == volume.free)
         // Each file's blocks, and those of its map.
@@ -152,11 +153,11 @@ private struct DamagedSource: ByteSource {
         #expect(lines.count >= names.count && !names.isEmpty)
         for (index, line) in zip(names, lines) {
             let blocks = line.split(separator: " ").compactMap { UInt64($0) }
-            let expected = joined(blocks.map { $0 * volume.blockSize..<($0 + 1) * volume.blockSize })
+            let expected = joined(blocks.map { $0 * blockSize..<($0 + 1) * blockSize })
             #expect(joined(places[Int32(index)] ?? []) == expected, "\(survey.space.path(of: Int32(index)))")
         }
         // All that is not free is somebody's, but for the boot block that comes before the first block of 1 KiB.
-        #expect(survey.map.bytes[.used] ?? 0 == (volume.blockSize == 1024 ? 1024 : 0), "\(survey.map.bytes)")
+        #expect(survey.map.bytes[.used] ?? 0 == (blockSize == 1024 ? 1024 : 0), "\(survey.map.bytes)")
     }
 
     @Test(.enabled(if: Judge.hasExt4Tools && Judge.has("mke2fs"), "needs e2fsprogs"))
@@ -204,7 +205,7 @@ private struct DamagedSource: ByteSource {
             let survey = try ImageSurvey(try DiskImage(try FATImageFile(fat.image), path: fat.image))
             let volume = try #require(survey.volumes.first), layout = try fat.volume.layout
             check(survey.map, try fat.volume.source.size)
-            #expect(volume.type == "FAT\(layout.kind.rawValue)" && volume.problem == nil)
+            #expect(volume.head?.kind == "FAT\(layout.kind.rawValue)" && volume.problem == nil)
             #expect(survey.map.bytes[.free] == (try fat.volume.freeClusters() * layout.clusterSize))
             #expect(survey.map.bytes[.fat] == layout.fatSize * layout.fatCopies)
             // mshowfat lists a file's clusters: "::/ONE.BIN <2-138>".
@@ -229,7 +230,8 @@ private struct DamagedSource: ByteSource {
         let disk = try DiskImage(layout.map, path: "plan")
         let survey = try ImageSurvey(disk)
         check(survey.map, layout.map.size)
-        #expect(survey.volumes.map(\.type) == ["FAT16", "ext4"] || survey.volumes.map(\.type) == ["FAT32", "ext4"])
+        let kinds = survey.volumes.map(\.head?.kind)
+        #expect(kinds == ["FAT16", "ext4"] || kinds == ["FAT32", "ext4"])
         #expect(survey.volumes.allSatisfy { $0.problem == nil })
         let names = survey.space.storePaths.map { survey.space.nodes[Int($0.node)].name }
         #expect(names == layout.closure.paths.map(\.path.baseName))

@@ -151,38 +151,29 @@ public struct ImageCheck {
                 return nil
             }
         }
-        var filesystem = BootChainCheck.Filesystem(
-            partition: partition.number, partitionID: partition.id, type: "", label: nil, uuid: nil, tree: FileTree())
+        var head: ImageVolume.Head?
         var others: [[UInt8]] = []
         let tree: FileTree?
         switch content {
         case .fat:
             tree = try FATCheck.run(source, progress: progress) { findings.add($0) }
-            filesystem.type = "vfat"
-            if tree != nil {
-                let volume = try FATVolume(source)
-                filesystem.label = try volume.rootLabel() ?? volume.bootLabel
-                filesystem.uuid = volume.uuid
-            }
+            if tree != nil { head = try ImageVolume.fat(try FATVolume(source)).head() }
         case .ext:
             let contents = try Ext4Check.run(source, progress: progress) { findings.add($0) }
             tree = contents?.tree
             others = contents?.others.map(\.path) ?? []
-            if tree != nil {
-                let information = try Ext4Superblock(source).information
-                filesystem.type = information.kind
-                filesystem.label = information.label
-                filesystem.uuid = Ext4Options.uuidText(information.uuid)
-            }
+            if tree != nil { head = ImageVolume.Head(try Ext4Superblock(source).information) }
         default:
             tree = nil
             let kind = content == .unknown ? "nothing that is known here" : content.rawValue
             findings.add(Finding(.imageOther, "its content is \(kind)", offset: 0))
         }
-        guard let tree else { return nil }
+        guard let tree, let head else { return nil }
         report.checked.filesystems += 1
         report.checked.entries += UInt64(max(0, tree.names(below: tree.root)))
-        filesystem.tree = tree
+        let filesystem = BootChainCheck.Filesystem(
+            partition: partition.number, partitionID: partition.id, type: content == .fat ? "vfat" : head.kind,
+            label: head.label, uuid: head.uuid, tree: tree)
         return (filesystem, others)
     }
 

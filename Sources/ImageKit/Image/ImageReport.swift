@@ -203,31 +203,23 @@ extension ImageReport.Partition {
 
 extension ImageReport.Filesystem {
     init(_ volume: ImageVolume) throws(ImageError) {
+        let head = try volume.head()
+        (kind, label, uuid, features) = (head.kind, head.label, head.uuid, head.features)
+        (blockSize, inodes, freeInodes) = (head.blockSize, head.inodes, head.freeInodes)
         switch volume {
         case .fat(let fat):
             let layout = fat.layout
-            kind = "FAT\(layout.kind.rawValue)"
-            label = try fat.label()
-            uuid = fat.uuid
             size = layout.clusterCount * layout.clusterSize
             // Large tables are believed what they say of themselves; the others are counted.
             var clusters = layout.fatSize > 1 << 20 ? try fat.freeClusterHint() : nil
             if clusters == nil { clusters = try fat.freeClusters() }
             free = (clusters ?? 0) * layout.clusterSize
-            blockSize = layout.clusterSize
         case .ext4(let ext4):
             let information = ext4.information
-            kind = information.kind
-            label = information.label.isEmpty ? nil : information.label
-            uuid = Ext4Options.uuidText(information.uuid)
-            features = information.features
-            blockSize = information.blockSize
-            size = information.blocks * blockSize
+            size = head.size
             reserved = information.reservedBlocks.multipliedClamping(by: blockSize)
             let free = min(information.freeBlocks, information.blocks)
             self.free = (free - min(free, information.reservedBlocks)) * blockSize
-            inodes = information.inodes
-            freeInodes = information.freeInodes
             growthLimit = ext4.growthLimit
             isClean = information.isClean
             needsRecovery = information.needsRecovery

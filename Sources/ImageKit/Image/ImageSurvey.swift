@@ -11,18 +11,10 @@ public struct ImageSurvey: Sendable {
         public var content = ContentKind.unknown
         /// Its node in ``ImageSurvey/space``.
         public var node: Int32
-        /// `FAT32`, `ext4`; empty where there is no filesystem that can be read here.
-        public var type = ""
-        /// The filesystem's label and UUID, where it has them.
-        public var label = "", uuid = ""
-        /// Its bytes, and those that are free by the maps on the disk.
-        public var size: UInt64 = 0, free: UInt64 = 0
-        /// Bytes in a block or cluster.
-        public var blockSize: UInt64 = 0
-        /// Inodes in all, and free ones; 0 of FAT.
-        public var inodes: UInt64 = 0, freeInodes: UInt64 = 0
-        /// The features of ext2, ext3 and ext4.
-        public var features: [String] = []
+        /// What the filesystem says of itself; `nil` where there is none that can be read here.
+        public var head: ImageVolume.Head?
+        /// Its bytes that are free by the maps on the disk.
+        public var free: UInt64 = 0
         /// Why not all of it could be read.
         public var problem: String?
     }
@@ -62,8 +54,8 @@ public struct ImageSurvey: Sendable {
                 volume.problem = "\(error)"
             }
             let start = partition.bytes.lowerBound
-            if volume.size > 0 {
-                let end = min(start.addingClamping(volume.size), partition.bytes.upperBound)
+            if let head = volume.head {
+                let end = min(start.addingClamping(head.size), partition.bytes.upperBound)
                 below.append(DiskMap.Piece(start..<max(start, end), .used, owner: volume.node))
             }
             below.append(DiskMap.Piece(partition.bytes, .other, owner: volume.node))

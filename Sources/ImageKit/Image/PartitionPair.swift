@@ -124,9 +124,7 @@ struct PartitionPair {
         fields.add("name", old.partition.name, new.partition.name)
         fields.add("active", old.partition.isActive ? "yes" : "no", new.partition.isActive ? "yes" : "no")
         let one = try Self.facts(of: old), other = try Self.facts(of: new)
-        for name in one.map(\.name) + other.map(\.name).filter({ name in !one.contains { $0.name == name } }) {
-            fields.add(name, one.first { $0.name == name }?.value, other.first { $0.name == name }?.value)
-        }
+        for (one, other) in zip(one, other) { fields.add(one.name, one.value, other.value) }
         if old.volume == nil, new.volume == nil, old.bytes.size == new.bytes.size, old.content == new.content,
             let place = try ContentComparison.firstDifference(old.bytes, new.bytes, progress)
         {
@@ -139,29 +137,27 @@ struct PartitionPair {
         partition.typeText + (partition.typeName.map { " (\($0))" } ?? "")
     }
 
-    /// What a filesystem says of itself.
-    private static func facts(of part: ComparedImage.Part) throws(ImageError) -> [(name: String, value: Value)] {
+    /// What a filesystem says of itself, always in the same order.
+    private static func facts(of part: ComparedImage.Part) throws(ImageError) -> [(name: String, value: Value?)] {
+        let head = try part.volume?.head()
+        var free: UInt64?, reserved: UInt64?, state: String?
         switch part.volume {
-        case nil: return [("filesystem", .text(part.content.rawValue))]
-        case .fat(let volume):
-            return [
-                ("filesystem", .text("FAT\(volume.layout.kind.rawValue)")), ("label", .text(try volume.label() ?? "")),
-                ("UUID", .text(volume.uuid ?? "")), ("size", .bytes(volume.layout.size)),
-                ("free", .bytes(try volume.freeClusters() * volume.layout.clusterSize)),
-                ("block size", .bytes(volume.layout.clusterSize)),
-            ]
+        case nil: break
+        case .fat(let volume): free = try volume.freeClusters() * volume.layout.clusterSize
         case .ext4(let volume):
             let said = volume.information
-            func bytes(_ blocks: UInt64) -> Value { .bytes(blocks.multipliedClamping(by: said.blockSize)) }
-            return [
-                ("filesystem", .text(said.kind)), ("label", .text(said.label)),
-                ("UUID", .text(Ext4Options.uuidText(said.uuid))), ("size", bytes(said.blocks)),
-                ("free", bytes(said.freeBlocks)), ("reserved", bytes(said.reservedBlocks)),
-                ("block size", .bytes(said.blockSize)), ("inodes", .count(said.inodes)),
-                ("free inodes", .count(said.freeInodes)), ("features", .text(said.features.joined(separator: " "))),
-                ("state", .text(said.hasErrors ? "with errors" : said.isClean ? "clean" : "not unmounted")),
-            ]
+            free = said.freeBlocks.multipliedClamping(by: said.blockSize)
+            reserved = said.reservedBlocks.multipliedClamping(by: said.blockSize)
+            state = said.hasErrors ? "with errors" : said.isClean ? "clean" : "not unmounted"
         }
+        return [
+            ("filesystem", .text(head?.kind ?? part.content.rawValue)), ("label", head.map { .text($0.label ?? "") }),
+            ("UUID", head.map { .text($0.uuid ?? "") }), ("size", head.map { .bytes($0.size) }),
+            ("free", free.map(Value.bytes)), ("reserved", reserved.map(Value.bytes)),
+            ("block size", head.map { .bytes($0.blockSize) }), ("inodes", head?.inodes.map(Value.count)),
+            ("free inodes", head?.freeInodes.map(Value.count)),
+            ("features", head?.features.map { .text($0.joined(separator: " ")) }), ("state", state.map(Value.text)),
+        ]
     }
 
     // MARK: Sums

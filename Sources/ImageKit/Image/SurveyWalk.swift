@@ -45,10 +45,7 @@ struct SurveyWalk {
 
     mutating func look(at fat: FATVolume, _ volume: inout ImageSurvey.Volume) throws(ImageError) {
         let start = volume.partition.bytes.lowerBound, top = volume.node, layout = fat.layout
-        volume.type = "FAT\(layout.kind.rawValue)"
-        volume.size = layout.size
-        volume.blockSize = layout.clusterSize
-        volume.uuid = fat.uuid ?? ""
+        volume.head = ImageVolume.Head(fat, label: nil)
         func moved(_ bytes: Range<UInt64>) -> Range<UInt64> {
             start.addingClamping(bytes.lowerBound)..<start.addingClamping(bytes.upperBound)
         }
@@ -59,7 +56,7 @@ struct SurveyWalk {
         let ranges = try fat.freeRanges()
         free += ranges.map { DiskMap.Piece(moved($0), .free, owner: top) }
         volume.free = ranges.reduce(0) { $0 + ($1.upperBound - $1.lowerBound) }
-        volume.label = try fat.label() ?? ""
+        volume.head?.label = try fat.label()
         try fat.walk { visit in
             let entry = visit.entry
             levels.removeSubrange(min(visit.depth, levels.count)...)
@@ -86,14 +83,7 @@ struct SurveyWalk {
 
     mutating func look(at ext: Ext4Volume, _ volume: inout ImageSurvey.Volume) throws(ImageError) {
         let start = volume.partition.bytes.lowerBound, top = volume.node, information = ext.information
-        volume.type = information.kind
-        volume.label = information.label
-        volume.uuid = Ext4Options.uuidText(information.uuid)
-        volume.blockSize = information.blockSize
-        volume.size = information.blocks * information.blockSize
-        volume.inodes = information.inodes
-        volume.freeInodes = information.freeInodes
-        volume.features = information.features
+        volume.head = ImageVolume.Head(information)
         func moved(_ bytes: Range<UInt64>) -> Range<UInt64> {
             start.addingClamping(bytes.lowerBound)..<start.addingClamping(bytes.upperBound)
         }

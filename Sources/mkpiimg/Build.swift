@@ -38,26 +38,22 @@ struct Build: ParsableCommand {
         boot.fill(&recipe)
         additions.fill(&recipe)
         layout.fill(&recipe)
-        recipe.threads = output.threads ?? ImageRecipe.processors
+        recipe.threads = output.work.threadCount
         return recipe
     }
 
     func run() throws {
-        let progress = Progress()
-        let display = try failing { () throws(ImageError) in try ProgressDisplay(progress, output.progress) }
-        let plan: ImageLayout
-        var report: ImageBuilder.Report?
-        do {
-            defer { display.end() }
-            (plan, report) = try failing { () throws(ImageError) in try build(progress) }
+        let started = ProgressDisplay.now
+        let (plan, report) = try showing(output.work.progress, quiet: .plain) { (progress) throws(ImageError) in
+            try build(progress)
         }
         for warning in plan.warnings { StandardError.write("warning: \(warning)\n") }
-        let summary = BuildSummary(plan, report, seconds: display.elapsed, out: output.out)
+        let summary = BuildSummary(plan, report, seconds: ProgressDisplay.now - started, out: output.out)
         if output.json {
             try failing { () throws(ImageError) in try StandardOutput.write(summary.json + "\n") }
         } else if output.plan {
             try failing { () throws(ImageError) in try StandardOutput.write(summary.text) }
-        } else if output.progress != .none {
+        } else if output.work.progress != .none {
             StandardError.write(summary.text)
         }
     }

@@ -178,9 +178,6 @@ struct OutputOptions: ParsableArguments {
             valueName: "n"))
     var level = ZstdParameters.defaultLevel
 
-    @Option(help: ArgumentHelp("Threads. Default: one a processor.", valueName: "n"))
-    var threads: Int?
-
     @Option(help: ArgumentHelp("The size of compressed frames that is aimed at.", valueName: "size"))
     var frameSize = SizeArgument(ImageBuilder.defaultFrameSize)
 
@@ -193,18 +190,13 @@ struct OutputOptions: ParsableArguments {
     @Flag(help: "Print the summary as JSON on standard output.")
     var json = false
 
-    @Option(
-        help: ArgumentHelp(
-            "Progress on standard error: auto, bar, plain, json or none. auto is a bar on a terminal, else plain lines.",
-            valueName: "style"))
-    var progress = ProgressStyle.auto
+    @OptionGroup var work: WorkOptions
 
     func validate() throws {
         guard ZstdParameters.levels.contains(level) else {
             throw ValidationError(
                 "--level takes \(ZstdParameters.levels.lowerBound) to \(ZstdParameters.levels.upperBound)")
         }
-        if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes 1 to 1024") }
         guard ImageBuilder.frameSizes.contains(frameSize.bytes), frameSize.bytes % 4096 == 0 else {
             throw ValidationError("--frame-size takes a multiple of 4K from 64K to 512M")
         }

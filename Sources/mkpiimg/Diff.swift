@@ -21,15 +21,7 @@ struct Diff: ParsableCommand {
     @Flag(help: "Print one JSON object.") var json = false
 
     func run() throws {
-        let progress = Progress()
-        let display = try failing { () throws(ImageError) in
-            try ProgressDisplay(progress, StandardError.isTerminal ? .bar : .none)
-        }
-        let difference: ImageDifference
-        do {
-            defer { display.end() }
-            difference = try failing { () throws(ImageError) in try compare(progress) }
-        }
+        let difference = try showing { (progress) throws(ImageError) in try compare(progress) }
         try failing { () throws(ImageError) in
             let bytes =
                 try json

@@ -20,26 +20,14 @@ struct Extract: ParsableCommand {
     @Argument(help: "Where to: a folder, or a new name.")
     var destination: FilePath
 
-    @Option(help: ArgumentHelp("Threads. Default: one a processor.", valueName: "n"))
-    var threads: Int?
-
-    @Option(help: ArgumentHelp("Progress on standard error: auto, bar, plain, json or none.", valueName: "style"))
-    var progress = ProgressStyle.auto
-
-    func validate() throws {
-        if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes 1 to 1024") }
-    }
+    @OptionGroup var work: WorkOptions
 
     func run() throws {
         let disk = try arguments.open()
-        let progress = Progress()
-        let report = try failing { () throws(ImageError) in
-            let display = try ProgressDisplay(
-                progress, self.progress == .auto && !StandardError.isTerminal ? .none : self.progress)
-            defer { display.end() }
-            return try ImageExtraction.run(
-                try disk.volume(place.partition), path: place.path, to: destination,
-                threads: threads ?? ImageRecipe.processors, progress: progress)
+        let report = try showing(work.progress) { (progress) throws(ImageError) in
+            try ImageExtraction.run(
+                try disk.volume(place.partition), path: place.path, to: destination, threads: work.threadCount,
+                progress: progress)
         }
         for path in report.skipped {
             StandardError.write(

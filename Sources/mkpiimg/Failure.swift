@@ -18,13 +18,9 @@ struct Failure: Error {
     }
 }
 
-extension ParsableCommand {
-    /// Runs the body of a subcommand, with ImageKit's errors as failures.
+extension ParsableArguments {
+    /// Does work with ImageKit's errors as failures.
     func failing<Result>(_ body: () throws(ImageError) -> Result) throws -> Result {
-        do throws(ImageError) {
-            return try body()
-        } catch {
-            throw Failure(error: error)
-        }
+        do throws(ImageError) { return try body() } catch { throw Failure(error: error) }
     }
 }

@@ -11,12 +11,6 @@ import Synchronization
 /// How a build shows how far it has come.
 enum ProgressStyle: String, ExpressibleByArgument, CaseIterable {
     case auto, bar, plain, json, none
-
-    /// What `auto` means here: a bar where a person watches, else nothing but plain lines.
-    var resolved: ProgressStyle {
-        if self != .auto { return self }
-        return StandardError.isTerminal ? .bar : .plain
-    }
 }
 
 /// Shows a ``Progress`` on standard error while it lives.
@@ -25,13 +19,11 @@ final class ProgressDisplay: Sendable {
     private let style: ProgressStyle
     private let isEnding = Atomic<Bool>(false)
     private let hasEnded = Atomic<Bool>(false)
-    private let started: Double
 
-    init(_ progress: Progress, _ style: ProgressStyle) throws(ImageError) {
+    init(_ progress: Progress, _ style: ProgressStyle) {
         self.progress = progress
-        self.style = style.resolved
-        started = Self.now
-        guard self.style != .none else {
+        self.style = style
+        guard style != .none else {
             hasEnded.store(true, ordering: .releasing)
             return
         }
@@ -57,10 +49,8 @@ final class ProgressDisplay: Sendable {
         while !hasEnded.load(ordering: .acquiring) { usleep(2000) }
     }
 
-    /// Seconds since this display began.
-    var elapsed: Double { Self.now - started }
-
-    private static var now: Double {
+    /// Seconds since some time.
+    static var now: Double {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9

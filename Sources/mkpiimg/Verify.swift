@@ -14,10 +14,7 @@ struct Verify: ParsableCommand {
             the image cannot be checked.
             """)
 
-    @Argument(
-        help: ArgumentHelp(
-            "An image (.img, .img.zst) or a block device; what it is, its content says.", valueName: "image"))
-    var image: FilePath
+    @OptionGroup var arguments: ImageArguments
 
     @Flag(help: "Print one JSON object.")
     var json = false
@@ -25,23 +22,12 @@ struct Verify: ParsableCommand {
     @Flag(help: "List all that was kept: up to 100 of each kind.")
     var all = false
 
-    @Option(help: ArgumentHelp("Threads. Default: one a processor.", valueName: "n"))
-    var threads: Int?
-
-    @Option(help: ArgumentHelp("Progress on standard error: auto, bar, plain, json or none.", valueName: "style"))
-    var progress = ProgressStyle.auto
-
-    func validate() throws {
-        if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes 1 to 1024") }
-    }
+    @OptionGroup var work: WorkOptions
 
     func run() throws {
-        let progress = Progress()
-        let report = try failing { () throws(ImageError) in
-            let display = try ProgressDisplay(
-                progress, self.progress == .auto && !StandardError.isTerminal ? .none : self.progress)
-            defer { display.end() }
-            return try ImageCheck.run(image, threads: threads ?? ImageRecipe.processors, progress: progress)
+        let image = arguments.image
+        let report = try showing(work.progress) { (progress) throws(ImageError) in
+            try ImageCheck.run(image, threads: work.threadCount, progress: progress)
         }
         try failing { () throws(ImageError) in
             if json {

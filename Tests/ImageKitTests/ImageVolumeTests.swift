@@ -63,6 +63,20 @@ import Testing
         #expect(throws: ImageError.self) { try volume.children(of: try volume.root()) }
     }
 
+    /// Folders that all have the same blocks cost no more than the filesystem has.
+    @Test(.enabled(if: Judge.hasExt4Tools && Judge.has("mke2fs"), "needs e2fsprogs"))
+    func foldersThatShareBlocksEnd() throws {
+        let folder = try ScratchFolder()
+        let image = try folder.empty("ext2.img", size: 8 << 20)
+        try #require(try Judge.run("mke2fs", ["-q", "-F", "-t", "ext2", "-b", "1024", image]).status == 0)
+        let large = "mkdir a\n" + String(repeating: "expand_dir a\n", count: 60)
+        let copies = (0..<200).map { "mkdir d\($0)\ncopy_inode a d\($0)\n" }.joined()
+        try Judge.run("debugfs", ["-w", "-f", "-", image], input: large + copies)
+        let (folders, damages) = try walked(.ext4(try Ext4Volume(try FileSource(FilePath(image)))))
+        #expect((100...140).contains(folders.count), "\(folders.count)")
+        #expect(folders.count + damages.count == 203, "\(damages.first ?? "")")
+    }
+
     /// A damaged image gives an error and leaves nothing behind.
     @Test(.enabled(if: Judge.hasExt4Tools && Judge.has("mke2fs"), "needs e2fsprogs"))
     func aFailedExtractionLeavesNothing() throws {

@@ -102,8 +102,8 @@ struct FileComparison {
         }
         guard areFolders else { return [] }
         return Self.pairs(
-            try old.children(of: one, leavingOutStorePaths: leavingOutStorePaths),
-            try new.children(of: other, leavingOutStorePaths: leavingOutStorePaths))
+            try old.children(of: one, at: path, leavingOutStorePaths: leavingOutStorePaths),
+            try new.children(of: other, at: path, leavingOutStorePaths: leavingOutStorePaths))
     }
 
     /// Reports what only one side has: a folder with all that is in it, unless that is to be reported too.
@@ -114,8 +114,8 @@ struct FileComparison {
         var children: [(name: [UInt8], node: ImageNode)] = []
         var sum: (bytes: UInt64, entries: UInt64) = (0, 0)
         switch (isFolder && listsFiles, isOld) {
-        case (true, true): children = try old.children(of: node)
-        case (true, false): children = try new.children(of: node)
+        case (true, true): children = try old.children(of: node, at: path)
+        case (true, false): children = try new.children(of: node, at: path)
         case (false, true): sum = try old.sum(of: node)
         case (false, false): sum = try new.sum(of: node)
         }

@@ -2,7 +2,7 @@
 /// and no more blocks or entries than there can be.
 struct FolderReader {
     let volume: ImageVolume
-    private var folders: Set<UInt32> = []
+    private var folders: Set<UInt64> = []
     private var blockBudget: UInt64 = 0
     private var entryBudget = FATVolume.entryLimit
 
@@ -13,11 +13,24 @@ struct FolderReader {
 
     /// What is in a folder, in the order of the names' bytes.
     ///
-    /// - Parameter leavingOutStorePaths: whether nothing is read of what is called like a store path, nor of `.links`, which
-    ///   has nothing but other names of files in store paths.
+    /// - Parameters:
+    ///   - path: how errors call it.
+    ///   - leavingOutStorePaths: whether nothing is read of what is called like a store path, nor of `.links`, which
+    ///     has nothing but other names of files in store paths.
+    ///   - onDamage: hears of inodes that cannot be read; unless it throws (as it does by default), the others are
+    ///     given.
     mutating func children(
-        of folder: ImageNode, leavingOutStorePaths: Bool = false
+        of folder: ImageNode, at path: [UInt8]? = nil, leavingOutStorePaths: Bool = false,
+        onDamage: (_ name: [UInt8], ImageError) throws(ImageError) -> Void = { (_, error) throws(ImageError) in
+            throw error
+        }
     ) throws(ImageError) -> [(name: [UInt8], node: ImageNode)] {
+        guard folders.insert(folder.identity).inserted else {
+            throw ImageError(
+                .corrupt, "cannot read a folder that is in two places\(path == nil ? "" : ":")",
+                path: path.map { String(decoding: $0, as: UTF8.self) },
+                reason: folder.inode.map { "its inode is \($0)" })
+        }
         guard case (.ext4(let volume), .ext4(let node)) = (volume, folder.storage) else {
             let children = try volume.children(of: folder)
             guard children.count <= entryBudget else {
@@ -28,13 +41,14 @@ struct FolderReader {
             entryBudget -= children.count
             return children.filter { !leavingOutStorePaths || !Self.isStores($0.name) }
         }
-        guard folders.insert(node.inode).inserted else {
-            throw .damagedInode(node.inode, at: node.record.offset, "a folder that is in two places")
-        }
         var children: [(name: [UInt8], node: ImageNode)] = []
         for entry in try volume.entries(of: node, blockBudget: &blockBudget) {
             if leavingOutStorePaths, Self.isStores(entry.name) { continue }
-            children.append((entry.name, ImageNode(try volume.node(entry.inode))))
+            do throws(ImageError) {
+                children.append((entry.name, ImageNode(try volume.node(entry.inode))))
+            } catch {
+                try onDamage(entry.name, error)
+            }
         }
         return children
     }

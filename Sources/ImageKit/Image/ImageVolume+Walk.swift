@@ -2,7 +2,8 @@ extension ImageVolume {
     /// Visits a folder and every folder below it, each with what is in it, in the order in which `ls -R` lists them.
     ///
     /// It comes to an end on any filesystem: a folder that is met a second time is an error, and so is one more than
-    /// ``depthLimit`` folders deep. Memory goes by the folders that wait for their turn.
+    /// ``depthLimit`` folders deep, or more in all folders than the filesystem can have. Memory goes by the folders
+    /// that wait for their turn.
     ///
     /// - Parameters:
     ///   - top: the folder to begin with.
@@ -20,14 +21,10 @@ extension ImageVolume {
     ) throws(ImageError) {
         // Folders that wait share the path of the one that they are in.
         var pending: [(parent: [UInt8], name: [UInt8], node: ImageNode, depth: Int)] = [([], [], top, 0)]
-        var seen: Set<UInt64> = []
+        var reader = FolderReader(self)
         while let (parent, name, folder, depth) = pending.popLast() {
             let path = parent.isEmpty ? name : parent + [0x2F] + name
             func below(_ name: [UInt8]) -> [UInt8] { path.isEmpty ? name : path + [0x2F] + name }
-            guard seen.insert(folder.identity).inserted else {
-                try onDamage(path, ImageError(.corrupt, "a folder is in two places:", path: Self.text(path)))
-                continue
-            }
             guard depth <= Self.depthLimit, path.count <= Self.pathLimit else {
                 try onDamage(
                     path,
@@ -38,7 +35,7 @@ extension ImageVolume {
             }
             let children: [(name: [UInt8], node: ImageNode)]
             do throws(ImageError) {
-                children = try self.children(of: folder) { (name, error) throws(ImageError) in
+                children = try reader.children(of: folder, at: path) { (name, error) throws(ImageError) in
                     try onDamage(below(name), error)
                 }
             } catch {
@@ -56,6 +53,4 @@ extension ImageVolume {
     public static let depthLimit = 4096
     /// The longest path that a walk follows, in bytes: many times what Linux takes.
     public static let pathLimit = 1 << 16
-
-    private static func text(_ path: [UInt8]) -> String { String(decoding: path, as: UTF8.self) }
 }

@@ -66,14 +66,7 @@ extension FATVolume {
             _ folder: Entry, _ onDamage: (ImageError) throws(ImageError) -> Void
         ) throws(ImageError) -> Level {
             var level = Level(folder: folder)
-            var places: [Range<UInt64>]
-            if let fixed = volume.fixedRoot(folder) {
-                places = fixed
-            } else {
-                let chain = try volume.chain(ofFolder: folder, claims: &claims)
-                if let damage = volume.damage(ofFolder: folder, chain) { try onDamage(damage) }
-                places = volume.places(of: chain)
-            }
+            let places = try volume.places(of: folder, claims: &claims, onDamage: onDamage)
             var found: [Entry] = []
             let limit = entryLimit - entries
             try volume.readEntries(of: folder, in: places) { (entry) throws(ImageError) in

@@ -29,14 +29,8 @@ extension FATVolume {
                 }
                 return try visit(Visit(depth: depth, entry: entry, data: places(of: chain)))
             }
-            var slots: [Range<UInt64>]
-            if let fixed = fixedRoot(entry) {
-                slots = fixed
-                try visit(Visit(depth: depth, entry: entry, data: []))
-            } else {
-                slots = places(of: try chain(ofFolder: entry, claims: &claims))
-                try visit(Visit(depth: depth, entry: entry, data: slots))
-            }
+            let slots = try places(of: entry, claims: &claims) { (_) throws(ImageError) in }
+            try visit(Visit(depth: depth, entry: entry, data: fixedRoot(entry) == nil ? slots : []))
             var found: [Entry] = []
             if depth < Self.depthLimit {
                 try readEntries(of: entry, in: slots) { (entry) throws(ImageError) in

@@ -188,28 +188,26 @@ public struct FATVolume: Sendable {
         return damaged(file, "it has \(size) bytes, and its \(chain.count) clusters hold less")
     }
 
-    /// The chain of a folder that lies in clusters.
-    func chain(ofFolder folder: Entry, claims: inout FATClusterSet?) throws(ImageError) -> FATChain {
-        let limit = UInt64(FATPlan.slotLimit * FATDirectoryEntry.size) / layout.clusterSize
-        return try FATChain(table, layout, from: folder.firstCluster, atMost: limit, claims: &claims)
-    }
-
-    /// What is wrong with a folder that has this chain.
-    func damage(ofFolder folder: Entry, _ chain: FATChain) -> ImageError? {
-        switch chain.end {
-        case .last: nil
-        case .longer: damaged(folder, "its chain of clusters is a circle, or longer than a folder can be (2 MiB)")
-        case .broken(_, let reason, let offset): damaged(folder, reason, at: offset)
-        }
-    }
-
-    /// Where a folder's slots lie in the source. Throws where its chain is broken.
-    private func places(of folder: Entry) throws(ImageError) -> [Range<UInt64>] {
+    /// Where a folder's slots lie in the source, as far as its chain leads; `onDamage` hears where that is broken.
+    func places(
+        of folder: Entry, claims: inout FATClusterSet?, onDamage: (ImageError) throws(ImageError) -> Void
+    ) throws(ImageError) -> [Range<UInt64>] {
         if let fixed = fixedRoot(folder) { return fixed }
-        var claims: FATClusterSet?
-        let chain = try chain(ofFolder: folder, claims: &claims)
-        if let damage = damage(ofFolder: folder, chain) { throw damage }
+        let limit = UInt64(FATPlan.slotLimit * FATDirectoryEntry.size) / layout.clusterSize
+        let chain = try FATChain(table, layout, from: folder.firstCluster, atMost: limit, claims: &claims)
+        switch chain.end {
+        case .last: break
+        case .longer:
+            try onDamage(damaged(folder, "its chain of clusters is a circle, or longer than a folder can be (2 MiB)"))
+        case .broken(_, let reason, let offset): try onDamage(damaged(folder, reason, at: offset))
+        }
         return places(of: chain)
+    }
+
+    /// The same, where a broken chain is an error.
+    private func places(of folder: Entry) throws(ImageError) -> [Range<UInt64>] {
+        var claims: FATClusterSet?
+        return try places(of: folder, claims: &claims) { (error) throws(ImageError) in throw error }
     }
 
     /// The root folder's place, where it is not made of clusters.

@@ -16,8 +16,7 @@ struct SpoiltFAT {
         var slots: [Int] = []
         func collect(_ folder: FATVolume.Entry) throws {
             var claims: FATClusterSet?
-            let places =
-                try volume.fixedRoot(folder) ?? volume.places(of: volume.chain(ofFolder: folder, claims: &claims))
+            let places = try volume.places(of: folder, claims: &claims) { (_) throws(ImageError) in }
             try volume.readSlots(of: places) { (_, offset) throws(ImageError) in
                 slots.append(Int(offset))
                 return true

@@ -36,28 +36,26 @@ struct BuildSummary {
         lines.append(
             (
                 "identities",
-                "disk \(diskID), firmware '\(ImageError.printable(plan.firmwareLabel))', root "
-                    + "'\(ImageError.printable(plan.rootLabel))' \(Ext4Options.uuidText(plan.rootUUID))"
+                "disk \(diskID), firmware '\(plan.firmwareLabel.printable)', root "
+                    + "'\(plan.rootLabel.printable)' \(Ext4Options.uuidText(plan.rootUUID))"
             ))
         lines.append(("image", ByteSize.format(plan.map.size)))
         if let report, let out, out.hasSuffix(".zst") || out == "-" {
-            let percent = Double(report.outputSize) / Double(max(1, report.imageSize)) * 100
-            lines.append(("compressed", "\(ByteSize.format(report.outputSize)) (\(Self.decimal(percent))%)"))
+            let percent = String.percent(report.outputSize, of: report.imageSize)
+            lines.append(("compressed", "\(ByteSize.format(report.outputSize)) (\(percent))"))
         }
         if plan.isPrivate {
             let file = report != nil && out != nil && out != "-"
             lines.append(("private", "it holds files that not everybody may read" + (file ? ": its mode is 0600" : "")))
         }
-        if report != nil { lines.append(("time", "\(Self.decimal(seconds)) s")) }
+        if report != nil { lines.append(("time", "\(String(tenths: seconds)) s")) }
         let width = lines.map(\.0.count).max() ?? 0
-        return lines.map { name, value in
-            "  \(name)\(String(repeating: " ", count: width - name.count))  \(value)\n"
-        }.joined()
+        return lines.map { name, value in "  \(name.padded(to: width))  \(value)\n" }.joined()
     }
 
     /// How, where, and what else can be chosen.
     private var boots: String {
-        let variants = plan.toplevel?.specialisations.map { ImageError.printable($0.name) } ?? []
+        let variants = plan.toplevel?.specialisations.map(\.name.printable) ?? []
         return "\(plan.boot.rawValue), on \(plan.boards.map(\.name).joined(separator: ", "))"
             + (variants.isEmpty ? "" : "; specialisations: \(variants.joined(separator: ", "))")
     }
@@ -104,15 +102,9 @@ struct BuildSummary {
         ]
         if let report {
             fields.append(("outputSize", "\(report.outputSize)"))
-            fields.append(("seconds", Self.decimal(seconds)))
+            fields.append(("seconds", String(tenths: seconds)))
         }
         return "{" + fields.map { "\(Self.quote($0.0)):\($0.1)" }.joined(separator: ",") + "}"
-    }
-
-    /// One decimal place.
-    private static func decimal(_ number: Double) -> String {
-        let tenths = Int((number * 10).rounded())
-        return "\(tenths / 10).\(tenths % 10)"
     }
 
     private static func quote(_ text: String) -> String {

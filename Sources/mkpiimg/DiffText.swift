@@ -28,20 +28,20 @@ struct DiffText {
     private func fields(_ title: String, _ changes: [ImageDifference.FieldChange]) -> String {
         guard !changes.isEmpty else { return "" }
         let rows = changes.map { change in
-            (name: Self.clean(change.part == "boot" ? change.field : "\(change.part) \(change.field)"), change: change)
+            (name: (change.part == "boot" ? change.field : "\(change.part) \(change.field)").printable, change: change)
         }
         let width = min(rows.map(\.name.count).max() ?? 0, 28)
         var text = title + "\n"
         for (name, change) in rows {
             let values = Self.values(change.old, change.new)
-            text += "  " + Self.pad(name, width)
+            text += "  " + name.padded(to: width)
             let line = [values.0, values.1].compactMap { $0 }.joined(separator: " ")
             let size = Self.sizeChange(change.old, change.new)
             if width + line.count + size.count + 6 <= Self.columns {
                 text += Self.line(after: 2 + width, "  " + line, size)
             } else {
                 text += "  " + (values.0 ?? "") + "\n"
-                if let new = values.1 { text += String(repeating: " ", count: width + 4) + new + "\n" }
+                if let new = values.1 { text += String.spaces(width + 4) + new + "\n" }
             }
         }
         return text
@@ -66,7 +66,7 @@ struct DiffText {
 
     private static func shown(_ value: ImageDifference.Value, hashDigits: Int = 4) -> String {
         switch value {
-        case .text(let text): shortened(clean(text), to: hashDigits)
+        case .text(let text): text.printable.shortened(hashDigits: hashDigits)
         case .count(let number): "\(number)"
         case .bytes(let bytes): ByteSize.format(bytes)
         }
@@ -92,7 +92,7 @@ struct DiffText {
         let shown = damaged + others.prefix(listsAll ? .max : Self.pathLimit)
         let width = min(shown.map(\.name.count).max() ?? 0, 32)
         for change in shown {
-            let name = Self.pad(change.action.rawValue, 10) + " " + Self.pad(Self.clean(change.name), width)
+            let name = change.action.rawValue.padded(to: 10) + " " + change.name.printable.padded(to: width)
             let versions = Self.versions(change)
             text += Self.line(after: 0, "  \(name)  \(versions)", Self.signed(change.oldSize, change.newSize))
             let limit = listsAll ? .max : Self.fileLimit
@@ -103,7 +103,7 @@ struct DiffText {
     }
 
     private static func versions(_ change: ImageDifference.PathChange) -> String {
-        let old = clean(change.oldVersion ?? ""), new = clean(change.newVersion ?? "")
+        let old = (change.oldVersion ?? "").printable, new = (change.newVersion ?? "").printable
         if change.oldPath == nil { return new }
         if change.newPath == nil || old == new { return old }
         return "\(old.isEmpty ? "(none)" : old) → \(new.isEmpty ? "(none)" : new)"
@@ -122,33 +122,33 @@ struct DiffText {
     private func line(_ file: ImageDifference.FileChange, indent: Int, below top: String?) -> String {
         var path = file.partition == "root" ? file.path : file.place
         if let top, path.hasPrefix(top) { path = "." + path.dropFirst(top.count) }
-        path = Self.shortened(Self.clean(path))
+        path = path.printable.shortened(hashDigits: 4)
         if let entries = file.entries {
             path += path.hasSuffix("/") ? "" : "/"; path += " (\(entries) \(entries == 1 ? "name" : "names"))"
         }
         let known: Set<ImageDifference.FileChange.Aspect> = [.content, .size]
         let aspects = file.aspects.filter { !known.contains($0) }.map(\.rawValue)
         if !aspects.isEmpty { path += "  (\(aspects.joined(separator: ", ")))" }
-        let start = String(repeating: " ", count: indent) + Self.pad(file.action.rawValue, 8) + " "
+        let start = String.spaces(indent) + file.action.rawValue.padded(to: 8) + " "
         let size = file.oldSize == file.newSize ? "" : Self.signed(file.oldSize, file.newSize)
         return Self.line(after: 0, start + Self.cut(path, Self.columns - start.count - size.count - 2), size)
     }
 
     private func more(_ count: Int, indent: Int) -> String {
-        count > 0 ? String(repeating: " ", count: indent) + "… and \(count) more ('--all' lists them)\n" : ""
+        count > 0 ? String.spaces(indent) + "… and \(count) more ('--all' lists them)\n" : ""
     }
 
     // MARK: Sums
 
     private var totals: String {
         func row(_ name: String, _ cells: [String]) -> String {
-            Self.pad(name, 35) + cells.map { String(repeating: " ", count: max(1, 15 - $0.count)) + $0 }.joined() + "\n"
+            name.padded(to: 35) + cells.map { " " + $0.right(in: 14) }.joined() + "\n"
         }
         var text = row("Sizes", ["old", "new", "change"])
         for total in difference.totals {
             let change = total.old.flatMap { old in total.new.map { Self.signed(old, $0) } } ?? ""
             let sizes = [total.old, total.new].map { $0.map(ByteSize.format) ?? "-" }
-            text += row("  " + Self.clean(total.name), sizes + [change])
+            text += row("  " + total.name.printable, sizes + [change])
         }
         return text
     }
@@ -160,11 +160,7 @@ struct DiffText {
         let left = cut(left, columns - start - (right.isEmpty ? 0 : right.count + 2))
         if right.isEmpty { return left + "\n" }
         let room = columns - start - left.count - right.count
-        return left + String(repeating: " ", count: max(2, room)) + right + "\n"
-    }
-
-    private static func pad(_ text: String, _ width: Int) -> String {
-        text + String(repeating: " ", count: max(0, width - text.count))
+        return left + String.spaces(max(2, room)) + right + "\n"
     }
 
     /// With the middle taken out of what is too long.
@@ -177,31 +173,5 @@ struct DiffText {
     private static func signed(_ old: UInt64, _ new: UInt64) -> String {
         if old == new { return "0 B" }
         return new > old ? "+" + ByteSize.format(new - old) : "-" + ByteSize.format(old - new)
-    }
-
-    private static func clean(_ text: String) -> String { ImageError.printable(text) }
-
-    /// A text with the hashes of store paths cut to so many digits, or left out.
-    private static func shortened(_ text: String, to digits: Int = 4) -> String {
-        let bytes = Array(text.utf8)
-        var shown: [UInt8] = []
-        var place = 0
-        while place < bytes.count {
-            let end = bytes[place...].firstIndex { !isHashDigit($0) } ?? bytes.count
-            if end - place == 32, end < bytes.count, bytes[end] == UInt8(ascii: "-") {
-                if digits > 0 { shown += bytes[place..<place + digits] + Array("…-".utf8) }
-                place = end + 1
-            } else {
-                // The byte that ends the run is no digit, so the next run begins behind it.
-                let next = min(end + 1, bytes.count)
-                shown += bytes[place..<next]
-                place = next
-            }
-        }
-        return String(decoding: shown, as: UTF8.self)
-    }
-
-    private static func isHashDigit(_ byte: UInt8) -> Bool {
-        "0123456789abcdfghijklmnpqrsvwxyz".utf8.contains(byte)
     }
 }

@@ -31,7 +31,7 @@ struct Extract: ParsableCommand {
         }
         for path in report.skipped {
             StandardError.write(
-                "warning: '\(ImageError.printable(path))' cannot be made here (a device or a socket), and was left out\n"
+                "warning: '\(path.printable)' cannot be made here (a device or a socket), and was left out\n"
             )
         }
     }

@@ -20,11 +20,11 @@ struct InspectText {
 
     private var head: String {
         let file = report.file
-        var line = Self.clean(file.path) + ": "
+        var line = file.path.printable + ": "
         switch file.form {
         case "raw", "plan": line += "raw image, \(ByteSize.format(file.imageSize))"
         default:
-            let percent = Self.percent(file.size, of: file.imageSize)
+            let percent = String.percent(file.size, of: file.imageSize)
             line += "zstd image, \(ByteSize.format(file.imageSize)) in \(ByteSize.format(file.size)) (\(percent))"
         }
         let table =
@@ -37,7 +37,7 @@ struct InspectText {
     private var partitions: String {
         var text = ""
         for partition in report.partitions {
-            let title = [partition.role, partition.name.map { "'\(Self.clean($0))'" }].compactMap { $0 }
+            let title = [partition.role, partition.name.map { "'\($0.printable)'" }].compactMap { $0 }
                 .joined(separator: " ")
             text +=
                 "\nPartition \(partition.number)\(title.isEmpty ? "" : ", " + title)\(partition.isActive ? ", active" : "")\n"
@@ -47,7 +47,7 @@ struct InspectText {
             if report.table != "none" {
                 rows.append(("type", partition.typeName.map { "\($0) (\(partition.type))" } ?? partition.type))
             }
-            if let damage = partition.damage { rows.append(("damaged", Self.clean(damage))) }
+            if let damage = partition.damage { rows.append(("damaged", damage.printable)) }
             if let filesystem = partition.filesystem {
                 rows += self.rows(filesystem)
             } else if partition.damage == nil {
@@ -59,7 +59,7 @@ struct InspectText {
     }
 
     private func rows(_ filesystem: ImageReport.Filesystem) -> [(String, String)] {
-        let label = filesystem.label.map { " '\(Self.clean($0))'" } ?? ""
+        let label = filesystem.label.map { " '\($0.printable)'" } ?? ""
         var rows = [
             ("filesystem", "\(filesystem.kind)\(label)\(filesystem.uuid.map { " \($0)" } ?? "")"),
             (
@@ -79,7 +79,7 @@ struct InspectText {
             rows.append(("state", "not clean: check it with e2fsck"))
         }
         if let mounted = filesystem.mounted {
-            let place = filesystem.lastMounted.map { " on \(Self.clean($0))" } ?? ""
+            let place = filesystem.lastMounted.map { " on \($0.printable)" } ?? ""
             rows.append(("mounted", "last \(CalendarTime(mounted).text) UTC" + place))
         }
         return rows
@@ -102,7 +102,7 @@ struct InspectText {
         }
         for group in groups {
             let boards = group.boards.count == Board.all.count ? "all boards" : group.boards.joined(separator: ", ")
-            rows.append((boards, Self.clean(group.what)))
+            rows.append((boards, group.what.printable))
         }
         if boot.boards.isEmpty { rows.append(("firmware", "what config.txt starts is not there")) }
         if let menu = boot.menu {
@@ -112,7 +112,7 @@ struct InspectText {
         var text = "Boot\n" + Self.table(rows)
         for entry in boot.entries {
             let isDefault = entry.label == boot.defaultLabel && entry.label != nil
-            let title = [entry.label.map(Self.clean), entry.title.map { "'\(Self.clean($0))'" }].compactMap { $0 }
+            let title = [entry.label.map(\.printable), entry.title.map { "'\($0.printable)'" }].compactMap { $0 }
                 .joined(separator: " ")
             text +=
                 "\n  \(title.isEmpty ? "The kernel" : title)\(isDefault && boot.entries.count > 1 ? " (default)" : "")\n"
@@ -123,33 +123,33 @@ struct InspectText {
 
     private func rows(_ entry: BootReport.Entry) -> [(String, String)] {
         func file(_ path: String, _ size: UInt64?) -> String {
-            Self.clean(Self.shortened(path)) + (size.map { " \(ByteSize.format($0))" } ?? " (missing)")
+            path.shortened(hashDigits: 6).printable + (size.map { " \(ByteSize.format($0))" } ?? " (missing)")
         }
         var rows: [(String, String)] = []
         if let kernel = entry.kernel {
-            let version = entry.kernelVersion.map { "\(Self.clean($0)), " } ?? ""
+            let version = entry.kernelVersion.map { "\($0.printable), " } ?? ""
             rows.append(("kernel", version + file(kernel, entry.kernelSize)))
         }
         if let initrd = entry.initrd { rows.append(("initrd", file(initrd, entry.initrdSize))) }
-        if let trees = entry.deviceTrees { rows.append(("device trees", Self.clean(Self.shortened(trees)))) }
+        if let trees = entry.deviceTrees { rows.append(("device trees", trees.shortened(hashDigits: 6).printable)) }
         if let initPath = entry.initPath {
             rows.append(
-                ("init", Self.clean(Self.shortened(initPath)) + (entry.initExists == false ? " (missing)" : "")))
+                ("init", initPath.shortened(hashDigits: 6).printable + (entry.initExists == false ? " (missing)" : "")))
         }
         if !entry.parameters.isEmpty {
-            rows.append(("parameters", Self.clean(entry.parameters.joined(separator: " "))))
+            rows.append(("parameters", entry.parameters.joined(separator: " ").printable))
         }
         return rows
     }
 
     private var system: String {
         guard let system = report.system else { return "" }
-        var rows = [("toplevel", Self.clean(system.toplevel))]
+        var rows = [("toplevel", system.toplevel.printable)]
         if let label = system.label {
-            rows.append(("label", Self.clean(label) + (system.platform.map { " for \(Self.clean($0))" } ?? "")))
+            rows.append(("label", label.printable + (system.platform.map { " for \($0.printable)" } ?? "")))
         }
         if !system.specialisations.isEmpty {
-            rows.append(("variants", Self.clean(system.specialisations.joined(separator: ", "))))
+            rows.append(("variants", system.specialisations.joined(separator: ", ").printable))
         }
         if !system.generations.isEmpty {
             let numbers = system.generations.map { "\($0.number)\($0.isCurrent ? " (current)" : "")" }
@@ -168,7 +168,7 @@ struct InspectText {
         for path in shown {
             let size = path.size.map(ByteSize.format) ?? "?", closure = path.closureSize.map(ByteSize.format) ?? "?"
             let name = listsAll ? path.path : [path.name, path.version].compactMap { $0 }.joined(separator: " ")
-            text += "  \(Self.right(size, 9))  \(Self.right(closure, 9))  \(Self.clean(name))\n"
+            text += "  \(size.right(in: 9))  \(closure.right(in: 9))  \(name.printable)\n"
         }
         if shown.count < store.paths.count { text += "  … and \(store.paths.count - shown.count) more (--all)\n" }
         return text
@@ -180,10 +180,10 @@ struct InspectText {
             "Compression: \(compression.frames) frames of up to \(ByteSize.format(compression.largestFrame))\n"
         let width = compression.regions.map(\.name.count).max() ?? 0
         for region in compression.regions {
-            let name = region.name + String(repeating: " ", count: width - region.name.count)
-            let size = Self.right(ByteSize.format(region.size), 9)
-            let compressed = Self.right(ByteSize.format(region.compressedSize), 9)
-            text += "  \(name)  \(size) → \(compressed)  \(Self.percent(region.compressedSize, of: region.size))\n"
+            let size = ByteSize.format(region.size).right(in: 9)
+            let compressed = ByteSize.format(region.compressedSize).right(in: 9)
+            let percent = String.percent(region.compressedSize, of: region.size)
+            text += "  \(region.name.padded(to: width))  \(size) → \(compressed)  \(percent)\n"
         }
         return text
     }
@@ -191,53 +191,20 @@ struct InspectText {
     private var problems: String {
         guard !report.problems.isEmpty else { return "" }
         return "Not everything can be read ('mkpiimg verify' tells more)\n"
-            + report.problems.map { Self.table([("", Self.clean($0))], indent: 0) }.joined()
+            + report.problems.map { Self.table([("", $0.printable)], indent: 0) }.joined()
     }
 
     // MARK: Forms
 
-    private static func clean(_ text: String) -> String { ImageError.printable(text) }
-
-    private static func percent(_ part: UInt64, of whole: UInt64) -> String {
-        let tenths = Int((Double(part) / Double(max(1, whole)) * 1000).rounded())
-        return "\(tenths / 10).\(tenths % 10)%"
-    }
-
-    private static func right(_ text: String, _ width: Int) -> String {
-        String(repeating: " ", count: max(0, width - text.count)) + text
-    }
-
-    /// Store paths' hashes say nothing to a person, and take half a line.
-    private static func shortened(_ path: String) -> String {
-        path.split(separator: "/", omittingEmptySubsequences: false).map { part in
-            // A file of the menu is called by its store path, too.
-            guard let name = try? StorePath(baseName: String(part)) else { return String(part) }
-            return name.hashPart.prefix(6) + "…-" + name.name
-        }.joined(separator: "/")
-    }
-
     /// Two columns; long texts go on in the next line, below where they began.
     private static func table(_ rows: [(String, String)], indent: Int = 2) -> String {
         let width = rows.map(\.0.count).max() ?? 0
-        let margin = String(repeating: " ", count: indent)
         let room = max(30, 79 - indent - width - 2)
         return rows.map { name, value in
-            let lines = wrapped(value, room)
-            let first = margin + name + String(repeating: " ", count: width - name.count) + "  " + (lines.first ?? "")
-            let below = String(repeating: " ", count: indent + width + 2)
-            return ([first] + lines.dropFirst().map { below + $0 }).map { $0 + "\n" }.joined()
+            let lines = value.wrapped(to: room)
+            let first = String.spaces(indent) + name.padded(to: width) + "  " + (lines.first ?? "")
+            return ([first] + lines.dropFirst().map { String.spaces(indent + width + 2) + $0 }).map { $0 + "\n" }
+                .joined()
         }.joined()
-    }
-
-    private static func wrapped(_ text: String, _ width: Int) -> [String] {
-        var lines: [String] = []
-        for word in text.split(separator: " ") {
-            if let last = lines.last, last.count + 1 + word.count <= width {
-                lines[lines.count - 1] += " " + word
-            } else {
-                lines.append(String(word))
-            }
-        }
-        return lines
     }
 }

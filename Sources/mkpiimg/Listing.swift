@@ -134,9 +134,7 @@ private struct Row {
 
     func text(_ widths: [Int]) -> String {
         var text = mode
-        for (field, width) in zip(fields, widths) {
-            text += " " + String(repeating: " ", count: max(0, width - field.utf8.count)) + field
-        }
+        for (field, width) in zip(fields, widths) { text += " " + field.right(in: width) }
         return text + " \(time) "
     }
 

@@ -93,7 +93,7 @@ final class ProgressDisplay: Sendable {
         }
         let share = min(1, Double(snapshot.done) / Double(snapshot.total))
         let percent = "\(Int(share * 100))%"
-        var tail = "\(String(repeating: " ", count: max(0, 4 - percent.count)))\(percent)"
+        var tail = percent.right(in: 4)
         if snapshot.phase == .write {
             tail += "  \(ByteSize.format(snapshot.done)) → \(ByteSize.format(snapshot.written))"
             if seconds > 0.5, snapshot.done > 0 {

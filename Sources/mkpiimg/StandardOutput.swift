@@ -31,7 +31,7 @@ enum StandardOutput {
 
     /// A name of an image as it may be shown: a terminal gets no control characters, anything else the bytes as they are.
     static func shown(_ name: [UInt8]) -> [UInt8] {
-        isTerminal ? Array(ImageError.printable(String(decoding: name, as: UTF8.self)).utf8) : name
+        isTerminal ? Array(String(decoding: name, as: UTF8.self).printable.utf8) : name
     }
 }
 

@@ -24,22 +24,22 @@ struct VerifyText {
         var text = ""
         for (kind, count) in kinds {
             text += "\(kind.severity.rawValue): \(kind.name)\(count > 1 ? " (\(count))" : "")\n"
-            text += Self.wrapped(kind.sentence, indent: 2)
+            text += Self.paragraph(kind.sentence, first: "  ")
             let found = findings[kind] ?? []
-            for finding in found.prefix(examples) { text += Self.wrapped("- " + describe(finding), indent: 2, rest: 4) }
+            for finding in found.prefix(examples) { text += Self.paragraph(describe(finding), first: "  - ") }
             let more = count - min(examples, found.count)
             if more > 0 { text += "  and \(more) more\n" }
             text += "\n"
         }
-        return text + Self.wrapped("Checked " + checked + ".", indent: 0) + outcome + "\n"
+        return text + Self.paragraph("Checked " + checked + ".") + outcome + "\n"
     }
 
     private func describe(_ finding: Finding) -> String {
         var place: [String] = []
         if let partition = finding.partition { place.append("partition \(partition)") }
-        if let path = finding.path { place.append(ImageError.printable(path)) }
+        if let path = finding.path { place.append(path.printable) }
         if let offset = finding.offset { place.append("at byte \(offset)") }
-        let what = ImageError.printable(finding.what)
+        let what = finding.what.printable
         return place.isEmpty ? what : place.joined(separator: ", ") + ": " + what
     }
 
@@ -57,7 +57,7 @@ struct VerifyText {
                     + "(\(ByteSize.format(store.hashedBytes)))")
         }
         if checked.boots > 0 { parts.append(Self.count(checked.boots, "way to boot", "ways to boot")) }
-        return "\(ImageError.printable(image)): " + parts.joined(separator: ", ")
+        return "\(image.printable): " + parts.joined(separator: ", ")
     }
 
     private var outcome: String {
@@ -79,20 +79,10 @@ struct VerifyText {
     }
 
     /// A paragraph, its lines broken between words.
-    private static func wrapped(_ text: String, indent: Int, rest: Int? = nil) -> String {
-        var lines: [String] = []
-        var line = String(repeating: " ", count: indent)
-        var isEmpty = true
-        for word in text.split(separator: " ") {
-            if !isEmpty, line.count + 1 + word.count > width {
-                lines.append(line)
-                line = String(repeating: " ", count: rest ?? indent)
-                isEmpty = true
-            }
-            line += (isEmpty ? "" : " ") + word
-            isEmpty = false
-        }
-        return (lines + [line]).map { $0 + "\n" }.joined()
+    /// - Parameter first: what its first line begins with; the others begin below the end of that.
+    private static func paragraph(_ text: String, first: String = "") -> String {
+        text.wrapped(to: width - first.count).enumerated()
+            .map { ($0 == 0 ? first : String.spaces(first.count)) + $1 + "\n" }.joined()
     }
 }
 

@@ -50,7 +50,7 @@ struct Build: ParsableCommand {
         for warning in plan.warnings { StandardError.write("warning: \(warning)\n") }
         let summary = BuildSummary(plan, report, seconds: ProgressDisplay.now - started, out: output.out)
         if output.json {
-            try failing { () throws(ImageError) in try StandardOutput.write(summary.json + "\n") }
+            try failing { () throws(ImageError) in try JSON.write(summary.document) }
         } else if output.plan {
             try failing { () throws(ImageError) in try StandardOutput.write(summary.text) }
         } else if output.work.progress != .none {

@@ -63,60 +63,44 @@ struct BuildSummary {
     /// As `--disk-id` takes it, and sfdisk shows it.
     private var diskID: String { "0x" + plan.table.diskID.digits(width: 8) }
 
-    /// One JSON object.
-    var json: String {
-        var fields: [(String, String)] = [("version", "1")]
-        if let out { fields.append(("out", Self.quote(out))) }
-        if let toplevel = plan.toplevel {
-            fields.append(("toplevel", Self.quote(toplevel.path.path)))
-            fields.append(("nixosVersion", Self.quote(toplevel.version)))
-            fields.append(("boot", Self.quote(plan.boot.rawValue)))
-            fields.append(("boards", "[" + plan.boards.map { Self.quote($0.name) }.joined(separator: ",") + "]"))
-            fields.append(
-                (
-                    "specialisations",
-                    "[" + toplevel.specialisations.map { Self.quote($0.name) }.joined(separator: ",") + "]"
-                ))
-        }
-        fields += [
-            ("storePaths", "\(plan.closure.paths.count)"), ("entries", "\(plan.entries)"),
-            ("narSize", "\(plan.closure.narSize)"),
-            ("linkedFiles", "\(plan.savings.names)"), ("linkedBytes", "\(plan.savings.bytes)"),
-            ("diskID", Self.quote(diskID)), ("rootUUID", Self.quote(Ext4Options.uuidText(plan.rootUUID))),
-            ("firmwareLabel", Self.quote(plan.firmwareLabel)), ("rootLabel", Self.quote(plan.rootLabel)),
-            (
-                "partitions",
-                "["
-                    + plan.table.partitions.map {
-                        "{\"number\":\($0.number),\"start\":\($0.bytes.lowerBound),\"size\":\($0.bytes.count),\"type\":\($0.type)}"
-                    }.joined(separator: ",") + "]"
-            ),
-            (
-                "root",
-                "{\"blocks\":\(plan.root.blocks),\"freeBlocks\":\(plan.root.freeBlocks),\"reservedBlocks\":\(plan.root.reservedBlocks),"
-                    + "\"inodes\":\(plan.root.inodes),\"freeInodes\":\(plan.root.freeInodes)}"
-            ),
-            ("imageSize", "\(plan.map.size)"),
-            ("warnings", "[" + plan.warnings.map(Self.quote).joined(separator: ",") + "]"),
-            ("private", "\(plan.isPrivate)"),
-        ]
-        if let report {
-            fields.append(("outputSize", "\(report.outputSize)"))
-            fields.append(("seconds", String(tenths: seconds)))
-        }
-        return "{" + fields.map { "\(Self.quote($0.0)):\($0.1)" }.joined(separator: ",") + "}"
+    /// For scripts.
+    var document: Document {
+        let system = plan.toplevel, root = plan.root
+        return Document(
+            out: out, toplevel: system?.path.path, nixosVersion: system?.version,
+            boot: system.map { _ in plan.boot.rawValue }, boards: system.map { _ in plan.boards.map(\.name) },
+            specialisations: system?.specialisations.map(\.name), storePaths: plan.closure.paths.count,
+            entries: plan.entries, narSize: plan.closure.narSize, linkedFiles: plan.savings.names,
+            linkedBytes: plan.savings.bytes, diskID: diskID, rootUUID: Ext4Options.uuidText(plan.rootUUID),
+            firmwareLabel: plan.firmwareLabel, rootLabel: plan.rootLabel,
+            partitions: plan.table.partitions.map {
+                Document.Partition(
+                    number: $0.number, start: $0.bytes.lowerBound, size: $0.bytes.count, type: $0.type)
+            },
+            root: Document.Root(
+                blocks: root.blocks, freeBlocks: root.freeBlocks, reservedBlocks: root.reservedBlocks,
+                inodes: root.inodes, freeInodes: root.freeInodes),
+            imageSize: plan.map.size, warnings: plan.warnings, private: plan.isPrivate,
+            outputSize: report?.outputSize, seconds: report.map { _ in (seconds * 10).rounded() / 10 })
     }
 
-    private static func quote(_ text: String) -> String {
-        var quoted = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": quoted += "\\\""
-            case "\\": quoted += "\\\\"
-            case _ where scalar.value < 0x20: quoted += "\\u" + scalar.value.digits(width: 4)
-            default: quoted.unicodeScalars.append(scalar)
-            }
+    /// One JSON object; what is not there has no key.
+    struct Document: Encodable {
+        struct Partition: Encodable {
+            let number: Int, start: UInt64, size: Int, type: UInt8
         }
-        return quoted + "\""
+
+        struct Root: Encodable {
+            let blocks: UInt64, freeBlocks: UInt64, reservedBlocks: UInt64, inodes: UInt64, freeInodes: UInt64
+        }
+
+        let version = 1
+        let out: String?
+        let toplevel: String?, nixosVersion: String?, boot: String?, boards: [String]?, specialisations: [String]?
+        let storePaths: Int, entries: Int, narSize: UInt64, linkedFiles: UInt64, linkedBytes: UInt64
+        let diskID: String, rootUUID: String, firmwareLabel: String, rootLabel: String
+        let partitions: [Partition], root: Root
+        let imageSize: UInt64, warnings: [String], `private`: Bool
+        let outputSize: UInt64?, seconds: Double?
     }
 }

@@ -23,11 +23,11 @@ struct Diff: ParsableCommand {
     func run() throws {
         let difference = try showing { (progress) throws(ImageError) in try compare(progress) }
         try failing { () throws(ImageError) in
-            let bytes =
-                try json
-                ? JSON.bytes(Document(old: old.string, new: new.string, difference: difference)) + [0x0A]
-                : Array(DiffText(difference, listsAll: all).text.utf8)
-            try StandardOutput.write(bytes: bytes)
+            if json {
+                try JSON.write(Document(old: old.string, new: new.string, difference: difference))
+            } else {
+                try StandardOutput.write(DiffText(difference, listsAll: all).text)
+            }
         }
         if !difference.isEmpty { throw ExitCode(3) }
     }

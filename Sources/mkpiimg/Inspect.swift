@@ -42,7 +42,7 @@ struct Inspect: ParsableCommand {
                 if !json { return }
             }
             if json {
-                try StandardOutput.write(bytes: try JSON.bytes(report, isPretty: true) + [0x0A])
+                try JSON.write(report, isPretty: true)
             } else {
                 try StandardOutput.write(InspectText(report, listsAll: all).text)
             }

@@ -31,7 +31,7 @@ struct Verify: ParsableCommand {
         }
         try failing { () throws(ImageError) in
             if json {
-                try StandardOutput.write(bytes: JSON.bytes(VerifyDocument(report, of: image.string)) + [0x0A])
+                try JSON.write(VerifyDocument(report, of: image.string))
             } else {
                 try StandardOutput.write(VerifyText(report, of: image.string, listsAll: all).text)
             }

@@ -13,8 +13,7 @@ public enum ScriptText {
                 quoted.unicodeScalars.append(scalar)
             } else {
                 for unit in UTF16.encode(scalar) ?? UTF16.EncodedScalar() {
-                    let digits = String(unit, radix: 16)
-                    quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                    quoted += "\\u" + unit.digits(width: 4)
                 }
             }
         }

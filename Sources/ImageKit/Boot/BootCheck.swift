@@ -62,9 +62,7 @@ struct BootCheck {
                         ? "U-Boot of the Raspberry Pi starts nothing with more than \(limit - 1)"
                         : "Linux takes \(limit - 1)"))
         }
-        let consoles = line.split(separator: " ").filter { $0.hasPrefix("console=") }.map { word in
-            String(word.dropFirst("console=".count).prefix { $0 != "," })
-        }
+        let consoles = KernelCommandLine(line).values(of: "console").map { String($0.prefix { $0 != "," }) }
         func isScreen(_ name: String) -> Bool { name.hasPrefix("tty") && name.dropFirst(3).allSatisfy(\.isNumber) }
         let serial = consoles.filter { !isScreen($0) }
         if let last = consoles.last, isScreen(last), !serial.isEmpty {

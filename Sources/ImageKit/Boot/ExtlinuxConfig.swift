@@ -36,8 +36,7 @@ public struct ExtlinuxConfig: Sendable, Hashable {
 
         /// The words of the command line that begin with `name=`, without that; the last one counts.
         public func parameters(_ name: String) -> [String] {
-            (append ?? "").split(separator: " ").filter { $0.hasPrefix("\(name)=") }
-                .map { String($0.dropFirst(name.count + 1)) }
+            KernelCommandLine(append ?? "").values(of: name)
         }
     }
 

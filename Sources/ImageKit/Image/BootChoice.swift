@@ -6,24 +6,22 @@ struct BootChoice: Equatable {
     var label: String?
     /// The file names as they are written: relative to the menu, or to the firmware partition.
     var kernel: String?, initrd: String?, deviceTrees: String?
-    /// The kernel's parameters, without `init=`.
-    var parameters: [String]
-    /// What `init=` names.
-    var initPath: String?
+    /// The kernel's parameters.
+    var commandLine: KernelCommandLine
     /// The labels of all entries.
     var labels: [String] = []
 
     /// More bytes than any settings have.
-    private static let limit = 1 << 20
+    fileprivate static let limit = 1 << 20
 
     /// Reads what an image boots; `nil` where neither a menu nor a command line is.
     static func read(root: ImageVolume?, firmware: ImageVolume?) throws(ImageError) -> BootChoice? {
-        for volume in [root, firmware] {
-            for path in ExtlinuxConfig.places {
-                guard let text = try volume?.text(at: path, atMost: limit) else { continue }
-                return BootChoice(menu: ExtlinuxConfig.parse(String(decoding: text, as: UTF8.self)))
-            }
-        }
+        if let found = try ExtlinuxConfig.find(in: [root, firmware]) { return BootChoice(menu: found.menu) }
+        return try read(firmware: firmware)
+    }
+
+    /// The same, where there is no menu.
+    static func read(firmware: ImageVolume?) throws(ImageError) -> BootChoice? {
         guard let firmware, let config = try firmware.text(at: "/config.txt", atMost: limit) else { return nil }
         let settings = ConfigText.parse(String(decoding: config, as: UTF8.self)).settings
         func value(_ key: String) -> String? { settings.last { $0.key == key }?.value }
@@ -48,9 +46,7 @@ struct BootChoice: Equatable {
 
     private init(starter: String, commandLine: String) {
         self.starter = starter
-        let words = commandLine.split(whereSeparator: \.isWhitespace)
-        parameters = words.filter { !$0.hasPrefix("init=") }.map(String.init)
-        initPath = words.last { $0.hasPrefix("init=") }.map { String($0.dropFirst("init=".count)) }
+        self.commandLine = KernelCommandLine(commandLine)
     }
 }
 
@@ -80,10 +76,25 @@ extension BootChoice {
         add("kernel", old?.kernel, new?.kernel)
         add("initrd", old?.initrd, new?.initrd)
         add("device trees", old?.deviceTrees, new?.deviceTrees)
-        add("init", old?.initPath, new?.initPath)
-        addEach("parameter", old?.parameters ?? [], new?.parameters ?? [])
+        add("init", old?.commandLine.initPath, new?.commandLine.initPath)
+        addEach("parameter", old?.commandLine.others ?? [], new?.commandLine.others ?? [])
         addEach("menu entry", old?.labels ?? [], new?.labels ?? [])
         return changes
+    }
+}
+
+extension ExtlinuxConfig {
+    /// The menu that U-Boot finds first, and where it is.
+    static func find(
+        in volumes: [ImageVolume?]
+    ) throws(ImageError) -> (menu: ExtlinuxConfig, path: String, volume: ImageVolume)? {
+        for volume in volumes.compactMap(\.self) {
+            for path in places {
+                guard let text = try volume.text(at: path, atMost: BootChoice.limit) else { continue }
+                return (parse(String(decoding: text, as: UTF8.self)), path, volume)
+            }
+        }
+        return nil
     }
 }
 

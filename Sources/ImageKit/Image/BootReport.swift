@@ -73,31 +73,26 @@ public struct BootReport: Sendable, Encodable {
             boards = all.filter(\.exists)
         }
         entries = []
-        for volume in [root, firmware] {
-            guard let volume else { continue }
-            for path in ExtlinuxConfig.places {
-                guard let text = try volume.text(at: path, atMost: Self.limit) else { continue }
-                let menu = ExtlinuxConfig.parse(String(decoding: text, as: UTF8.self))
-                starter = "U-Boot"
-                self.menu = path
-                timeout = menu.timeout.flatMap { $0 == 0 ? nil : Double($0) / 10 }
-                defaultLabel = menu.defaultEntry?.label
-                let folder = String(path.dropLast("/extlinux.conf".count))
-                entries = try menu.entries.prefix(Self.entryLimit).map { entry throws(ImageError) in
-                    try Entry(entry, in: folder, volume, root: root ?? volume)
-                }
-                return
+        if let (menu, path, volume) = try ExtlinuxConfig.find(in: [root, firmware]) {
+            starter = "U-Boot"
+            self.menu = path
+            timeout = menu.timeout.flatMap { $0 == 0 ? nil : Double($0) / 10 }
+            defaultLabel = menu.defaultEntry?.label
+            let folder = String(path.dropLast("/extlinux.conf".count))
+            entries = try menu.entries.prefix(Self.entryLimit).map { entry throws(ImageError) in
+                try Entry(entry, in: folder, volume, root: root ?? volume)
             }
+            return
         }
-        guard let choice = try BootChoice.read(root: root, firmware: firmware), let firmware else {
+        guard let choice = try BootChoice.read(firmware: firmware), let firmware else {
             if boards.isEmpty { return nil }
             starter = "firmware"
             return
         }
         starter = choice.starter
         var entry = Entry(
-            kernel: choice.kernel ?? boards.first?.kernel, initrd: choice.initrd, initPath: choice.initPath,
-            parameters: choice.parameters)
+            kernel: choice.kernel ?? boards.first?.kernel, initrd: choice.initrd,
+            initPath: choice.commandLine.initPath, parameters: choice.commandLine.others)
         try entry.look(in: firmware, root: root)
         entries = [entry]
     }
@@ -108,12 +103,11 @@ extension BootReport.Entry {
         _ entry: ExtlinuxConfig.Entry, in folder: String, _ volume: ImageVolume, root: ImageVolume
     ) throws(ImageError) {
         func path(_ file: String) -> String { ExtlinuxConfig.path(of: file, inMenuAt: folder) }
-        let words = (entry.append ?? "").split(separator: " ")
+        let line = KernelCommandLine(entry.append ?? "")
         self.init(
             label: entry.label, title: entry.menuLabel, kernel: entry.kernel.map(path),
             initrd: entry.initrd.map(path), deviceTrees: (entry.fdtDirectory ?? entry.fdt).map(path),
-            initPath: entry.parameters("init").last,
-            parameters: words.filter { !$0.hasPrefix("init=") }.map(String.init))
+            initPath: line.initPath, parameters: line.others)
         try look(in: volume, root: root)
     }
 

@@ -9,15 +9,9 @@ extension BootChainCheck {
         _ line: String, _ place: String, on filesystem: Filesystem, _ boot: inout Chain, entry: String? = nil
     ) {
         let said = entry.map { "the entry '\($0)' has '" } ?? "it has '"
-        var root: String?, program: String?
-        for word in line.split(whereSeparator: { $0 == " " || $0 == "\t" }) {
-            if word.hasPrefix("root=") { root = String(word.dropFirst(5)) }
-            if word.hasPrefix("init=") { program = String(word.dropFirst(5)) }
-            // What follows is for the program that the kernel starts.
-            if word == "--" { break }
-        }
+        let line = KernelCommandLine(line)
         var system = system
-        if let root {
+        if let root = line.values(of: "root").last {
             switch find(root) {
             case .found(let found): system = found ?? system
             case .missing:
@@ -25,7 +19,7 @@ extension BootChainCheck {
             case .unknown: break
             }
         }
-        guard let program else { return }
+        guard let program = line.initPath else { return }
         guard let system, !system.isFAT else {
             return report(.bootNoRoot, "\(said)init=\(program)'", place, on: filesystem)
         }

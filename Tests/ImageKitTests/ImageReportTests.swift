@@ -113,6 +113,14 @@ import Testing
         #expect(report.partitions.compactMap(\.filesystem?.kind) == ["FAT16", "ext4"])
     }
 
+    /// Where a menu's entry names a folder of device trees, too, U-Boot takes the file.
+    @Test func aNamedDeviceTreeCountsBeforeAFolder() throws {
+        let menu = "LABEL a\nLINUX /Image\nFDTDIR /dtbs\nFDT /a.dtb\n"
+        let tree = SampleTree(files: ["extlinux/extlinux.conf": Array(menu.utf8)])
+        let disk = try DiskImage(FATFormatter.layOut(tree.built()), path: "firmware")
+        #expect(try ImageReport(disk).boot?.entries.map(\.deviceTrees) == ["/a.dtb"])
+    }
+
     /// What is damaged is said, and the rest is still told.
     @Test func damageHidesNothingElse() throws {
         let folder = try ScratchFolder()

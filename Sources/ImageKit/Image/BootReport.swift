@@ -106,7 +106,7 @@ extension BootReport.Entry {
         let line = KernelCommandLine(entry.append ?? "")
         self.init(
             label: entry.label, title: entry.menuLabel, kernel: entry.kernel.map(path),
-            initrd: entry.initrd.map(path), deviceTrees: (entry.fdtDirectory ?? entry.fdt).map(path),
+            initrd: entry.initrd.map(path), deviceTrees: (entry.fdt ?? entry.fdtDirectory).map(path),
             initPath: line.initPath, parameters: line.others)
         try look(in: volume, root: root)
     }

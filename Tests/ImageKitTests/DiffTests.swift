@@ -240,9 +240,8 @@ import Testing
     @Test(.enabled(if: Judge.has("sfdisk"), "needs fdisk"))
     func comparesBytesWhereThereAreNoFiles() throws {
         let folder = try ScratchFolder()
-        let one = try folder.empty("one.img", size: 8 << 20)
         let script = "label: dos\nlabel-id: 0x1\nstart=2048, size=4096, type=83\nstart=8192, size=4096, type=82\n"
-        try #require(try Judge.run("sfdisk", ["--quiet", one], input: script).status == 0)
+        let one = try folder.disk(script, size: 8 << 20)
         let file = try OpenFile(one.utf8, O_RDWR)
         try file.write(Array("LUKS".utf8) + [0xBA, 0xBE], at: 1 << 20)
         let other = folder.path + "/other.img"
@@ -333,11 +332,10 @@ import Testing
         let (after, before) = try updated(in: folder)
         let raw = folder.path + "/before.img", compressed = folder.path + "/before.img.zst"
         let other = folder.path + "/after.img.zst"
-        let format = ImageBuilder.Format.seekable(ZstdParameters(), frameSize: 16 << 20)
         let layout = try ImageLayout(before)
-        _ = try ImageBuilder(layout, format: .raw, threads: 2).write(to: .file(FilePath(raw)))
-        _ = try ImageBuilder(layout, format: format, threads: 2).write(to: .file(FilePath(compressed)))
-        _ = try ImageBuilder(ImageLayout(after), format: format, threads: 2).write(to: .file(FilePath(other)))
+        try layout.write(to: raw)
+        try layout.write(to: compressed, frameSize: 16 << 20)
+        try ImageLayout(after).write(to: other, frameSize: 16 << 20)
         func diff(_ arguments: String...) throws -> (status: Int32, said: String) {
             try Judge.run(CommandLineTests.program, ["diff"] + arguments)
         }

@@ -26,13 +26,6 @@ struct DiskTableTests {
         var partitiontable: Table
     }
 
-    private func disk(_ script: String, in folder: borrowing ScratchFolder, size: UInt64 = 64 << 20) throws -> String {
-        let image = try folder.empty("disk.img", size: size)
-        let run = try Judge.run("sfdisk", ["--quiet", image], input: script)
-        try #require(run.status == 0, "\(run.said)")
-        return image
-    }
-
     private func compare(_ image: String) throws -> DiskTable {
         let table = try DiskTable.read(from: try FileSource(.init(image)))
         let said = try Judge.run("sfdisk", ["--json", image]).said
@@ -55,7 +48,7 @@ struct DiskTableTests {
     @Test func primaryAndLogicalPartitions() throws {
         let folder = try ScratchFolder()
         let table = try compare(
-            try disk(
+            try folder.disk(
                 """
                 label: dos
                 label-id: 0x2178694e
@@ -66,14 +59,14 @@ struct DiskTableTests {
                 start=30720, size=2048, type=82
                 start=40960, size=10000, type=b
 
-                """, in: folder))
+                """, size: 64 << 20))
         #expect(table.partitions.map(\.number) == [1, 2, 3, 5, 6, 7] && table.partitions[2].isExtended)
         #expect(table.partitions.map(\.id) == ["1", "2", "3", "5", "6", "7"].map { "2178694e-0\($0)" })
     }
 
     @Test func aTableOfGUIDs() throws {
         let folder = try ScratchFolder()
-        let image = try disk(
+        let image = try folder.disk(
             """
             label: gpt
             label-id: 01234567-89AB-4CDE-8F01-23456789ABCD
@@ -81,7 +74,7 @@ struct DiskTableTests {
             start=10240, size=4096, type=L
             start=20480, size=100, type=S, name="with a long, long name of up to 36 ch"
 
-            """, in: folder)
+            """, size: 64 << 20)
         let table = try compare(image)
         #expect(table.partitions.first?.typeName == "EFI system")
 
@@ -102,14 +95,14 @@ struct DiskTableTests {
     /// A chain of logical partitions that leads to itself ends, and so does one that leads away.
     @Test func circlesEnd() throws {
         let folder = try ScratchFolder()
-        let image = try disk(
+        let image = try folder.disk(
             """
             label: dos
             start=2048, size=100000, type=5
             start=4096, size=2048, type=83
             start=8192, size=2048, type=83
 
-            """, in: folder)
+            """, size: 64 << 20)
         let file = try OpenFile(image.utf8, O_RDWR)
         let second: UInt64 = (8192 - 2048) * 512
         // The second table's link to a next one: back to the first, to itself, past the disk's end.

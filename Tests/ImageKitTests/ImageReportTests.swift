@@ -19,8 +19,7 @@ import Testing
         recipe.reservedPercent = 1
         let plan = try ImageLayout(recipe)
         let path = folder.path + "/pi.img.zst"
-        _ = try ImageBuilder(plan, format: .seekable(ZstdParameters(), frameSize: 1 << 18), threads: 2).write(
-            to: .file(FilePath(path)))
+        try plan.write(to: path, frameSize: 1 << 18)
         return (path, plan)
     }
 

@@ -78,12 +78,11 @@ import Testing
     @Test func thePageIsAFileThatAppearsWhole() throws {
         let layout = try ImageLayout(SmallClosure.shared.get().registeredRecipe())
         let scratch = try ScratchFolder()
-        let image = FilePath(scratch.path).appending("x.img.zst")
-        _ = try ImageBuilder(layout, format: .seekable(ZstdParameters(), frameSize: 1 << 20), threads: 2)
-            .write(to: .file(image))
+        let image = scratch.path + "/x.img.zst"
+        try layout.write(to: image, frameSize: 1 << 20)
         let page = scratch.path + "/page.html"
         try Data("the old page".utf8).write(to: URL(fileURLWithPath: page))
-        let run = try Judge.run(CommandLineTests.program, ["inspect", image.string, "--html", page])
+        let run = try Judge.run(CommandLineTests.program, ["inspect", image, "--html", page])
         #expect(run.status == 0, "\(run.said)")
         let text = try String(contentsOfFile: page, encoding: .utf8)
         #expect(text.hasSuffix("</html>\n") && text.contains("x.img.zst") && text.contains("\"frames\":{"))
@@ -91,7 +90,7 @@ import Testing
             try FileManager.default.contentsOfDirectory(atPath: scratch.path).sorted() == ["page.html", "x.img.zst"])
         // Where it cannot be written, nothing is lost.
         let refused = try Judge.run(
-            CommandLineTests.program, ["inspect", image.string, "--html", "/nonexistent/page.html"])
+            CommandLineTests.program, ["inspect", image, "--html", "/nonexistent/page.html"])
         #expect(refused.status == 1 && refused.said.contains("/nonexistent"), "\(refused.said)")
     }
 }

@@ -10,9 +10,7 @@ struct PartitionCheckTests {
 
     private static func disk(_ script: String, size: UInt64 = size) throws -> FATBytes {
         let folder = try ScratchFolder()
-        let image = try folder.empty("disk.img", size: size)
-        let run = try Judge.run("sfdisk", ["--quiet", image], input: script)
-        try #require(run.status == 0, "\(run.said)")
+        let image = try folder.disk(script, size: size)
         try #require(try Judge.run("sfdisk", ["--verify", image]).status == 0)
         return try FATBytes.file(image)
     }

@@ -31,9 +31,8 @@ import Testing
         let areas: [(String, UInt64)] = [(last, gap - 4097), (code, 0), (loader, 512)]
         let layout = try layout(areas)
         let image = scratch.path + "/pi.img", compressed = scratch.path + "/pi.img.zst"
-        _ = try ImageBuilder(layout, format: .raw, threads: 2).write(to: .file(FilePath(image)))
-        _ = try ImageBuilder(layout, format: .seekable(ZstdParameters(), frameSize: 1 << 20), threads: 2)
-            .write(to: .file(FilePath(compressed)))
+        try layout.write(to: image)
+        try layout.write(to: compressed, frameSize: 1 << 20)
         for (file, offset) in areas {
             let compared = try Judge.run(
                 "bash",

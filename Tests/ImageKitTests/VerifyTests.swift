@@ -38,11 +38,10 @@ import Testing
         let layout = try ImageLayout(small.registeredRecipe())
         let folder = small.folder.appending("verify")
         try FileManager.default.createDirectory(atPath: folder.string, withIntermediateDirectories: true)
-        let raw = folder.appending("pi.img"), compressed = folder.appending("pi.img.zst")
-        _ = try ImageBuilder(layout, format: .raw, threads: 2).write(to: .file(raw))
-        _ = try ImageBuilder(layout, format: .seekable(ZstdParameters(), frameSize: 1 << 20), threads: 2)
-            .write(to: .file(compressed))
-        return (raw.string, compressed.string)
+        let raw = folder.appending("pi.img").string, compressed = folder.appending("pi.img.zst").string
+        try layout.write(to: raw)
+        try layout.write(to: compressed, frameSize: 1 << 20)
+        return (raw, compressed)
     }
 
     // MARK: Sound images

@@ -1,4 +1,6 @@
 import Foundation
+import SystemPackage
+import Testing
 
 @testable import ImageKit
 
@@ -19,6 +21,14 @@ struct ScratchFolder: ~Copyable {
             try handle.write(contentsOf: Data(map.read(Int(segment.length), at: segment.offset)))
         }
         try handle.close()
+        return file
+    }
+
+    /// A disk that sfdisk has divided as the script says.
+    func disk(_ script: String, as name: String = "disk.img", size: UInt64) throws -> String {
+        let file = try empty(name, size: size)
+        let run = try Judge.run("sfdisk", ["--quiet", file], input: script)
+        try #require(run.status == 0, "\(run.said)")
         return file
     }
 

@@ -57,3 +57,11 @@ final class MemorySink: ByteSink {
         bytes += more
     }
 }
+
+extension ImageLayout {
+    /// Writes the image: raw, or in frames of about so many bytes.
+    func write(to path: String, frameSize: UInt64? = nil) throws {
+        let format = frameSize.map { ImageBuilder.Format.seekable(ZstdParameters(), frameSize: $0) } ?? .raw
+        _ = try ImageBuilder(self, format: format, threads: 2).write(to: .file(FilePath(path)))
+    }
+}

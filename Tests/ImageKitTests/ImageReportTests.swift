@@ -145,7 +145,7 @@ import Testing
         guard case .ext4(let ext4) = volume, case .ext4(let inode) = node.storage else { return }
         var budget: UInt64 = 100
         let place = try ext4.place(of: inode, runBudget: &budget).offset + plan.table.partitions[1].bytes.lowerBound
-        let list = try #require(disk.file?.frames)
+        let list = try #require(disk.file?.form.frames?.list)
         let frame = list.frame(holding: place)
         let middle = (list.places[frame] + list.places[frame + 1]) / 2
         let byte = try file.read(1, at: middle)

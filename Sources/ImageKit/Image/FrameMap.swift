@@ -17,11 +17,7 @@ public struct FrameMap: Sendable {
 
     /// The frames of an image; `nil` where it is not compressed, or in a way that cannot be told apart.
     public init?(_ image: ImageSource, _ map: DiskMap) {
-        let source: SeekableSource
-        switch image.form {
-        case .seekable(let seekable), .frames(let seekable): source = seekable
-        case .raw, .stream: return nil
-        }
+        guard let source = image.form.frames else { return nil }
         for frame in 0..<source.frameCount {
             let range = source.range(ofFrame: frame), place = source.place(ofFrame: frame)
             guard !range.isEmpty else { continue }

@@ -222,26 +222,6 @@ extension ByteSource {
     }
 }
 
-extension ImageSource.Form {
-    /// What scripts call it.
-    var name: String {
-        switch self {
-        case .raw: "raw"
-        case .seekable: "seekable"
-        case .frames: "frames"
-        case .stream: "stream"
-        }
-    }
-
-    /// The frames, where they are known.
-    var frames: SeekableSource? {
-        switch self {
-        case .seekable(let frames), .frames(let frames): frames
-        case .raw, .stream: nil
-        }
-    }
-}
-
 extension Findings {
     /// The same, of a partition, with offsets from the disk's beginning.
     fileprivate func placed(in partition: DiskPartition) -> Findings {

@@ -92,7 +92,7 @@ public struct ImageReport: Sendable, Encodable {
     /// - Throws: where not even the table can be read, or the source cannot.
     public init(_ disk: DiskImage) throws(ImageError) {
         file = File(
-            path: disk.path, form: Self.form(disk.file), size: disk.file?.fileSize ?? disk.source.size,
+            path: disk.path, form: disk.file?.form.name ?? "plan", size: disk.file?.fileSize ?? disk.source.size,
             imageSize: disk.source.size)
         table = disk.table.scheme.rawValue
         diskID = disk.table.identifier
@@ -126,7 +126,7 @@ public struct ImageReport: Sendable, Encodable {
         }
         let firmwareVolume = firmware.flatMap { volumes[$0] }, rootVolume = root.flatMap { volumes[$0] }
         try look(root: rootVolume, firmware: firmwareVolume)
-        if let frames = disk.file?.frames { compression = Compression(frames, disk.table, firmware, root) }
+        if let frames = disk.file?.form.frames?.list { compression = Compression(frames, disk.table, firmware, root) }
     }
 
     /// Reads boot files, system and store. The registration is far from the boot files, so it is read beside them: in a
@@ -173,16 +173,6 @@ public struct ImageReport: Sendable, Encodable {
         // Boards of other architectures would start what is not for them.
         if let platform = system?.platform, let architecture = platform.split(separator: "-").first {
             boot?.boards.removeAll { $0.architecture != architecture }
-        }
-    }
-
-    private static func form(_ file: ImageSource?) -> String {
-        switch file?.form {
-        case .raw: "raw"
-        case .seekable: "seekable"
-        case .frames: "frames"
-        case .stream: "stream"
-        case nil: "plan"
         }
     }
 }
@@ -270,16 +260,6 @@ extension FrameList {
             sum += Double(places[index + 1] - places[index]) * share
         }
         return UInt64(sum)
-    }
-}
-
-extension ImageSource {
-    /// The frames, where it is kept in some that can be read by themselves.
-    var frames: FrameList? {
-        switch form {
-        case .seekable(let source), .frames(let source): source.list
-        case .raw, .stream: nil
-        }
     }
 }
 

@@ -21,6 +21,24 @@ public struct ImageSource: ByteSource {
         case frames(SeekableSource)
         /// In frames that can only be decompressed one after the other; it has been, into a temporary file.
         case stream
+
+        /// What scripts call it.
+        var name: String {
+            switch self {
+            case .raw: "raw"
+            case .seekable: "seekable"
+            case .frames: "frames"
+            case .stream: "stream"
+            }
+        }
+
+        /// The frames, where it is kept in some that can be read by themselves.
+        var frames: SeekableSource? {
+            switch self {
+            case .seekable(let frames), .frames(let frames): frames
+            case .raw, .stream: nil
+            }
+        }
     }
 
     /// What opening may take.

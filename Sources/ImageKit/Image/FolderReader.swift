@@ -31,24 +31,29 @@ struct FolderReader {
                 path: path.map { String(decoding: $0, as: UTF8.self) },
                 reason: folder.inode.map { "its inode is \($0)" })
         }
-        guard case (.ext4(let volume), .ext4(let node)) = (volume, folder.storage) else {
-            let children = try volume.children(of: folder)
-            guard children.count <= entryBudget else {
+        var children: [(name: [UInt8], node: ImageNode)] = []
+        switch (volume, folder.storage) {
+        case (.fat(let volume), .fat(let folder)):
+            let entries = try volume.entries(of: folder)
+            guard entries.count <= entryBudget else {
                 throw ImageError(
                     .doesNotFit, "cannot read the whole FAT filesystem",
                     reason: "it has more than \(FATVolume.entryLimit) files and folders")
             }
-            entryBudget -= children.count
-            return children.filter { !leavingOutStorePaths || !Self.isStores($0.name) }
-        }
-        var children: [(name: [UInt8], node: ImageNode)] = []
-        for entry in try volume.entries(of: node, blockBudget: &blockBudget) {
-            if leavingOutStorePaths, Self.isStores(entry.name) { continue }
-            do throws(ImageError) {
-                children.append((entry.name, ImageNode(try volume.node(entry.inode))))
-            } catch {
-                try onDamage(entry.name, error)
+            entryBudget -= entries.count
+            children = entries.map { (Array($0.name.utf8), ImageNode($0)) }
+                .filter { !leavingOutStorePaths || !Self.isStores($0.name) }
+                .sorted { $0.name.lexicographicallyPrecedes($1.name) }
+        case (.ext4(let volume), .ext4(let node)):
+            for entry in try volume.entries(of: node, blockBudget: &blockBudget) {
+                if leavingOutStorePaths, Self.isStores(entry.name) { continue }
+                do throws(ImageError) {
+                    children.append((entry.name, ImageNode(try volume.node(entry.inode))))
+                } catch {
+                    try onDamage(entry.name, error)
+                }
             }
+        default: throw ImageVolume.mixed
         }
         return children
     }

@@ -44,22 +44,8 @@ public enum ImageVolume: Sendable {
             throw error
         }
     ) throws(ImageError) -> [(name: [UInt8], node: ImageNode)] {
-        switch (self, folder.storage) {
-        case (.fat(let volume), .fat(let entry)):
-            return try volume.entries(of: entry).map { (Array($0.name.utf8), ImageNode($0)) }
-                .sorted { $0.0.lexicographicallyPrecedes($1.0) }
-        case (.ext4(let volume), .ext4(let node)):
-            var found: [(name: [UInt8], node: ImageNode)] = []
-            for entry in try volume.entries(of: node) {
-                do throws(ImageError) {
-                    found.append((entry.name, ImageNode(try volume.node(entry.inode))))
-                } catch {
-                    try onDamage(entry.name, error)
-                }
-            }
-            return found
-        default: throw Self.mixed
-        }
+        var reader = FolderReader(self)
+        return try reader.children(of: folder, onDamage: onDamage)
     }
 
     /// A regular file's bytes; nothing of anything else.
@@ -88,7 +74,7 @@ public enum ImageVolume: Sendable {
         }
     }
 
-    private static let mixed = ImageError(.internal, "a node was looked for in another filesystem than its own")
+    static let mixed = ImageError(.internal, "a node was looked for in another filesystem than its own")
 }
 
 /// A file, folder or link in a filesystem of an image.

@@ -70,11 +70,7 @@ extension FATVolume {
             var found: [Entry] = []
             let limit = entryLimit - entries
             try volume.readEntries(of: folder, in: places) { (entry) throws(ImageError) in
-                guard found.count < limit else {
-                    throw ImageError(
-                        .doesNotFit, "cannot read the whole FAT filesystem",
-                        reason: "it has more than \(entryLimit) files and folders", remedy: "look at a folder of it")
-                }
+                guard found.count < limit else { throw FATVolume.tooMany(entryLimit) }
                 found.append(entry)
                 return true
             } onDamage: { (error) throws(ImageError) in

@@ -35,12 +35,7 @@ extension FATVolume {
             if depth < Self.depthLimit {
                 try readEntries(of: entry, in: slots) { (entry) throws(ImageError) in
                     count += 1
-                    guard count <= Self.entryLimit else {
-                        throw ImageError(
-                            .doesNotFit, "cannot read the whole FAT filesystem",
-                            reason: "it has more than \(Self.entryLimit) files and folders",
-                            remedy: "look at a folder of it")
-                    }
+                    guard count <= Self.entryLimit else { throw Self.tooMany() }
                     found.append(entry)
                     return true
                 } onDamage: { (_) throws(ImageError) in

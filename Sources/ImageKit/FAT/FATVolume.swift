@@ -224,6 +224,13 @@ public struct FATVolume: Sendable {
         }
     }
 
+    /// That it has more entries than are read.
+    static func tooMany(_ limit: Int = entryLimit) -> ImageError {
+        ImageError(
+            .doesNotFit, "cannot read the whole FAT filesystem", reason: "it has more than \(limit) files and folders",
+            remedy: "look at a folder of it")
+    }
+
     /// An error about a file or folder.
     func damaged(_ entry: Entry, _ reason: String, at offset: UInt64? = nil) -> ImageError {
         ImageError(

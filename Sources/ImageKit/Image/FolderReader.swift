@@ -35,11 +35,7 @@ struct FolderReader {
         switch (volume, folder.storage) {
         case (.fat(let volume), .fat(let folder)):
             let entries = try volume.entries(of: folder)
-            guard entries.count <= entryBudget else {
-                throw ImageError(
-                    .doesNotFit, "cannot read the whole FAT filesystem",
-                    reason: "it has more than \(FATVolume.entryLimit) files and folders")
-            }
+            guard entries.count <= entryBudget else { throw FATVolume.tooMany() }
             entryBudget -= entries.count
             children = entries.map { (Array($0.name.utf8), ImageNode($0)) }
                 .filter { !leavingOutStorePaths || !Self.isStores($0.name) }

@@ -132,6 +132,7 @@ final class ProgressDisplay: Sendable {
         case .closure: "Finding the closure"
         case .scan: "Scanning files"
         case .deduplicate: "Comparing files"
+        case .sample: "Looking for similar files"
         case .layout: "Laying out"
         case .write: "Writing"
         case .check: "Checking store paths"

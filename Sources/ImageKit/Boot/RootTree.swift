@@ -24,7 +24,7 @@ struct RootTree {
     init(
         _ closure: Closure, in store: StoreLocation, toplevel: Toplevel?, boot: BootOptions, registrationPath: String,
         links: FileTree.LinkRule, profile: StorePath? = nil, additions: RootAdditions = RootAdditions(),
-        progress: Progress?
+        threads: Int = 1, progress: Progress?
     ) throws(ImageError) {
         try addStore(closure, in: store, links: links, progress: progress)
         let storeNode = tree.root
@@ -55,6 +55,7 @@ struct RootTree {
             }
         }
         (isPrivate, warnings) = try additions.lay(over: &tree, in: store, keeping: kept, progress: progress)
+        try tree.gatherSimilar(threads: threads, progress: progress)
     }
 
     /// Scans the store paths into one folder, and says in which order their data lies on the disk: by package name, so

@@ -12,6 +12,8 @@ struct Ext4Plan {
     /// The order in which files' and links' blocks are laid out; a unit begins at each index of `units`.
     private(set) var dataOrder: [FileTree.NodeID] = []
     private(set) var unitStarts: [Int: UInt64] = [:]
+    /// Which part of its file's content an entry of `dataOrder` is, in bytes, where it isn't all of it.
+    private(set) var parts: [Int: Range<UInt64>] = [:]
     /// Small files of a unit are laid out in batches of about 1 MiB that stay together: the blocks of each batch, by the
     /// index in `dataOrder` at which it begins.
     private(set) var batches: [Int: UInt64] = [:]
@@ -48,8 +50,9 @@ struct Ext4Plan {
         try number(lost)
         try progress?.checkCancelled()
         try measureDirectories(lost, hash: hash)
-        try measureFiles(progress)
-        orderData()
+        let pieces = Pieces(of: tree)
+        try measureFiles(pieces, progress)
+        orderData(pieces)
     }
 
     private static func addLostAndFound(to tree: inout FileTree) throws(ImageError) -> FileTree.NodeID {
@@ -146,7 +149,7 @@ struct Ext4Plan {
             leastBlocks: leastBlocks)
     }
 
-    private mutating func measureFiles(_ progress: Progress?) throws(ImageError) {
+    private mutating func measureFiles(_ pieces: Pieces, _ progress: Progress?) throws(ImageError) {
         for node in order {
             let size = tree.size(of: node)
             switch tree.kind(of: node) {
@@ -176,8 +179,11 @@ struct Ext4Plan {
                     if ranges != [0..<size] { stored[node] = ranges }
                     extents = 0
                     for range in ranges {
+                        dataBlocks += (range.upperBound - range.lowerBound)
+                            .dividedRoundingUp(by: Ext4Geometry.blockSize)
+                    }
+                    for range in pieces.cut(ranges, of: node) {
                         let blocks = (range.upperBound - range.lowerBound).dividedRoundingUp(by: Ext4Geometry.blockSize)
-                        dataBlocks += blocks
                         extents += Self.mostExtents(forRunOf: blocks)
                     }
                 }
@@ -216,22 +222,45 @@ struct Ext4Plan {
         3 * (blocks / Ext4Geometry.blocksPerGroup) + 4
     }
 
-    /// Units first, in their order, each in tree order; then everything else.
-    private mutating func orderData() {
-        var seen = [Bool](repeating: false, count: tree.nodes.count)
-        for unit in tree.units {
-            unitStarts[dataOrder.count] = unit.key
-            dataOrder += tree.nodesInOrder(from: unit.node, seen: &seen).filter(hasBlocks)
+    /// Units first, in their order, each in tree order; then everything else. Clusters of similar parts follow what their
+    /// first part is in.
+    private mutating func orderData(_ pieces: Pieces) {
+        for (key, nodes) in tree.inLayoutOrder() {
+            var clusters: [Int] = []
+            if let key { unitStarts[dataOrder.count] = key }
+            for node in nodes where hasBlocks(node) {
+                guard let all = pieces.parts[node] else {
+                    dataOrder.append(node)
+                    continue
+                }
+                for part in all {
+                    if let cluster = part.cluster {
+                        if part.isFirst { clusters.append(cluster) }
+                    } else {
+                        add(FileTree.Part(node: node, range: part.range))
+                    }
+                }
+            }
+            for cluster in clusters {
+                guard let first = tree.clusters[cluster].first else { continue }
+                unitStarts[dataOrder.count] = Pieces.key(of: first, size: tree.size(of: first.node), in: key ?? 0)
+                for part in tree.clusters[cluster] { add(part) }
+            }
         }
-        dataOrder += tree.nodesInOrder(from: tree.root, seen: &seen).filter(hasBlocks)
         formBatches()
+    }
+
+    private mutating func add(_ part: FileTree.Part) {
+        parts[dataOrder.count] = part.range
+        dataOrder.append(part.node)
     }
 
     private mutating func formBatches() {
         var start = 0
         var blocks: UInt64 = 0
         for (index, node) in dataOrder.enumerated() {
-            let own = tree.size(of: node).dividedRoundingUp(by: Ext4Geometry.blockSize)
+            let own = (parts[index].map { $0.upperBound - $0.lowerBound } ?? tree.size(of: node))
+                .dividedRoundingUp(by: Ext4Geometry.blockSize)
             let isLarge = own > Self.batchBlocks
             if blocks >= Self.batchBlocks || isLarge || unitStarts[index] != nil {
                 if blocks > 0 { batches[start] = blocks }

@@ -67,7 +67,7 @@ struct Ext4Writer: ~Copyable {
 
     private mutating func writeJournal(_ blocks: UInt64) throws(ImageError) {
         let runs = try cursor.take(blocks)
-        let extents = Self.extents(runs, from: 0)
+        let extents = Self.extents([(0, runs)])
         var record = ext2_inode_large(
             mode: 0o100600, attributes: FileTree.Attributes(permissions: 0o600), size: blocks * Ext4Geometry.blockSize,
             links: 1)
@@ -101,6 +101,8 @@ struct Ext4Writer: ~Copyable {
     }
 
     private mutating func writeData(_ progress: Progress?) throws(ImageError) {
+        // Files that lie in several places, until all of them are known.
+        var scattered: [FileTree.NodeID: (runs: [Run], blocks: UInt64)] = [:]
         for (index, node) in plan.dataOrder.enumerated() {
             if index % 4096 == 0 {
                 try progress?.checkCancelled()
@@ -117,17 +119,25 @@ struct Ext4Writer: ~Copyable {
                 continue
             }
             let size = plan.tree.size(of: node)
-            let ranges = plan.stored[node] ?? [0..<size]
-            var runs: [(first: UInt64, runs: [Range<UInt64>])] = []
+            let part = plan.parts[index]
+            var runs: [Run] = []
             var blocks: UInt64 = 0
-            for range in ranges {
+            for range in (plan.stored[node] ?? [0..<size]).map({ $0.clamped(to: part ?? $0) }) where !range.isEmpty {
                 let count = (range.upperBound - range.lowerBound).dividedRoundingUp(by: Ext4Geometry.blockSize)
                 let places = try cursor.take(count, inPiecesOf: Ext4Plan.batchBlocks)
                 addContent(of: node, range, at: places)
                 runs.append((range.lowerBound / Ext4Geometry.blockSize, places))
                 blocks += count
             }
-            try write(node, runs: runs, blocks: blocks)
+            if part == nil {
+                try write(node, runs: runs, blocks: blocks)
+            } else {
+                let known = scattered[node] ?? ([], 0)
+                scattered[node] = (known.runs + runs, known.blocks + blocks)
+            }
+        }
+        for (node, file) in scattered.sorted(by: { $0.key < $1.key }) {
+            try write(node, runs: file.runs.sorted { $0.first < $1.first }, blocks: file.blocks)
         }
     }
 
@@ -189,9 +199,9 @@ struct Ext4Writer: ~Copyable {
 
     /// Writes the inode of a node whose blocks are known, or keeps it until the blocks of its extent tree are.
     private mutating func write(
-        _ node: FileTree.NodeID, runs: [(first: UInt64, runs: [Range<UInt64>])], blocks: UInt64, isIndexed: Bool = false
+        _ node: FileTree.NodeID, runs: [Run], blocks: UInt64, isIndexed: Bool = false
     ) throws(ImageError) {
-        let extents = runs.flatMap { Self.extents($0.runs, from: $0.first) }
+        let extents = Self.extents(runs)
         if extents.count > ExtentTree.entriesInInode {
             fragmented.append((node, extents, blocks, isIndexed))
             return
@@ -221,25 +231,31 @@ struct Ext4Writer: ~Copyable {
         }
     }
 
-    /// Extents for runs of disk blocks that hold a file's blocks from `first` on.
-    private static func extents(_ runs: [Range<UInt64>], from first: UInt64) -> [ExtentTree.Extent] {
+    /// Blocks of a file from `first` on, and the disk's that hold them.
+    private typealias Run = (first: UInt64, runs: [Range<UInt64>])
+
+    /// Extents for what lies where, ascending.
+    private static func extents(_ runs: [Run]) -> [ExtentTree.Extent] {
         var extents: [ExtentTree.Extent] = []
-        var logical = first
-        for run in runs {
-            var start = run.lowerBound
-            while start < run.upperBound {
-                let count = min(run.upperBound - start, ExtentTree.maximumLength)
-                if let last = extents.last, last.disk + UInt64(last.count) == start,
-                    UInt64(last.count) + count <= ExtentTree.maximumLength
-                {
-                    extents[extents.count - 1].count += UInt32(count)
-                } else {
-                    extents.append(
-                        ExtentTree.Extent(
-                            first: UInt32(truncatingIfNeeded: logical), count: UInt32(count), disk: start))
+        for (first, runs) in runs {
+            var logical = first
+            for run in runs {
+                var start = run.lowerBound
+                while start < run.upperBound {
+                    let count = min(run.upperBound - start, ExtentTree.maximumLength)
+                    if let last = extents.last, last.disk + UInt64(last.count) == start,
+                        UInt64(last.first) + UInt64(last.count) == logical,
+                        UInt64(last.count) + count <= ExtentTree.maximumLength
+                    {
+                        extents[extents.count - 1].count += UInt32(count)
+                    } else {
+                        extents.append(
+                            ExtentTree.Extent(
+                                first: UInt32(truncatingIfNeeded: logical), count: UInt32(count), disk: start))
+                    }
+                    start += count
+                    logical += count
                 }
-                start += count
-                logical += count
             }
         }
         return extents

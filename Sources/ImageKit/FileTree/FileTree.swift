@@ -90,6 +90,8 @@ public struct FileTree: Sendable {
     public var root = NodeID(index: 0)
     /// The subtrees whose data is laid out first, each kept together, in this order. Others follow in tree order.
     public var units: [Unit] = []
+    /// Parts of files that are laid out side by side because they look alike; see ``gatherSimilar(threads:progress:)``.
+    var clusters: [[Part]] = []
 
     /// An empty tree.
     public init() {}

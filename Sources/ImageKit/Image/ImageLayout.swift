@@ -74,7 +74,7 @@ public struct ImageLayout: Sendable {
         let root = try RootTree(
             closure, in: recipe.store, toplevel: toplevel, boot: boot, registrationPath: recipe.registrationPath,
             links: recipe.deduplicates ? .byContent(threads: threads) : .asScanned, profile: profile,
-            additions: recipe.additions, progress: progress)
+            additions: recipe.additions, threads: threads, progress: progress)
         let ext4 = try Ext4Formatter.layOut(root.tree, options, progress: progress)
 
         let rootStart = (firmwareStart + firmwareMap.size).roundedUp(to: Self.mebibyte)

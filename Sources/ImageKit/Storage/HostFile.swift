@@ -49,6 +49,9 @@ struct HostFile: ~Copyable {
         return next < 0 ? errno == ENXIO : UInt64(next) >= range.upperBound
     }
 
+    /// Tells the kernel that reads will not follow one another, so that it reads no more than is asked for.
+    func expectRandomReads() { posix_fadvise(descriptor, 0, 0, POSIX_FADV_RANDOM) }
+
     /// Asks the kernel to have a range in memory soon.
     func prefetch(_ length: UInt64, at offset: UInt64) {
         posix_fadvise(descriptor, off_t(offset), off_t(length), POSIX_FADV_WILLNEED)

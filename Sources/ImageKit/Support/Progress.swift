@@ -12,6 +12,8 @@ public final class Progress: Sendable {
         case scan
         /// Finding files with the same content.
         case deduplicate
+        /// Looking for parts of files that are alike.
+        case sample
         /// Laying out the filesystems.
         case layout
         /// Reading, compressing and writing.

@@ -9,7 +9,7 @@
 struct FrameOrigin: Sendable, Hashable {
     static let magic: UInt32 = 0x184D_2A5D
     /// The version of the rule by which frames are cut and content is placed.
-    static let version = 1
+    static let version = 2
 
     var parameters: ZstdParameters
     var frameSize: UInt64

@@ -21,23 +21,32 @@ public struct ZstdParameters: Sendable, Hashable {
 
     /// Parameters for a level.
     ///
-    /// The default level is not zstd's own 3 but as strong and cheaper on closures: the fastest match finder with
-    /// a table that fits a core's cache, and a search for long matches in a window of 16 MiB, which shared libraries and
-    /// catalogues have many of. `Benchmarks/` says what was measured. Other levels are zstd's, from 4 on with a
-    /// window of 16 MiB. No window is over 2^27 bytes, so every decoder takes the image.
+    /// Levels 1 to 3 are not zstd's own but smaller and cheaper on closures: the fastest match finder with a table that fits
+    /// a core's cache, and a search for long matches over the whole frame, which shared libraries and catalogues have many
+    /// of. `Benchmarks/` says what was measured. Other levels are zstd's, from 4 on with a window of 16 MiB. No window is
+    /// over 2^27 bytes, so every decoder takes the image.
     public init(level: Int = defaultLevel) {
         self.level = level
         settings =
-            level == Self.defaultLevel
-            ? [
-                Setting("strategy", ZSTD_c_strategy, Int32(ZSTD_fast.rawValue)),
-                Setting("window-log", ZSTD_c_windowLog, 24),
-                Setting("hash-log", ZSTD_c_hashLog, 14),
-                Setting("min-match", ZSTD_c_minMatch, 5),
-                Setting("target-length", ZSTD_c_targetLength, 0),
-                Setting("long-distance", ZSTD_c_enableLongDistanceMatching, 1),
-            ]
-            : level > Self.defaultLevel && level <= 19 ? [Setting("window-log", ZSTD_c_windowLog, 24)] : []
+            switch level {
+            case 1: Self.fast(hashLog: 13, minMatch: 6, longMinMatch: 64)
+            case 2: Self.fast(hashLog: 14, minMatch: 5, longMinMatch: 64)
+            case 3: Self.fast(hashLog: 15, minMatch: 5, longMinMatch: 32)
+            case 4...19: [Setting("window-log", ZSTD_c_windowLog, 24)]
+            default: []
+            }
+    }
+
+    private static func fast(hashLog: Int32, minMatch: Int32, longMinMatch: Int32) -> [Setting] {
+        [
+            Setting("strategy", ZSTD_c_strategy, Int32(ZSTD_fast.rawValue)),
+            Setting("window-log", ZSTD_c_windowLog, 25),
+            Setting("hash-log", ZSTD_c_hashLog, hashLog),
+            Setting("min-match", ZSTD_c_minMatch, minMatch),
+            Setting("target-length", ZSTD_c_targetLength, 0),
+            Setting("long-distance", ZSTD_c_enableLongDistanceMatching, 1),
+            Setting("long-min-match", ZSTD_c_ldmMinMatch, longMinMatch),
+        ]
     }
 
     /// The version of libzstd at work, like "1.5.4".

@@ -1,0 +1,143 @@
+import Synchronization
+
+/// Looks at a small part of each of many files, and says what it saw in a form that tells whether files have content in
+/// common, wherever in them it lies.
+///
+/// ```
+///   file     ├ 4 KiB ┤ ······· 64 KiB ······· ├ 4 KiB ┤ ·······
+///              │
+///              └▶ every run of 64 bytes has a hash; those whose upper 9 bits are zero are features
+/// ```
+///
+/// Which runs are features depends on their bytes alone, so the same bytes give the same features in every file, however
+/// they are shifted. Files are read where a window lies only: a fifteenth of large ones, more of smaller ones, and less of
+/// all when they are very many, so that time and memory are bounded.
+struct ContentSampler {
+    let tree: FileTree
+    let files: [FileTree.NodeID]
+    /// Places in all files together, at most.
+    var mostWindows: UInt64 = 1 << 17
+
+    /// One thing that was seen.
+    struct Feature: Sendable, Hashable {
+        /// Of the bytes; equal where they are.
+        var hash: UInt64
+        /// The index of the file.
+        var file: UInt32
+        /// The number of the block of 4 KiB in it.
+        var block: UInt32
+    }
+
+    /// Bytes that are looked at in one place, and what their places are multiples of.
+    static let window: UInt64 = 4096
+    /// From one place to the next in large files, in bytes.
+    private static let stride: UInt64 = 64 << 10
+    /// Places in smaller files.
+    private static let leastWindows: UInt64 = 24
+    /// Of so many hashes, as a power of two, one is a feature.
+    private static let rarity: UInt64 = 9
+    /// Files that a thread takes at a time.
+    private static let batch = 8
+
+    /// Reads the samples of all files.
+    func run(threads: Int, progress: Progress?) throws(ImageError) -> [Feature] {
+        let windows = files.map { max(tree.size(of: $0) / Self.stride, Self.leastWindows) }
+        var thinning: UInt64 = 0
+        while windows.reduce(0, { $0 + ($1 >> thinning) }) > mostWindows { thinning += 1 }
+        try progress?.begin(.sample, total: UInt64(files.count))
+        let next = Atomic<Int>(0)
+        let shared = Monitor((features: [Feature](), failure: ImageError?.none))
+        try onThreads(threads) { [thinning] in
+            var features: [Feature] = []
+            do throws(ImageError) {
+                while true {
+                    let start = next.wrappingAdd(Self.batch, ordering: .relaxed).oldValue
+                    guard start < files.count else { break }
+                    for index in start..<min(start + Self.batch, files.count) {
+                        try sample(index, windows: windows[index] >> thinning, into: &features)
+                    }
+                    try progress?.checkCancelled()
+                    progress?.advance(UInt64(Self.batch))
+                }
+            } catch {
+                shared.change { $0.failure = $0.failure ?? error }
+                next.store(files.count, ordering: .relaxed)
+            }
+            shared.change { $0.features += features }
+        }
+        let (features, failure) = shared.change { $0 }
+        if let failure { throw failure }
+        return features
+    }
+
+    private func sample(_ index: Int, windows: UInt64, into features: inout [Feature]) throws(ImageError) {
+        guard windows > 0 else { return }
+        let node = files[index]
+        let size = tree.size(of: node)
+        let stride = max(Self.window, size / windows / Self.window * Self.window)
+        let places = Self.places(windows, stride: stride)
+        if case .host(let file) = tree.content(of: node) {
+            // Opened once. Whether it is still what was planned is asked when its bytes go into the image.
+            let open = try HostFile(file, of: tree.hostFiles, isChecked: false)
+            open.expectRandomReads()
+            for place in places { open.prefetch(min(Self.window, size - place), at: place) }
+            try sample(index, size: size, places, into: &features) { (target, place) throws(ImageError) in
+                try open.read(into: target, at: place)
+            }
+        } else {
+            try sample(index, size: size, places, into: &features) { (target, place) throws(ImageError) in
+                try tree.read(node, into: target, at: place)
+            }
+        }
+    }
+
+    private func sample(
+        _ index: Int, size: UInt64, _ places: [UInt64], into features: inout [Feature],
+        read: (UnsafeMutableRawBufferPointer, UInt64) throws(ImageError) -> Void
+    ) throws(ImageError) {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(Self.window), alignment: 64)
+        defer { buffer.deallocate() }
+        for place in places {
+            let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(min(Self.window, size - place))])
+            try read(part, place)
+            Self.hashes(of: UnsafeRawBufferPointer(part)) { hash in
+                features.append(
+                    Feature(hash: hash, file: UInt32(index), block: UInt32(clamping: place / Self.window)))
+            }
+        }
+    }
+
+    /// Where the windows lie: one in each stretch of `stride` bytes, here and there in it, so that content is also seen
+    /// where it is shifted by some stretches and less.
+    private static func places(_ windows: UInt64, stride: UInt64) -> [UInt64] {
+        (0..<windows).map { index in
+            let number = (index &* 0x9E37_79B9_7F4A_7C15) >> 32
+            return index * stride + number % (stride / window) * window
+        }
+    }
+
+    /// Calls `body` with the rare ones among the hashes of all runs of 64 bytes: each byte shifts the hash by a bit and adds
+    /// a number of its own, so what is older than 64 bytes has left it ("gear" hashing).
+    private static func hashes(of bytes: UnsafeRawBufferPointer, _ body: (UInt64) -> Void) {
+        guard bytes.count > 64 else { return }
+        gears.withUnsafeBufferPointer { gears in
+            var hash: UInt64 = 0
+            for byte in bytes[..<64] { hash = (hash << 1) &+ gears[Int(byte)] }
+            for byte in bytes[64...] {
+                hash = (hash << 1) &+ gears[Int(byte)]
+                if hash >> (64 - rarity) == 0 { body(hash) }
+            }
+        }
+    }
+
+    /// A number for each byte: any will do, but they are the same everywhere (xorshift, by Marsaglia).
+    private static let gears: [UInt64] = {
+        var state: UInt64 = 88_172_645_463_325_252
+        return (0..<256).map { _ in
+            state ^= state << 13
+            state ^= state >> 7
+            state ^= state << 17
+            return state
+        }
+    }()
+}

@@ -91,7 +91,8 @@ struct NewFolder: ~Copyable {
     ) throws(ImageError) {
         let file = openat(descriptor, Self.cString(name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw .system(Errno(rawValue: errno), "cannot create", path: place(name)) }
-        defer { close(file) }
+        var isOpen = true
+        defer { if isOpen { close(file) } }
         try check(ftruncate(file, off_t(content.size)), name, "cannot write")
         var offset: UInt64 = 0
         while offset < content.size {
@@ -103,6 +104,11 @@ struct NewFolder: ~Copyable {
             try onBytes(count)
         }
         try set(metadata, of: file, place(name))
+        isOpen = false
+        // Some filesystems (of other machines) say only now that there was no room.
+        guard close(file) == 0 || errno == EINTR else {
+            throw .system(Errno(rawValue: errno), "cannot write", path: place(name))
+        }
     }
 
     /// Gives the folder itself its metadata, when everything is in it.

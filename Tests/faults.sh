@@ -61,10 +61,10 @@ title "pipes and devices as standard output"
 fault "a full device" "standard output,No space left,free some space" bash -c '"$@" --out - >/dev/full' - "${build[@]}"
 for command in "ls -lR" "inspect --json" "verify --json --progress none"; do
     # shellcheck disable=SC2086 # words
-    fault "$command to a full device" "standard output,No space left" \
+    fault "$command to a full device" "standard output,No space left,free some space" \
         bash -c '"$@" >/dev/full' - "$mkpiimg" ${command%% *} "$work/whole.img" ${command#* }
 done
-fault "cat to a full device" "standard output,No space left" \
+fault "cat to a full device" "standard output,No space left,free some space" \
     bash -c '"$@" >/dev/full' - "$mkpiimg" cat "$work/whole.img" /nix-path-registration
 for command in "ls -lR" "inspect --json" "cat"; do
     place=(); [ "$command" != cat ] || place=("${big#"$closure/root"}")

@@ -71,9 +71,12 @@ extension BootChainCheck {
     ) -> [(path: String, node: FileTree.NodeID)] {
         var found: [(path: String, node: FileTree.NodeID)] = []
         var seen: Set<FileTree.NodeID> = []
-        for path in Set(names).sorted().flatMap({ name in prefixes.map { $0 + name } }) {
-            guard let node = node(at: path, on: firmware), seen.insert(node).inserted else { continue }
-            found.append((path, node))
+        for name in Set(names).sorted() {
+            for path in prefixes.map({ $0 + name }) {
+                guard !effort.isExhausted else { return found }
+                guard let node = node(at: path, on: firmware), seen.insert(node).inserted else { continue }
+                found.append((path, node))
+            }
         }
         return found
     }

@@ -48,7 +48,7 @@ struct BootChainCheck {
 
     /// Texts are read up to here: menus, command lines, fstab.
     static let maximumText = 1 << 20
-    /// As many entries of a menu, lines of a fstab and settings of a kind are looked at; nobody has more.
+    /// As many entries of a menu and lines of an fstab are looked at; nobody has more.
     static let entryLimit = 1000
 
     init(

@@ -49,40 +49,43 @@ public enum TemporaryFiles {
     static func remove(folder: FilePath) -> Bool {
         let descriptor = open(folder.string, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         if descriptor >= 0 {
-            // Once for every so many levels. (Folders are read whole, and what is moved to the top is not seen in the same turn.)
-            while empty(descriptor, top: descriptor, level: 0) {}
+            // Folders that lay too deep are at the top the next time.
+            while case .success(let names) = DirectoryNames.read(descriptor),
+                empty(descriptor, names, top: descriptor, level: 0)
+            {}
             close(descriptor)
         }
         return rmdir(folder.string) == 0 || errno == ENOENT
     }
 
-    /// As many levels of folders below the top are open at a time.
-    private static let depthLimit = 1
-    /// As many descriptors it takes to remove a folder: for the top, one in it, and that one's names.
-    static let descriptorsToRemove = depthLimit + 2
+    /// As many levels of folders below the top are open at a time. (On a full disk there may be no room at the top for what is
+    /// moved, so nothing is where that can be helped.)
+    private static let depthLimit = 100
+    /// With as many descriptors any folder can be removed: for the top, one in it, and that one's names.
+    static let descriptorsToRemove = 3
 
-    /// Removes what is in a folder; folders that lie too deep are moved to the top, to be emptied from there.
-    /// - Returns: whether any was.
-    private static func empty(_ folder: Int32, top: Int32, level: Int) -> Bool {
+    /// Removes what is in a folder. Folders in it that lie too deep, or that cannot be opened because too many are, are moved
+    /// to the top.
+    /// - Returns: whether any was moved.
+    private static func empty(_ folder: Int32, _ names: DirectoryNames, top: Int32, level: Int) -> Bool {
         fchmod(folder, 0o700)
-        guard case .success(let names) = DirectoryNames.read(folder) else { return false }
         var hasMoved = false
         for index in 0..<names.count {
             names.withName(at: index) { name, _ in
-                if unlinkat(folder, name, 0) == 0 { return }
-                if level == depthLimit {
-                    // Its owner must be able to write into what is moved.
-                    fchmodat(folder, name, 0o700, 0)
+                // Only of a folder is it certain that the mode is set of nothing else.
+                guard unlinkat(folder, name, 0) != 0, errno == EISDIR else { return }
+                // Not even its owner may look into it, or move it, as it is.
+                fchmodat(folder, name, 0o700, 0)
+                let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+                let child = level < depthLimit ? openat(folder, name, flags) : -1
+                defer { if child >= 0 { close(child) } }
+                if child >= 0, case .success(let inner) = DirectoryNames.read(child) {
+                    if empty(child, inner, top: top, level: level + 1) { hasMoved = true }
+                    unlinkat(folder, name, AT_REMOVEDIR)
+                } else if level > 0 {
                     let newName = String(UInt64.random(in: .min ... .max), radix: 16)
                     if renameat(folder, name, top, newName) == 0 { hasMoved = true }
-                    return
                 }
-                let child = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-                if child >= 0 {
-                    if empty(child, top: top, level: level + 1) { hasMoved = true }
-                    close(child)
-                }
-                unlinkat(folder, name, AT_REMOVEDIR)
             }
         }
         return hasMoved

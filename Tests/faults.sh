@@ -222,7 +222,8 @@ if strace -f --seccomp-bpf -qq -o /dev/null -e trace=flock -e inject=flock:delay
     # Whatever fails, and whenever: it is an error, or makes no difference.
     sweep() { # CALL ERROR COMMAND...
         local call=$1 error=$2 first all when status; shift 2
-        first=$(count "$call" "$mkpiimg" --version)
+        [ -n "${firsts[$call]:-}" ] || firsts[$call]=$(count "$call" "$mkpiimg" --version)
+        first=${firsts[$call]}
         all=$(count "$call" "$@"); fresh; clear_new
         for when in $((first + 1)) $((first + 1 + RANDOM % (all - first + 1))) "$all"; do
             status=0; inject "$call:error=$error:when=$when" "$@" >/dev/null 2>"$work/said" || status=$?
@@ -240,7 +241,7 @@ if strace -f --seccomp-bpf -qq -o /dev/null -e trace=flock -e inject=flock:delay
         done
     }
     clear_new() { [ ! -e "$out/new" ] || { chmod -R u+w "$out/new"; rm -rf "$out/new"; }; }
-    swept=0
+    swept=0; declare -A firsts
     for what in "openat EMFILE" "openat EIO" "newfstatat EIO" "pread64 EIO" "getdents64 EIO" "readlink EIO" \
         "write EDQUOT" "fsync ENOSPC"; do
         # shellcheck disable=SC2086 # words

@@ -235,9 +235,7 @@ public struct ImageExtraction: Sendable {
             names.append(folders[index].name)
             index = folders[index].parent
         }
-        var open = try NewFolder(at: place.path)
-        for name in names.reversed() { open = try NewFolder(name, in: open) }
-        return open
+        return try NewFolder(names.reversed(), below: place)
     }
 
     /// Writes all files, in the order in which they lie on the disk, so that each frame of a compressed image is read once.

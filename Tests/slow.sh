@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # slow.sh - proofs that take minutes: a folder of 60,000 entries read by U-Boot, a 9 GB image, a kernel larger than U-Boot
-# expects, and one card after the other.
+# expects, one card after the other, a newer libext2fs, and a thousand runs that are ended at random moments.
 #
-# It needs what Tests/run.sh installs, about 12 GB in $TMPDIR, and the network for U-Boot.
+# It needs what Tests/run.sh installs, about 12 GB in $TMPDIR, and the network for U-Boot and e2fsprogs.
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -89,6 +89,16 @@ PYTHON
 else
     echo "SKIPPED: a kernel of 48 MiB (Raspberry Pi's firmware could not be fetched)"
 fi
+echo "== faults"
+fixtures/small/make.sh "$work/small"
+Tests/faults.sh "$mkpiimg" "$work/small" 1000
+echo "== the same bytes with a newer libext2fs"
+status=0; fixtures/newer-ext2fs.sh "$work/newer" || status=$?
+case $status in
+    0) Tests/determinism.sh "$mkpiimg" "$work/small" "$work/newer" ;;
+    75) echo "SKIPPED: a newer libext2fs (it could not be fetched)" ;;
+    *) exit 1 ;;
+esac
 echo "== the examples as a package of their own"
 Tests/examples.sh package
 echo "all slow proofs passed"

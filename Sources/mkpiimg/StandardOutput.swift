@@ -24,7 +24,8 @@ enum StandardOutput {
                 let code = error as? Errno
                 throw ImageError(
                     code == .brokenPipe ? .brokenPipe : .inputOutput, "cannot write to standard output",
-                    reason: code?.description)
+                    reason: code?.description,
+                    remedy: code == .noSpace ? "free some space where it goes" : nil)
             }
         }
     }

@@ -16,7 +16,7 @@ enum Termination {
         var signals = ending
         pthread_sigmask(SIG_BLOCK, &signals, nil)
         var thread = pthread_t()
-        pthread_create(
+        let code = pthread_create(
             &thread, nil,
             { _ in
                 var signals = Termination.ending
@@ -27,6 +27,11 @@ enum Termination {
                 // Not flushing: another thread may be in the middle of writing to a reader that does not read.
                 _exit(128 + number)
             }, nil)
+        guard code == 0 else {
+            // They end the program at once then, and what it leaves behind, the next run removes.
+            pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+            return
+        }
         pthread_detach(thread)
     }
 

@@ -12,19 +12,20 @@ extension BootChainCheck {
     func checkFirmware(_ firmware: Filesystem, _ boot: inout Chain) throws(ImageError) {
         let tree = firmware.tree
         let place = "/config.txt"
-        guard let node = firmware.node(at: place) else { return }
+        guard let node = node(at: place, on: firmware) else { return }
         let config: ConfigText
         do {
-            config = try ConfigText.load(tree.read(node, atMost: ConfigText.maximumSize), in: tree)
+            config = try ConfigText.load(tree.read(node, atMost: ConfigText.maximumSize), in: tree) {
+                self.node(at: $0, on: firmware)
+            }
         } catch {
             guard error.isDamage else { throw error }
             boot.isReported = true
             return report(.bootConfig, "it cannot be read: \(error.seen)", place, on: firmware)
         }
-        let paths = try Self.paths(of: tree)
         let settings = config.settings
-        checkFamilies(config, paths, on: firmware)
-        for file in ConfigText.missingFiles(of: settings, has: { paths[Self.name($0)] != nil }) {
+        checkFamilies(config, on: firmware)
+        for file in ConfigText.missingFiles(of: settings, has: { has($0, on: firmware) }) {
             if file.isOverlay {
                 report(.bootOverlay, "it names the overlay '\(file.name)', which is not there", place, on: firmware)
             } else {
@@ -32,15 +33,12 @@ extension BootChainCheck {
                 report(.bootConfig, "'\(file.key)' names '\(file.name)', which is not there", place, on: firmware)
             }
         }
-        try checkEnvironment(paths, on: firmware)
+        try checkEnvironment(on: firmware)
 
         // Kernels: those that are named, or what the firmware takes otherwise.
         let prefixes = ConfigText.prefixes(in: settings)
         let named = settings.filter { $0.key == "kernel" }.map(\.value)
-        var started: [String] = []
-        for name in Set(named.isEmpty ? ConfigText.usualKernels : named).sorted() {
-            started += prefixes.map { $0 + name }.filter { paths[Self.name($0)] != nil }
-        }
+        let started = look(for: named.isEmpty ? ConfigText.usualKernels : named, below: prefixes, on: firmware)
         if started.isEmpty, named.isEmpty {
             boot.isReported = true
             report(
@@ -50,15 +48,15 @@ extension BootChainCheck {
         }
         let initial = settings.filter { $0.key == "initramfs" || $0.key == "ramfsfile" }
             .flatMap { ConfigText.initramfsFiles(of: $0.value) }
-        for path in Set(started + initial.flatMap { name in prefixes.map { $0 + name } }).sorted() {
-            if let node = paths[Self.name(path)] { try checkContent(node, "/" + path, on: firmware) }
+        for (path, node) in started + look(for: initial, below: prefixes, on: firmware) {
+            try checkContent(node, "/" + path, on: firmware)
         }
-        for path in started where try isUBoot(path, paths, on: firmware) { boot.hasUBoot = true }
+        for (path, node) in started where try isUBoot(node, path, on: firmware) { boot.hasUBoot = true }
 
         // Where the firmware starts Linux, its command line lies beside it.
         let lines = settings.filter { $0.key == "cmdline" }.map(\.value) + ["cmdline.txt"]
-        for path in Set(prefixes.flatMap { prefix in lines.map { prefix + $0 } }).sorted() {
-            guard let node = paths[Self.name(path)], tree.kind(of: node) == .file,
+        for (path, node) in look(for: lines, below: prefixes, on: firmware) {
+            guard tree.kind(of: node) == .file,
                 let text = try text(of: node, "/" + path, on: firmware, orReport: .bootConfig)
             else { continue }
             boot.commandLines += 1
@@ -67,23 +65,30 @@ extension BootChainCheck {
         }
     }
 
-    /// All paths of the partition, in lower case and without a leading slash.
-    private static func paths(of tree: FileTree) throws(ImageError) -> [String: FileTree.NodeID] {
-        var paths: [String: FileTree.NodeID] = [:]
-        try tree.walk(from: tree.root) { (path, node) throws(ImageError) in
-            paths[String(decoding: path, as: UTF8.self).lowercased()] = node
+    /// What files of these names lead to, each once, and the path that did.
+    private func look(
+        for names: [String], below prefixes: [String], on firmware: Filesystem
+    ) -> [(path: String, node: FileTree.NodeID)] {
+        var found: [(path: String, node: FileTree.NodeID)] = []
+        var seen: Set<FileTree.NodeID> = []
+        for name in Set(names).sorted() {
+            for path in prefixes.map({ $0 + name }) {
+                guard !effort.isExhausted else { return found }
+                guard let node = node(at: path, on: firmware), seen.insert(node).inserted else { continue }
+                found.append((path, node))
+            }
         }
-        return paths
+        return found
     }
 
-    /// A path as those are written.
-    private static func name(_ path: String) -> String {
-        path.split(separator: "/").joined(separator: "/").lowercased()
+    /// Whether there is a file, as far as that is still looked at.
+    private func has(_ path: String, on firmware: Filesystem) -> Bool {
+        node(at: path, on: firmware) != nil || effort.isExhausted
     }
 
     /// Makes sure that the firmware of boards which have some of it, or which `config.txt` is for, is all there.
-    private func checkFamilies(_ config: ConfigText, _ paths: [String: FileTree.NodeID], on firmware: Filesystem) {
-        let there = Self.families.map { family in family.files.filter { paths[$0] != nil } }
+    private func checkFamilies(_ config: ConfigText, on firmware: Filesystem) {
+        let there = Self.families.map { family in family.files.filter { has($0, on: firmware) } }
         guard there.contains(where: { !$0.isEmpty }) else {
             return report(
                 .bootNoFirmware, "neither 'start.elf' nor 'start4.elf' is there", "/", on: firmware)
@@ -93,17 +98,17 @@ extension BootChainCheck {
         let filters = Set(config.sections.flatMap(\.filter))
         for (family, present) in zip(Self.families, there) {
             guard !present.isEmpty || !family.filters.isDisjoint(with: filters) else { continue }
-            for name in family.files where paths[name] == nil {
+            for name in family.files where !has(name, on: firmware) {
                 report(.bootFirmware, "it is not there", "/" + name, on: firmware)
             }
         }
     }
 
-    private func checkEnvironment(
-        _ paths: [String: FileTree.NodeID], on firmware: Filesystem
-    ) throws(ImageError) {
+    private func checkEnvironment(on firmware: Filesystem) throws(ImageError) {
         let name = UBootEnvironment.fileName
-        guard let node = paths[name], firmware.tree.kind(of: node) == .file else { return }
+        guard let node = node(at: name, on: firmware), firmware.tree.kind(of: node) == .file,
+            effort.take(fileOf: 1 << 20)
+        else { return }
         do {
             let bytes = try firmware.tree.read(node, atMost: 1 << 20)
             // An empty one is as good as none.
@@ -117,12 +122,13 @@ extension BootChainCheck {
 
     /// Whether a file is U-Boot, by its name or by the variables that it has in it.
     private func isUBoot(
-        _ path: String, _ paths: [String: FileTree.NodeID], on firmware: Filesystem
+        _ node: FileTree.NodeID, _ path: String, on firmware: Filesystem
     ) throws(ImageError) -> Bool {
-        guard let node = paths[Self.name(path)], firmware.tree.kind(of: node) == .file else { return false }
-        if Self.name(path).split(separator: "/").last?.hasPrefix("u-boot") == true { return true }
+        guard firmware.tree.kind(of: node) == .file else { return false }
+        if path.lowercased().split(separator: "/").last?.hasPrefix("u-boot") == true { return true }
         // U-Boot has less than a MiB, and kernels more than some.
-        guard firmware.tree.size(of: node) <= 2 << 20 else { return false }
+        let size = firmware.tree.size(of: node)
+        guard size <= 2 << 20, effort.take(fileOf: size) else { return false }
         do {
             return UBootEnvironment(builtInto: try firmware.tree.read(node, atMost: 2 << 20)) != nil
         } catch {

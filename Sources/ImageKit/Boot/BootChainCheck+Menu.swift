@@ -12,11 +12,12 @@ extension BootChainCheck {
         if menu.defaultEntry == nil, let label = menu.defaultLabel {
             report(.bootDefault, "DEFAULT names '\(label)', and no LABEL does", place, on: filesystem)
         }
-        // Entries share files, which are looked at once.
+        // Entries share files, which are looked for once.
         var seen: Set<String> = []
-        for entry in menu.entries.prefix(Self.entryLimit) {
+        let usual = menu.defaultEntry?.label
+        for entry in menu.entries.prefix(Self.entryLimit) where !effort.isExhausted {
             boot.entries += 1
-            try check(entry, isDefault: entry.label == menu.defaultEntry?.label, place, on: filesystem, &seen, &boot)
+            try check(entry, isDefault: entry.label == usual, place, on: filesystem, &seen, &boot)
         }
     }
 
@@ -25,7 +26,8 @@ extension BootChainCheck {
         _ seen: inout Set<String>, _ boot: inout Chain
     ) throws(ImageError) {
         let folder = String(place.prefix(upTo: place.lastIndex(of: "/") ?? place.startIndex))
-        let said = "the entry '\(entry.label)'"
+        // A label that goes on for ever is not said again with each of its files.
+        let said = "the entry '\(entry.label.prefix(100))'"
         func path(_ file: String) -> String { ExtlinuxConfig.path(of: file, inMenuAt: folder) }
         guard let kernel = entry.kernel else {
             if isDefault { report(.bootMenu, "\(said) names no kernel", place, on: filesystem) }
@@ -36,15 +38,18 @@ extension BootChainCheck {
             ("LINUX", kernel.split(separator: "#").first.map(String.init) ?? kernel), ("INITRD", entry.initrd),
         ] {
             guard let file, seen.insert(keyword + file).inserted else { continue }
-            guard let node = filesystem.node(at: path(file)),
+            guard let node = node(at: path(file), on: filesystem),
                 try checkContent(node, path(file), on: filesystem)
             else {
                 report(.bootFile, "\(said) names it (\(keyword)), and it is not there", path(file), on: filesystem)
                 continue
             }
         }
-        for file in [entry.fdt].compactMap(\.self) + entry.overlays where seen.insert("FDT" + file).inserted {
-            guard let node = filesystem.node(at: path(file)), try checkContent(node, path(file), on: filesystem) else {
+        for file in [entry.fdt].compactMap(\.self) + entry.overlays where !effort.isExhausted {
+            guard seen.insert("FDT" + file).inserted else { continue }
+            guard let node = node(at: path(file), on: filesystem),
+                try checkContent(node, path(file), on: filesystem)
+            else {
                 report(.bootDeviceTree, "\(said) names it, and it is not there", path(file), on: filesystem)
                 continue
             }
@@ -52,26 +57,19 @@ extension BootChainCheck {
         if let file = entry.fdtDirectory, seen.insert("FDTDIR" + file).inserted {
             checkDeviceTrees(path(file), said, on: filesystem)
         }
-        if let line = entry.append { checkCommandLine(line, place, on: filesystem, &boot, entry: entry.label) }
+        if let line = entry.append {
+            checkCommandLine(line, place, on: filesystem, &boot, entry: String(entry.label.prefix(100)))
+        }
     }
 
     private func checkDeviceTrees(_ path: String, _ said: String, on filesystem: Filesystem) {
         let tree = filesystem.tree
-        guard let folder = filesystem.node(at: path), tree.kind(of: folder) == .directory else {
+        guard let folder = node(at: path, on: filesystem), tree.kind(of: folder) == .directory else {
             return report(
                 .bootDeviceTree, "\(said) names the folder (FDTDIR), and it is not there", path, on: filesystem)
         }
         // U-Boot finds a board's file in the folder of the board's maker.
-        var folders = [folder]
-        while let next = folders.popLast() {
-            for (name, node) in tree.children(of: next) {
-                if tree.kind(of: node) == .directory {
-                    folders.append(node)
-                } else if name.suffix(4).elementsEqual(".dtb".utf8) {
-                    return
-                }
-            }
-        }
+        if hasDeviceTree(in: folder, on: filesystem) { return }
         report(.bootDeviceTree, "\(said) names the folder (FDTDIR), and there is no '.dtb' in it", path, on: filesystem)
     }
 }

@@ -23,7 +23,7 @@ extension BootChainCheck {
         guard let system, !system.isFAT else {
             return report(.bootNoRoot, "\(said)init=\(program)'", place, on: filesystem)
         }
-        let node = system.node(at: program)
+        let node = node(at: program, on: system)
         if node == nil || node.map({ system.tree.kind(of: $0) }) != .file {
             report(.bootInit, "\(said)init=\(program)', which is not there", place, on: filesystem)
         } else if let node, system.tree.attributes(of: node).permissions & 0o111 == 0 {
@@ -72,10 +72,11 @@ extension BootChainCheck {
         let places = toplevels.isEmpty ? ["/etc/fstab"] : toplevels.sorted().map { $0 + "/etc/fstab" }
         var seen: Set<FileTree.NodeID> = []
         for place in places.prefix(Self.entryLimit) {
-            guard let node = system.node(at: place), system.tree.kind(of: node) == .file, seen.insert(node).inserted,
+            guard let node = node(at: place, on: system), system.tree.kind(of: node) == .file,
+                seen.insert(node).inserted,
                 let text = try text(of: node, place, on: system, orReport: .bootMount)
             else { continue }
-            for mount in FilesystemTable(text).mounts { check(mount, place, on: system) }
+            for mount in FilesystemTable(text).mounts.prefix(Self.entryLimit) { check(mount, place, on: system) }
         }
     }
 

@@ -41,30 +41,43 @@ struct BootChainCheck {
     /// Hears what is found, with the number of the partition that it is about.
     private let onFinding: (Finding) -> Void
 
+    /// What it has cost so far.
+    let effort: BootEffort
+    /// Finds files, by the number of the partition.
+    private let files: [Int: BootFiles]
+
     /// Texts are read up to here: menus, command lines, fstab.
     static let maximumText = 1 << 20
-    /// As many entries of a menu are looked at; nobody has more.
+    /// As many entries of a menu and lines of an fstab are looked at; nobody has more.
     static let entryLimit = 1000
 
     init(
         _ filesystems: [Filesystem], partitions: Set<Int>, unreadIDs: Set<String> = [],
+        effort: BootEffort = BootEffort(),
         onFinding: @escaping (Finding) -> Void
     ) {
         self.filesystems = filesystems
         self.partitions = partitions
         self.unreadIDs = unreadIDs
+        self.effort = effort
+        let files = filesystems.map {
+            ($0.partition, BootFiles($0.tree, ignoringCase: $0.isFAT, effort: effort))
+        }
+        self.files = Dictionary(files) { first, _ in first }
         self.onFinding = onFinding
     }
 
     /// Checks all there is.
     /// - Returns: how many ways to boot were followed: menu entries and command lines.
     func run() throws(ImageError) -> UInt64 {
-        let firmware = filesystems.first { $0.isFAT && $0.tree.node(ignoringCaseAt: "config.txt") != nil }
+        let firmware = filesystems.first { $0.isFAT && node(at: "config.txt", on: $0) != nil }
         var boot = Chain()
         if let firmware { try checkFirmware(firmware, &boot) }
         for filesystem in filesystems {
             for path in ExtlinuxConfig.places {
-                guard let node = filesystem.node(at: path), filesystem.tree.kind(of: node) == .file else { continue }
+                guard let node = node(at: path, on: filesystem), filesystem.tree.kind(of: node) == .file else {
+                    continue
+                }
                 try checkMenu(node, at: path, on: filesystem, &boot)
             }
         }
@@ -78,6 +91,11 @@ struct BootChainCheck {
             report(.bootNone, "there is neither a menu for U-Boot nor a kernel that firmware starts", on: first)
         }
         try checkMounts(of: boot.toplevels)
+        if effort.isExhausted, let first = filesystems.first {
+            var finding = Finding(.bootMany, "menus and settings name more than is followed here")
+            finding.partition = (firmware ?? first).partition
+            onFinding(finding)
+        }
         return boot.entries + boot.commandLines
     }
 
@@ -99,7 +117,7 @@ struct BootChainCheck {
         let names = ["boot.scr", "boot.scr.uimg", "efi/boot", "pxelinux.cfg"]
         return filesystems.contains { filesystem in
             names.contains { name in
-                filesystem.node(at: "/" + name) != nil || filesystem.node(at: "/boot/" + name) != nil
+                node(at: "/" + name, on: filesystem) != nil || node(at: "/boot/" + name, on: filesystem) != nil
             }
         }
     }
@@ -111,20 +129,40 @@ struct BootChainCheck {
             ?? others.first { $0.tree.node(at: "/etc") != nil } ?? others.first
     }
 
+    // MARK: Files
+
+    /// What is at a path: on FAT whatever the case is, elsewhere with links followed.
+    func node(at path: String, on filesystem: Filesystem) -> FileTree.NodeID? {
+        files[filesystem.partition]?.node(at: path)
+    }
+
+    /// Whether a file has not been examined yet. From then on it has.
+    func isNew(_ node: FileTree.NodeID, on filesystem: Filesystem) -> Bool {
+        files[filesystem.partition]?.isNew(node) ?? false
+    }
+
+    /// Whether there is a device tree in a folder or below it.
+    func hasDeviceTree(in folder: FileTree.NodeID, on filesystem: Filesystem) -> Bool {
+        files[filesystem.partition]?.hasDeviceTree(in: folder) ?? false
+    }
+
     // MARK: Findings
 
+    /// Says what was found, unless more was asked for than is looked at: then nobody knows any more what is there.
     func report(_ kind: Finding.Kind, _ what: String, _ path: String? = nil, on filesystem: Filesystem) {
+        guard !effort.isExhausted else { return }
         var finding = Finding(kind, what, path: path)
         finding.partition = filesystem.partition
         onFinding(finding)
     }
 
-    /// Makes sure that a file which is started is none of those that have lost their content.
+    /// Makes sure that a file which is started is none of those that have lost their content. Each is looked at once.
     /// - Returns: whether there is a file.
     @discardableResult
     func checkContent(_ node: FileTree.NodeID, _ path: String, on filesystem: Filesystem) throws(ImageError) -> Bool {
         let tree = filesystem.tree
         guard tree.kind(of: node) == .file else { return false }
+        guard isNew(node, on: filesystem), effort.take(fileOf: 512) else { return true }
         do {
             let head = try tree.read(node, atMost: 512)
             if head.allSatisfy({ $0 == 0 }) {
@@ -139,10 +177,11 @@ struct BootChainCheck {
         return true
     }
 
-    /// A file's text; `nil` where it cannot be read, which is reported as `kind`.
+    /// A file's text; `nil` where it cannot be read, which is reported as `kind`, or where enough has been read.
     func text(
         of node: FileTree.NodeID, _ path: String, on filesystem: Filesystem, orReport kind: Finding.Kind
     ) throws(ImageError) -> String? {
+        guard effort.take(fileOf: min(filesystem.tree.size(of: node), UInt64(Self.maximumText))) else { return nil }
         do {
             return String(decoding: try filesystem.tree.read(node, atMost: Self.maximumText), as: UTF8.self)
         } catch {
@@ -150,12 +189,5 @@ struct BootChainCheck {
             report(kind, "it cannot be read: \(error.seen)", path, on: filesystem)
             return nil
         }
-    }
-}
-
-extension BootChainCheck.Filesystem {
-    /// What is at a path: on FAT whatever the case is, elsewhere with links followed.
-    func node(at path: String) -> FileTree.NodeID? {
-        isFAT ? tree.node(ignoringCaseAt: path) : tree.node(followingLinksAt: path)
     }
 }

@@ -14,6 +14,10 @@ extension Finding.Kind {
         "boot-no-root", .note,
         "What the kernel starts is on no filesystem that can be read here, and was not looked for.")
 
+    /// There is so much to follow that it was given up.
+    public static let bootMany = Self(
+        "boot-many", .damage, "Nothing that boots names so much; what is left of it was not checked.")
+
     // MARK: The firmware partition
 
     /// A board's firmware is not complete.

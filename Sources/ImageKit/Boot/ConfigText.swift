@@ -40,8 +40,10 @@ public struct ConfigText: Sendable, Hashable {
             if line.hasPrefix("#") { continue }
             if line.hasPrefix("["), let end = line.firstIndex(of: "]") {
                 config.add(section)
-                let name = line[line.index(after: line.startIndex)..<end].lowercased()
-                section = Section(filter: Self.filter(section.filter, and: name), settings: [])
+                let name = line[line.index(after: line.startIndex)..<end]
+                // What is longer than any line that the firmware reads, no board meets.
+                let filter = name.utf8.count <= ConfigTxt.maximumLineLength ? name.lowercased() : "none"
+                section = Section(filter: Self.filter(section.filter, and: filter), settings: [])
                 continue
             }
             guard let split = line.firstIndex(where: { $0 == "=" || $0 == " " }) else { continue }
@@ -59,17 +61,27 @@ public struct ConfigText: Sendable, Hashable {
     }
 
     /// Reads a file of a firmware partition, with the files that it includes in their places.
-    static func load(_ bytes: [UInt8], in tree: FileTree) throws(ImageError) -> ConfigText {
-        var files = Self.includeLimit
-        return try parse(String(decoding: bytes, as: UTF8.self)).including(from: tree, under: [], depth: 0, &files)
+    /// - Parameter find: gives what is at a path there.
+    static func load(
+        _ bytes: [UInt8], in tree: FileTree, find: (String) -> FileTree.NodeID?
+    ) throws(ImageError) -> ConfigText {
+        var left = Included()
+        return try parse(String(decoding: bytes, as: UTF8.self))
+            .including(from: tree, under: [], depth: 0, &left, find: find)
     }
 
     /// No file is longer, and no more of them are included: the firmware goes further, but nobody does.
     static let maximumSize = 1 << 20
-    private static let includeLimit = 32, depthLimit = 4
+    private static let depthLimit = 4
+
+    /// What may still be included.
+    private struct Included {
+        var lines = 32, bytes: UInt64 = 2 << 20
+    }
 
     private func including(
-        from tree: FileTree, under filter: [String], depth: Int, _ files: inout Int
+        from tree: FileTree, under filter: [String], depth: Int, _ left: inout Included,
+        find: (String) -> FileTree.NodeID?
     ) throws(ImageError) -> ConfigText {
         var whole = ConfigText()
         for section in sections {
@@ -77,15 +89,16 @@ public struct ConfigText: Sendable, Hashable {
             var part = Section(filter: filter, settings: [])
             for setting in section.settings {
                 part.settings.append(setting)
-                guard setting.key == "include", depth < Self.depthLimit, files > 0,
-                    let node = tree.node(ignoringCaseAt: setting.value)
-                else { continue }
-                files -= 1
+                guard setting.key == "include", depth < Self.depthLimit, left.lines > 0 else { continue }
+                // Those that lead to nothing cost a search, too.
+                left.lines -= 1
+                guard let node = find(setting.value), tree.size(of: node) <= left.bytes else { continue }
+                left.bytes -= tree.size(of: node)
                 whole.add(part)
                 part.settings = []
                 let text = String(decoding: try tree.read(node, atMost: Self.maximumSize), as: UTF8.self)
                 whole.sections += try Self.parse(text)
-                    .including(from: tree, under: filter, depth: depth + 1, &files).sections
+                    .including(from: tree, under: filter, depth: depth + 1, &left, find: find).sections
             }
             whole.add(part)
         }
@@ -132,7 +145,7 @@ public struct ConfigText: Sendable, Hashable {
 
     /// The folder that overlays are taken from, or rather what is put before their names.
     static func overlayPrefix(in settings: [Setting]) -> String {
-        guard let prefix = settings.last(where: { $0.key == "overlay_prefix" })?.value, !prefix.isEmpty,
+        guard let prefix = settings.last(where: { $0.key == "overlay_prefix" })?.value, isShort(prefix),
             !prefix.hasPrefix("/"), !prefix.split(separator: "/").contains("..")
         else { return "overlays/" }
         return prefix
@@ -158,7 +171,12 @@ public struct ConfigText: Sendable, Hashable {
     /// back to that.
     static func prefixes(in settings: [Setting]) -> [String] {
         let named = Set(settings.filter { $0.key == "os_prefix" }.map(\.value)).sorted().prefix(prefixLimit)
-        return [""] + named.filter { !$0.isEmpty }
+        return [""] + named.filter(isShort)
+    }
+
+    /// Whether something can be put before names: the firmware reads no line that is longer.
+    private static func isShort(_ prefix: String) -> Bool {
+        !prefix.isEmpty && prefix.utf8.count <= ConfigTxt.maximumLineLength
     }
 
     private static let prefixLimit = 16

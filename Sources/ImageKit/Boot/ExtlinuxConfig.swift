@@ -113,7 +113,7 @@ public struct ExtlinuxConfig: Sendable, Hashable {
         for part in (file.hasPrefix("/") ? file : folder + "/" + file).split(separator: "/") {
             switch part {
             case ".": break
-            case "..": parts = Array(parts.dropLast())
+            case "..": _ = parts.popLast()
             default: parts.append(part)
             }
         }

@@ -30,7 +30,7 @@ extension FirmwareTree {
 
     /// The settings of `config.txt`, with those of the files that it includes in their places.
     func settings(of config: [UInt8]) throws(ImageError) -> [ConfigText.Setting] {
-        try ConfigText.load(config, in: tree).settings
+        try ConfigText.load(config, in: tree) { node(at: $0) }.settings
     }
 
     /// Warns of files that `config.txt` names and that are not there, and where it starts nothing of this image's.

@@ -16,12 +16,13 @@ extension FileTree {
 
     /// The node at a path from the root, with links followed as the kernel does where this is the root filesystem; `nil`
     /// where that leads to nothing, or in circles.
-    func node(followingLinksAt path: String) -> NodeID? {
+    /// - Parameter goesOn: asked before each name on the way, links' included, of which there can be some thousand.
+    func node(followingLinksAt path: String, while goesOn: () -> Bool = { true }) -> NodeID? {
         var pending = Self.names(of: Array(path.utf8))
         var way = [root]
         var links = 0
         while let name = pending.popLast() {
-            guard let folder = way.last, kind(of: folder) == .directory else { return nil }
+            guard goesOn(), let folder = way.last, kind(of: folder) == .directory else { return nil }
             if name == [0x2E] { continue }
             if name == [0x2E, 0x2E] {
                 if way.count > 1 { way.removeLast() }

@@ -49,6 +49,7 @@ public struct ImageExtraction: Sendable {
     private var report = Report()
 
     private static let piece = 1 << 20
+    private static let madeName = Array("x".utf8)
 
     /// Copies what is at `path` of a volume to `destination`: into it where it is a folder, under the node's own name; else
     /// it gets that name. The top folder's content goes into `destination` itself, which is made or must be empty.
@@ -91,6 +92,7 @@ public struct ImageExtraction: Sendable {
             if stat(destination.string, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
                 folder = destination
                 self.name = name
+                TemporaryFolder.removeLeftovers(in: folder)
                 guard let name else {
                     let names = try DirectoryNames.read(folder: destination)
                     guard names.count == 0 else { throw refuse(destination, "it is not empty") }
@@ -111,24 +113,21 @@ public struct ImageExtraction: Sendable {
                         .notFound, "cannot copy to", path: destination.string,
                         reason: "the folder '\(folder.string)' does not exist", remedy: "create it first")
                 }
+                TemporaryFolder.removeLeftovers(in: folder)
             }
         }
     }
 
     private mutating func run(_ target: Target) throws(ImageError) -> Report {
-        let random = UInt32.random(in: .min ... .max)
-        let temporary = target.folder.appending(".mkpiimg-\(random.digits(width: 8)).tmp")
-        TemporaryFiles.remember(temporary)
-        defer {
-            TemporaryFiles.remove(folder: temporary)
-            TemporaryFiles.forget(temporary)
-        }
-        guard mkdir(temporary.string, 0o700) == 0 else {
-            throw .system(Errno(rawValue: errno), "cannot create a folder in", path: target.folder)
-        }
-        let place = try NewFolder(at: temporary)
+        let temporary = try TemporaryFolder(in: target.folder)
+        try make(in: temporary.folder)
+        try temporary.folder.hand(Self.madeName, to: target.folder, as: target.name)
+        return report
+    }
+
+    private mutating func make(in place: borrowing NewFolder) throws(ImageError) {
         // Everything lies below a folder of this name until the end.
-        let name = Array("x".utf8)
+        let name = Self.madeName
         try progress?.begin(.scan)
         if top.kind == .directory {
             try makeFolders(name, in: place)
@@ -145,8 +144,6 @@ public struct ImageExtraction: Sendable {
             try checkGoingOn()
             try open(index, below: place).set(folders[index].metadata)
         }
-        try place.hand(name, to: target.folder, as: target.name)
-        return report
     }
 
     private func checkGoingOn() throws(ImageError) {
@@ -238,9 +235,7 @@ public struct ImageExtraction: Sendable {
             names.append(folders[index].name)
             index = folders[index].parent
         }
-        var open = try NewFolder(at: place.path)
-        for name in names.reversed() { open = try NewFolder(name, in: open) }
-        return open
+        return try NewFolder(names.reversed(), below: place)
     }
 
     /// Writes all files, in the order in which they lie on the disk, so that each frame of a compressed image is read once.

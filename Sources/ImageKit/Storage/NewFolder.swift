@@ -12,8 +12,12 @@ import SystemPackage
 /// it, whatever the names are.
 struct NewFolder: ~Copyable {
     let descriptor: Int32
+    /// A path that it is at or below, and the names of the folders on the way there.
+    private let start: FilePath, names: [[UInt8]]
     /// How errors call it.
-    let path: FilePath
+    var path: FilePath {
+        names.isEmpty ? start : start.appending(String(decoding: Array(names.joined(separator: [0x2F])), as: UTF8.self))
+    }
 
     /// What a new file, folder or link gets.
     struct Metadata: Hashable, Sendable {
@@ -24,14 +28,23 @@ struct NewFolder: ~Copyable {
     /// Opens the folder at a path, which the user named: links may lead to it.
     init(at path: FilePath) throws(ImageError) {
         descriptor = open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        self.path = path
+        (start, names) = (path, [])
         guard descriptor >= 0 else { throw .system(Errno(rawValue: errno), "cannot open the folder", path: path) }
     }
 
-    /// Opens a folder in another one.
-    init(_ name: [UInt8], in folder: borrowing NewFolder) throws(ImageError) {
-        path = folder.place(name)
-        descriptor = openat(folder.descriptor, Self.cString(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    /// Opens a folder below another one, by the names on the way there.
+    init(_ names: [[UInt8]], below folder: borrowing NewFolder) throws(ImageError) {
+        (start, self.names) = (folder.start, folder.names + names)
+        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+        var open = openat(folder.descriptor, ".", flags)
+        for name in names where open >= 0 {
+            let next = openat(open, Self.cString(name), flags)
+            let code = errno
+            close(open)
+            errno = code
+            open = next
+        }
+        descriptor = open
         guard descriptor >= 0 else { throw .system(Errno(rawValue: errno), "cannot open the folder", path: path) }
     }
 
@@ -91,7 +104,8 @@ struct NewFolder: ~Copyable {
     ) throws(ImageError) {
         let file = openat(descriptor, Self.cString(name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw .system(Errno(rawValue: errno), "cannot create", path: place(name)) }
-        defer { close(file) }
+        var isOpen = true
+        defer { if isOpen { close(file) } }
         try check(ftruncate(file, off_t(content.size)), name, "cannot write")
         var offset: UInt64 = 0
         while offset < content.size {
@@ -103,6 +117,11 @@ struct NewFolder: ~Copyable {
             try onBytes(count)
         }
         try set(metadata, of: file, place(name))
+        isOpen = false
+        // Some filesystems (of other machines) say only now that there was no room.
+        guard close(file) == 0 || errno == EINTR else {
+            throw .system(Errno(rawValue: errno), "cannot write", path: place(name))
+        }
     }
 
     /// Gives the folder itself its metadata, when everything is in it.
@@ -116,7 +135,7 @@ struct NewFolder: ~Copyable {
             try move(name, to: other, as: newName)
             return
         }
-        let inner = try NewFolder(name, in: self)
+        let inner = try NewFolder([name], below: self)
         var status = stat()
         fstat(inner.descriptor, &status)
         guard case .success(let names) = DirectoryNames.read(inner.descriptor) else {

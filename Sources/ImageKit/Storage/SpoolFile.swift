@@ -18,9 +18,11 @@ struct SpoolFile: ~Copyable {
     /// How often the disk's free space is looked at, in bytes.
     private static let step: UInt64 = 32 << 20
 
-    /// Creates the file, which only its owner could have read while it had a name: images may hold secrets.
+    /// Creates the file, which only its owner can read while it has a name: images may hold secrets.
     init(in folder: FilePath) throws(ImageError) {
-        var descriptor: Int32 = -1
+        // Where the filesystem can, it never has a name, which would stay if this program was killed.
+        let unnamed = O_DIRECTORY | 0o20_000_000  // O_TMPFILE, which glibc only shows to GNU sources
+        var descriptor = open(folder.string, O_RDWR | O_CLOEXEC | unnamed, 0o600)
         var code = Errno.fileExists
         while descriptor < 0, code == .fileExists {
             let name = folder.appending(".mkpiimg-\(String(UInt64.random(in: .min ... .max), radix: 16)).tmp")

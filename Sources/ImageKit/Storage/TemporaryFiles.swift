@@ -15,6 +15,12 @@ public enum TemporaryFiles {
     /// To be called before the file or folder is created. When the program is ending it does not come back.
     static func remember(_ path: FilePath) {
         paths.withLock { _ = $0.insert(path) }
+        waitIfEnding()
+    }
+
+    /// Does not come back when the program is ending: what fails from then on fails because its files are being removed, and
+    /// is nothing to tell anybody.
+    public static func waitIfEnding() {
         while isEnding.load(ordering: .sequentiallyConsistent) { pause() }
     }
 
@@ -43,25 +49,45 @@ public enum TemporaryFiles {
     static func remove(folder: FilePath) -> Bool {
         let descriptor = open(folder.string, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         if descriptor >= 0 {
-            empty(descriptor)
+            // Folders that lay too deep are at the top the next time.
+            while case .success(let names) = DirectoryNames.read(descriptor),
+                empty(descriptor, names, top: descriptor, level: 0)
+            {}
             close(descriptor)
         }
         return rmdir(folder.string) == 0 || errno == ENOENT
     }
 
-    private static func empty(_ folder: Int32) {
+    /// As many levels of folders below the top are open at a time. (On a full disk there may be no room at the top for what is
+    /// moved, so nothing is where that can be helped.)
+    private static let depthLimit = 100
+    /// With as many descriptors any folder can be removed: for the top, one in it, and that one's names.
+    static let descriptorsToRemove = 3
+
+    /// Removes what is in a folder. Folders in it that lie too deep, or that cannot be opened because too many are, are moved
+    /// to the top.
+    /// - Returns: whether any was moved.
+    private static func empty(_ folder: Int32, _ names: DirectoryNames, top: Int32, level: Int) -> Bool {
         fchmod(folder, 0o700)
-        guard case .success(let names) = DirectoryNames.read(folder) else { return }
+        var hasMoved = false
         for index in 0..<names.count {
             names.withName(at: index) { name, _ in
-                if unlinkat(folder, name, 0) == 0 { return }
-                let child = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-                if child >= 0 {
-                    empty(child)
-                    close(child)
+                // Only of a folder is it certain that the mode is set of nothing else.
+                guard unlinkat(folder, name, 0) != 0, errno == EISDIR else { return }
+                // Not even its owner may look into it, or move it, as it is.
+                fchmodat(folder, name, 0o700, 0)
+                let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+                let child = level < depthLimit ? openat(folder, name, flags) : -1
+                defer { if child >= 0 { close(child) } }
+                if child >= 0, case .success(let inner) = DirectoryNames.read(child) {
+                    if empty(child, inner, top: top, level: level + 1) { hasMoved = true }
+                    unlinkat(folder, name, AT_REMOVEDIR)
+                } else if level > 0 {
+                    let newName = String(UInt64.random(in: .min ... .max), radix: 16)
+                    if renameat(folder, name, top, newName) == 0 { hasMoved = true }
                 }
-                unlinkat(folder, name, AT_REMOVEDIR)
             }
         }
+        return hasMoved
     }
 }

@@ -14,6 +14,8 @@ extension ImageError {
         switch errno {
         case .permissionDenied, .notPermitted: "run as a user who may, or change its permissions"
         case .noSpace, .diskQuotaExceeded: "free some space, or write to another disk"
+        case .fileTooLarge: "write to a filesystem that takes files so large, or raise the limit with 'ulimit -f'"
+        case .noMemory: "use fewer threads, or raise the limit with 'ulimit -v'"
         case .noSuchFileOrDirectory: "check the path"
         case .tooManyOpenFiles, .tooManyOpenFilesInSystem: "raise the limit with 'ulimit -n'"
         case .readOnlyFileSystem: "write to a folder that is not read-only"

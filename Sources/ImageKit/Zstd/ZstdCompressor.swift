@@ -6,7 +6,8 @@ struct ZstdCompressor: ~Copyable {
 
     init(_ parameters: ZstdParameters, workers: Int = 0) throws(ImageError) {
         guard let context = ZSTD_createCCtx() else {
-            throw ImageError(.internal, "cannot compress", reason: "there is no memory for a zstd context")
+            throw ImageError(
+                .inputOutput, "cannot compress", reason: "there is no memory for zstd", remedy: Self.memoryRemedy)
         }
         do throws(ImageError) {
             try Self.set(ZSTD_c_compressionLevel, Int32(clamping: parameters.level), of: context)
@@ -43,9 +44,16 @@ struct ZstdCompressor: ~Copyable {
     /// The most bytes that a frame of so many plain bytes can take.
     static func bound(_ count: Int) -> Int { ZSTD_compressBound(count) }
 
+    static let memoryRemedy =
+        "use fewer --threads or a smaller --frame-size, or raise the limit that 'ulimit -v' or a container sets"
+
     @discardableResult
     static func check(_ code: Int, _ message: String) throws(ImageError) -> Int {
         guard ZSTD_isError(code) == 0 else {
+            if ZSTD_getErrorCode(code) == ZSTD_error_memory_allocation {
+                throw ImageError(
+                    .inputOutput, message, reason: "there is no memory for zstd", remedy: memoryRemedy)
+            }
             throw ImageError(.internal, message, reason: String(cString: ZSTD_getErrorName(code)))
         }
         return code

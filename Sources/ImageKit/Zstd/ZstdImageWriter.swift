@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// Streams a planned disk through parallel zstd workers into a file that can be read at any place again.
 ///
 /// ```
@@ -79,8 +85,8 @@ struct ZstdImageWriter {
         var compressed: [Int: [UInt8]] = [:]
         let compressor = try ZstdCompressor(parameters)
         for frame in frames where frame.isZero && compressed[frame.length] == nil {
-            let output = FrameBuffer(capacity: ZstdCompressor.bound(frame.length))
-            let zeros = FrameBuffer(capacity: frame.length)
+            let output = try FrameBuffer(capacity: ZstdCompressor.bound(frame.length))
+            let zeros = try FrameBuffer(capacity: frame.length)
             zeros.memory.initializeMemory(as: UInt8.self, repeating: 0)
             output.count = try compressor.compress(UnsafeRawBufferPointer(zeros.memory), into: output.memory)
             compressed[frame.length] = Array(output.bytes)
@@ -94,15 +100,15 @@ struct ZstdImageWriter {
         do throws(ImageError) {
             let compressor = try ZstdCompressor(parameters)
             let longest = frames.lazy.filter { !$0.isZero }.map(\.length).max() ?? 0
-            let input = FrameBuffer(capacity: longest)
+            let input = try FrameBuffer(capacity: longest)
             let prefetcher = Prefetcher(map)
             while let index = take(frames, state) {
                 let ahead = index + threads
                 if ahead < frames.count { prefetcher.run(frames[ahead].range) }
                 let plain = UnsafeMutableRawBufferPointer(rebasing: input.memory[..<frames[index].length])
                 try map.read(into: plain, at: frames[index].range.lowerBound)
-                let output =
-                    state.change { $0.spare.popLast() } ?? FrameBuffer(capacity: ZstdCompressor.bound(longest))
+                let spare = state.change { $0.spare.popLast() }
+                let output = if let spare { spare } else { try FrameBuffer(capacity: ZstdCompressor.bound(longest)) }
                 output.count = try compressor.compress(UnsafeRawBufferPointer(plain), into: output.memory)
                 state.change { $0.finished[index] = output }
             }
@@ -169,11 +175,19 @@ private final class FrameBuffer: @unchecked Sendable {
     /// Bytes in use.
     var count = 0
 
-    init(capacity: Int) {
-        memory = .allocate(byteCount: capacity, alignment: 4096)
+    /// Frames are what takes most of the memory, so where a limit is too tight, this is where it shows.
+    init(capacity: Int) throws(ImageError) {
+        var start: UnsafeMutableRawPointer?
+        guard posix_memalign(&start, 4096, capacity) == 0 else {
+            throw ImageError(
+                .inputOutput, "there is no memory for a frame",
+                reason: "it takes \(ByteSize.format(UInt64(capacity))), and each thread needs three",
+                remedy: ZstdCompressor.memoryRemedy)
+        }
+        memory = UnsafeMutableRawBufferPointer(start: start, count: capacity)
     }
 
-    deinit { memory.deallocate() }
+    deinit { free(memory.baseAddress) }
 
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<count]) }
 }

@@ -72,14 +72,22 @@ class Trial:
                 yield seed
 
         with multiprocessing.Pool(processes, prepare, (mkpiimg, top, mounts)) as pool:
-            for seed, seen, failure in pool.imap_unordered(attempt, seeds()):
-                self.last = max(self.last, seed)
-                if failure:
-                    self.failures.append(seed)
-                    print(f"FAILED: {failure}\n  repeat it: {sys.argv[0]} {sys.argv[1]} 1 {seed}", flush=True)
-                for key, value in (seen or {}).items():
-                    self.totals[key] = self.totals.get(key, 0) + value
+            try:
+                for seed, seen, failure in pool.imap_unordered(attempt, seeds()):
+                    self.take(seed, seen, failure)
+                    turns.release()
+            finally:
+                # Nobody waits for a turn any more.
+                self.wanted = 0
                 turns.release()
+
+    def take(self, seed, seen, failure):
+        self.last = max(self.last, seed)
+        if failure:
+            self.failures.append(seed)
+            print(f"FAILED: {failure}\n  repeat it: {sys.argv[0]} {sys.argv[1]} 1 {seed}", flush=True)
+        for key, value in (seen or {}).items():
+            self.totals[key] = self.totals.get(key, 0) + value
 
 
 def remove(top):

@@ -142,6 +142,7 @@ static_done() { cat "$work/static.log"; return "$static_status"; }
 proof "the static program" static_done
 if [ -e "$static" ]; then
     proof "it needs nothing but itself" Tests/static.sh "$static" "$mkpiimg" "$work/small"
+    proof "nonsense of all kinds" Tests/fuzz/program.py "$static" "$work/small" 300
     proof "a thousand random trees, compared with the kernel" Tests/trees/run.py "$static" 1000
     proof "the NixOS module and the flake" Tests/nix/run.sh "$static"
 fi

@@ -33,7 +33,7 @@ fill() { # FOLDER KIND
         mkdir "many"; put(sprintf("many/entry-%05d", $_), $_ % 7 ? "" : "content $_" x $_) for 1..3000;
         put("twice", "linked" x 1000); mkdir "links"; link "twice", "links/again"; link "twice", "links/and again";
         symlink "short", "links/short"; symlink "/abs/" . ("long/" x 40), "links/long"; symlink "x" x 59, "links/59";
-        symlink "y" x 60, "links/60"; symlink "..", "links/up"; symlink "nowhere", "links/\n";
+        symlink "y" x 60, "links/60"; symlink "..", "links/up"; symlink "nowhere", "links/\n"; link "links/60", "links/60 too";
         put("set", "x"); chmod 06755, "set"; mkdir "sticky"; chmod 01777, "sticky"; put("none", "x"); chmod 0, "none";
         put("owned", "x"); chown 70000, 100000, "owned"; chown 12, 34, "sticky";
         mkfifo("fifo", 0640); IO::Socket::UNIX->new(Local => "socket", Listen => 1) or die;

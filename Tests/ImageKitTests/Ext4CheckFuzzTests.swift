@@ -5,8 +5,7 @@ import Testing
 
 /// Filesystems changed at random with their checksums repaired: whatever is in them, reading and checking end.
 @Suite(.enabled(if: Ext4CheckTests.canMake, "\(Ext4CheckTests.reason)")) struct Ext4CheckFuzzTests {
-    /// `MKPIIMG_FUZZ_ITERATIONS` asks for more.
-    static let iterations = ProcessInfo.processInfo.environment["MKPIIMG_FUZZ_ITERATIONS"].flatMap { Int($0) } ?? 15
+    static let iterations = Fuzz.iterations(15)
 
     /// A part of a filesystem to change, and how its checksum is repaired.
     private struct Target {
@@ -80,7 +79,7 @@ import Testing
     func mutations(_ kind: String) throws {
         let good = try Ext4Forger(#require(Self.bases[kind]).get().bytes)
         let targets = try Self.targets(good)
-        var random = SplitMix(state: 4)
+        var random = Fuzz.random(4)
         var found = 0
         for _ in 0..<Self.iterations {
             var forger = good

@@ -87,7 +87,7 @@ import Testing
         for groups in [2, 4, 5, 18] as [UInt64] {
             for rest in Array(0...900) + Array(stride(from: 901, to: 32_768, by: 997)) as [UInt64] {
                 let size = ((groups - 1) * 32_768 + rest) * 4096
-                let geometry = try Ext4Geometry.fixed(size: size, inodes: 5000)
+                let geometry = try #require(try Ext4Geometry.fixed(size: size, inodes: 5000))
                 #expect(geometry.blocks * 4096 == size || (rest < 821 && geometry.blocks % 32_768 == 0))
                 if rest % 5 == 0 || (500...620).contains(rest) || rest > 800 { try Self.accept(geometry) }
             }
@@ -104,14 +104,27 @@ import Testing
             #expect(error.description.contains(ByteSize.format(size)) && error.description.contains("too small"))
             #expect(error.remedy?.contains("--root-size") == true)
         }
-        // What it says is missing is missing, and no more than that.
-        let options = try Ext4Judge.options()
-        let least = try Ext4Formatter.layOut(tree, options).map.size
-        _ = try Ext4Formatter.layOut(tree, Ext4Judge.options(size: least))
-        let error = #expect(throws: ImageError.self) {
-            try Ext4Formatter.layOut(tree, Ext4Judge.options(size: least - 4 * Self.mebi))
+    }
+
+    /// What it says is needed is enough, whatever grows with it: groups, the journal, what is reserved.
+    @Test func tooSmallByThatMuch() throws {
+        let tree = try Self.tree(blocks: 50_000)
+        var tries = 0
+        for (slack, percent) in [(0, 0), (1, 5), (64, 50), (300, 1), (700, 5), (1500, 33)] as [(UInt64, UInt32)] {
+            for mebibytes in [0, 60, 128, 257, 384, 700, 1000, 1023, 1024, 1040, 1100, 2100] as [UInt64] {
+                let size = mebibytes * Self.mebi
+                var options = try Ext4Judge.options(slack: slack * Self.mebi, reservedPercent: percent, size: size)
+                var remedy = ""
+                do { _ = try Ext4Formatter.layOut(tree, options) } catch { remedy = error.remedy ?? "" }
+                guard let words = remedy.split(separator: "raise --root-size to ").first else { continue }
+                let needed = try #require(ByteSize.parse(String(words.prefix { $0 != "," })), "\(remedy)")
+                #expect(needed > size)
+                options.size = needed
+                _ = try Ext4Formatter.layOut(tree, options)
+                tries += 1
+            }
         }
-        #expect(error?.description.contains("MiB too small") == true, "\(String(describing: error))")
+        #expect(tries > 30, "\(tries)")
     }
 
     @Test func manyInodesMeanMoreGroups() throws {
@@ -131,7 +144,7 @@ import Testing
             for (one, next) in zip(taken, taken.dropFirst()) { #expect(one.upperBound < next.lowerBound) }
         }
         for size in [1 << 40, 2 << 40] as [UInt64] {
-            let geometry = try Ext4Geometry.fixed(size: size, inodes: 5000)
+            let geometry = try #require(try Ext4Geometry.fixed(size: size, inodes: 5000))
             #expect(geometry.blocks * 4096 == size)
             try Self.accept(geometry)
         }

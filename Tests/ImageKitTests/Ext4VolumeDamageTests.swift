@@ -149,10 +149,10 @@ import Testing
         }
         let leaf = Int(try #require(file.record.area.load(UInt32.self, at: 16))) * 4096
         regions.append(leaf..<leaf + 136)
-        var random = SplitMix(state: 42)
+        var random = Fuzz.random(42)
+        let rounds = Fuzz.iterations(800)
         var refused = 0
-        let start = ContinuousClock.now
-        for _ in 0..<800 {
+        for _ in 0..<rounds {
             var bad = good
             for _ in 0..<Int.random(in: 1...3, using: &random) {
                 let region = regions[Int.random(in: regions.indices, using: &random)]
@@ -166,7 +166,6 @@ import Testing
             }
             if Self.outcome(bad, verifiesChecksums: false) != nil { refused += 1 }
         }
-        #expect(refused > 200 && refused < 800, "\(refused)")
-        #expect(ContinuousClock.now - start < .seconds(120))
+        #expect(refused > rounds / 4 && refused < rounds, "\(refused)")
     }
 }

@@ -94,4 +94,25 @@ import Testing
         #expect(try ImageExtraction.run(volume, path: "/a/b", to: FilePath(target)).folders == 1)
         #expect(try FileManager.default.contentsOfDirectory(atPath: target) == ["b"])
     }
+
+    /// Symbolic links can have several names as files can.
+    @Test func namesOfOneLinkStayOne() throws {
+        let folder = try ScratchFolder()
+        var tree = FileTree()
+        let link = tree.addSymlink(to: Array("nowhere".utf8), .init(permissions: 0o777))
+        let file = tree.addFile([1, 2, 3], .init(permissions: 0o644))
+        let inner = try tree.addDirectory(
+            [(Array("l2".utf8), link), (Array("f2".utf8), file)], .init(permissions: 0o755))
+        tree.root = try tree.addDirectory(
+            [(Array("l1".utf8), link), (Array("f1".utf8), file), (Array("d".utf8), inner)], .init(permissions: 0o755))
+        let map = try Ext4Formatter.layOut(tree, Ext4Options(uuid: [UInt8](repeating: 7, count: 16), slack: 0)).map
+        let target = folder.path + "/out"
+        let report = try ImageExtraction.run(.ext4(try Ext4Volume(map)), path: "/", to: FilePath(target))
+        #expect((report.files, report.links) == (1, 1))
+        for (one, other) in [("l1", "d/l2"), ("f1", "d/f2")] {
+            var first = stat(), second = stat()
+            #expect(lstat("\(target)/\(one)", &first) == 0 && lstat("\(target)/\(other)", &second) == 0)
+            #expect(first.st_ino == second.st_ino && first.st_nlink == 2)
+        }
+    }
 }

@@ -84,8 +84,8 @@ import Testing
     }
 
     @Test func readsAnythingWithoutTrapping() throws {
-        var random = SplitMix(state: 1)
-        for _ in 0..<2000 {
+        var random = Fuzz.random(1)
+        for _ in 0..<Fuzz.iterations(2000) {
             var sector = (0..<512).map { _ in UInt8.random(in: 0...255, using: &random) }
             sector[510] = 0x55
             sector[511] = 0xAA

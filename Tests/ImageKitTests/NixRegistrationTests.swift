@@ -107,8 +107,8 @@ private func parse(_ text: String) throws(ImageError) -> Registration {
     @Test func neverTraps() {
         let valid = Array("\(a)\n\(hex)\n112\n\n1\n\(a)\n\(b)\n\(hex)\n5\n\n0\n".utf8)
         for length in 0..<valid.count { _ = try? Registration(parsing: Array(valid[..<length]), file: "") }
-        var random = SplitMix(state: 3)
-        for _ in 0..<2000 {
+        var random = Fuzz.random(3)
+        for _ in 0..<Fuzz.iterations(2000) {
             var bytes = valid
             for _ in 0..<Int.random(in: 1...4, using: &random) {
                 bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)

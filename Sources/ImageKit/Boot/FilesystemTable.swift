@@ -49,7 +49,8 @@ struct FilesystemTable {
         var bytes: [UInt8] = []
         while let byte = rest.first {
             let code = rest.dropFirst(mark.utf8.count).prefix(digits)
-            if rest.starts(with: mark.utf8), code.count == digits,
+            // A sign is no digit, though Swift reads numbers with one.
+            if rest.starts(with: mark.utf8), code.count == digits, code.first.map({ $0 >= 0x30 }) == true,
                 let value = UInt8(String(decoding: code, as: UTF8.self), radix: radix)
             {
                 bytes.append(value)

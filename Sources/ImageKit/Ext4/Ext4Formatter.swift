@@ -71,27 +71,33 @@ public enum Ext4Formatter {
             }
         }
 
-        if let size = options.size {
-            let geometry = try Ext4Geometry.fixed(size: size, inodes: inodes)
+        /// The smallest one with the journal that belongs to its size.
+        func smallest() throws(ImageError) -> (Ext4Geometry, journal: UInt64, reserved: UInt64) {
+            let small = Ext4Geometry.journalBlocks(for: 0)
+            let (geometry, reserved) = try smallest(journal: small)
+            let journal = Ext4Geometry.journalBlocks(for: geometry.blocks)
+            if journal == small { return (geometry, journal, reserved) }
+            let (larger, largerReserve) = try smallest(journal: journal)
+            return (larger, journal, largerReserve)
+        }
+
+        guard let size = options.size else { return try smallest() }
+        if let geometry = try Ext4Geometry.fixed(size: size, inodes: inodes) {
             let journal = Ext4Geometry.journalBlocks(for: geometry.blocks)
             let (reserved, withheld) = shares(of: geometry.blocks)
-            let needed = content + journal + slack + withheld
-            guard needed <= geometry.contentBlocks else {
-                let missing = (needed - geometry.contentBlocks) * Ext4Geometry.blockSize
-                throw ImageError(
-                    .doesNotFit,
-                    "a root partition of \(ByteSize.format(size)) is \(ByteSize.format(missing)) too small",
-                    reason: "the files, the filesystem's own structures and a slack of "
-                        + "\(ByteSize.format(options.slack)) have to fit",
-                    remedy: "raise --root-size, lower --root-slack, or leave --root-size out")
-            }
-            return (geometry, journal, reserved)
+            if content + journal + slack + withheld <= geometry.contentBlocks { return (geometry, journal, reserved) }
         }
-        let small = Ext4Geometry.journalBlocks(for: 0)
-        let (geometry, reserved) = try smallest(journal: small)
-        let journal = Ext4Geometry.journalBlocks(for: geometry.blocks)
-        if journal == small { return (geometry, journal, reserved) }
-        let (larger, largerReserve) = try smallest(journal: journal)
-        return (larger, journal, largerReserve)
+        // What does not fit is less than what is missing: a larger filesystem's own structures are larger too.
+        var least = try smallest().0.blocks * Ext4Geometry.blockSize
+        if least <= size {
+            // It would fit below 1 GiB, where the journal is smaller.
+            least = try smallest(journal: Ext4Geometry.journalBlocks(for: .max)).0.blocks * Ext4Geometry.blockSize
+        }
+        throw ImageError(
+            .doesNotFit,
+            "a root partition of \(ByteSize.format(size)) is \(ByteSize.format(least - min(least, size))) too small",
+            reason: "the files, the filesystem's own structures and a slack of "
+                + "\(ByteSize.format(options.slack)) have to fit",
+            remedy: "raise --root-size to \(least / 1024)K, lower --root-slack, or leave --root-size out")
     }
 }

@@ -110,8 +110,8 @@ struct Ext4Geometry: Sendable, Hashable {
     }
 
     /// The geometry of a filesystem of a given size (in bytes); its last group is left out where libext2fs would drop
-    /// it.
-    static func fixed(size: UInt64, inodes: UInt64) throws(ImageError) -> Ext4Geometry {
+    /// it. `nil` where the groups' own structures and that many inodes do not fit.
+    static func fixed(size: UInt64, inodes: UInt64) throws(ImageError) -> Ext4Geometry? {
         var blocks = size / blockSize
         guard blocks <= mostGroups * blocksPerGroup else {
             throw ImageError(
@@ -129,10 +129,7 @@ struct Ext4Geometry: Sendable, Hashable {
             guard perGroup <= maximumInodesPerGroup else { break }
             return Ext4Geometry(blocks: blocks, inodesPerGroup: perGroup)
         }
-        throw ImageError(
-            .doesNotFit, "a root partition of \(ByteSize.format(size)) is too small",
-            reason: "it cannot hold the filesystem's own structures and \(inodes) inodes",
-            remedy: "choose another --root-size, or leave it out")
+        return nil
     }
 
     /// Blocks beside the groups' own structures.

@@ -38,14 +38,20 @@ public struct ImageExtraction: Sendable {
         var node: ImageNode
     }
 
+    private struct Name: Sendable {
+        var folder: Int
+        var name: [UInt8]
+    }
+
     private let volume: ImageVolume
     private let top: ImageNode
     private let threads: Int
     private let progress: Progress?
     private var folders: [Folder] = []
     private var files: [File] = []
-    private var seconds: [(file: Int, folder: Int, name: [UInt8])] = []
-    private var known: [UInt64: Int] = [:]
+    /// Names of files, links and devices that have another name, and which.
+    private var seconds: [(first: Name, folder: Int, name: [UInt8])] = []
+    private var known: [UInt64: Name] = [:]
     private var report = Report()
 
     private static let piece = 1 << 20
@@ -135,8 +141,7 @@ public struct ImageExtraction: Sendable {
             try add(name, top, folder: -1, in: place)
         }
         try fill(place)
-        for (file, folder, name) in seconds {
-            let first = files[file]
+        for (first, folder, name) in seconds {
             let from = try open(first.folder, below: place), to = try open(folder, below: place)
             try to.makeHardLink(name, to: first.name, in: from)
         }
@@ -182,28 +187,37 @@ public struct ImageExtraction: Sendable {
     private mutating func add(
         _ name: [UInt8], _ node: ImageNode, folder: Int, in open: borrowing NewFolder, path: [UInt8] = []
     ) throws(ImageError) {
+        guard Self.canMake(node.kind) else {
+            report.skipped.append("/" + String(decoding: path.isEmpty ? name : path + [0x2F] + name, as: UTF8.self))
+            return
+        }
+        if node.links > 1, node.kind != .directory {
+            if let first = known[node.identity] {
+                seconds.append((first, folder, name))
+                return
+            }
+            known[node.identity] = Name(folder: folder, name: name)
+        }
         switch node.kind {
         case .directory: break
         case .symlink:
             report.links += 1
             try open.makeLink(name, to: try volume.target(of: node), Self.metadata(node))
         case .file:
-            if node.links > 1 {
-                if let first = known[node.identity] {
-                    seconds.append((first, folder, name))
-                    return
-                }
-                known[node.identity] = files.count
-            }
             report.files += 1
             report.bytes = report.bytes.addingClamping(node.size)
             files.append(File(folder: folder, name: name, node: node))
         default:
-            guard let (kind, device) = Self.device(node.kind), geteuid() == 0 || node.kind == .fifo else {
-                report.skipped.append("/" + String(decoding: path.isEmpty ? name : path + [0x2F] + name, as: UTF8.self))
-                return
-            }
+            guard let (kind, device) = Self.device(node.kind) else { return }
             try open.makeSpecial(name, kind, device, Self.metadata(node))
+        }
+    }
+
+    private static func canMake(_ kind: ImageNode.Kind) -> Bool {
+        switch kind {
+        case .directory, .file, .symlink, .fifo: true
+        case .characterDevice, .blockDevice: geteuid() == 0
+        case .socket: false
         }
     }
 

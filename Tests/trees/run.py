@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""run.py MKPIIMG TREES [SEED] - random trees become images, and the kernel and mkpiimg itself find the trees in them.
+
+Each seed decides the trees of one image (store paths, root files, copies), its geometry and its format. The root
+filesystem is then compared, name by name and byte by byte, with what the host's folders say must be in it:
+
+    trees ──▶ mkpiimg ──▶ e2fsck, silent
+                     ├──▶ the kernel's mount        ─┐
+                     ├──▶ mkpiimg ls --json          ├─ all equal to the trees
+                     ├──▶ mkpiimg extract            │
+                     └──▶ mkpiimg verify, satisfied ─┘
+
+Seeds are tried from SEED on (by default another one each time) until there were TREES trees; an image has about three.
+`run.py MKPIIMG 1 SEED` repeats one seed alone. Without root or loop devices debugfs stands in for the kernel, which is
+said. TREES_KEEP=FOLDER leaves the trees of what failed there.
+"""
+
+import itertools
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+from judge import Failure, Judge, can_mount
+
+STATE = {}
+MOST_FAILURES = 10
+
+
+def prepare(mkpiimg, top, mounts):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    sys.setrecursionlimit(10_000)  # trees are deep
+    place = tempfile.mkdtemp(prefix="w", dir=top)
+    STATE["judge"] = Judge(mkpiimg, os.fsencode(place), mounts)
+
+
+def attempt(seed):
+    try:
+        return seed, STATE["judge"].judge(seed), None
+    except Failure as failure:
+        return seed, None, str(failure)
+    except Exception:  # of this script
+        return seed, None, f"seed {seed}: {traceback.format_exc()}"
+
+
+class Trial:
+    """Seeds tried side by side, until there were enough trees or too many failures."""
+
+    def __init__(self, wanted, first):
+        self.wanted, self.first, self.last = wanted, first, first
+        self.totals = {"images": 0, "trees": 0}
+        self.failures = []
+
+    def run(self, mkpiimg, top, mounts):
+        processes = os.cpu_count() or 1
+        turns = threading.Semaphore(2 * processes)
+
+        def seeds():
+            for seed in itertools.count(self.first):
+                turns.acquire()
+                enough = self.totals["trees"] >= self.wanted or self.wanted == 1 and seed > self.first
+                if enough or len(self.failures) >= MOST_FAILURES:
+                    return
+                yield seed
+
+        with multiprocessing.Pool(processes, prepare, (mkpiimg, top, mounts)) as pool:
+            try:
+                for seed, seen, failure in pool.imap_unordered(attempt, seeds()):
+                    self.take(seed, seen, failure)
+                    turns.release()
+            finally:
+                # Nobody waits for a turn any more.
+                self.wanted = 0
+                turns.release()
+
+    def take(self, seed, seen, failure):
+        self.last = max(self.last, seed)
+        if failure:
+            self.failures.append(seed)
+            print(f"FAILED: {failure}\n  repeat it: {sys.argv[0]} {sys.argv[1]} 1 {seed}", flush=True)
+        for key, value in (seen or {}).items():
+            self.totals[key] = self.totals.get(key, 0) + value
+
+
+def remove(top):
+    with open("/proc/mounts") as lines:
+        mounted = [line.split()[1] for line in lines if line.split()[1].startswith(top + "/")]
+    for place in mounted:
+        subprocess.run(["umount", "-l", place], check=False)
+    for folder, _, _ in os.walk(top):
+        os.chmod(folder, 0o700)
+    shutil.rmtree(top, ignore_errors=True)
+
+
+def main():
+    if len(sys.argv) not in (3, 4):
+        sys.exit(__doc__)
+    first = int(sys.argv[3]) if len(sys.argv) == 4 else int.from_bytes(os.urandom(4), "little")
+    os.umask(0o022)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    top = tempfile.mkdtemp(prefix="mkpiimg-trees-", dir=memory)
+    began = time.monotonic()
+    trial = Trial(int(sys.argv[2]), first)
+    try:
+        mounts = can_mount(top)
+        if not mounts:
+            print("NOT MOUNTED: no root or no loop devices here. debugfs and mkpiimg's own reader stand in.", flush=True)
+        print(f"seeds from {first} on", flush=True)
+        trial.run(os.path.abspath(sys.argv[1]), top, mounts)
+    finally:
+        remove(top)
+    print(f"seeds {first} to {trial.last}: " + ", ".join(f"{value:,} {key}" for key, value in trial.totals.items()))
+    print(f"{time.monotonic() - began:.0f} s, {len(trial.failures)} failures")
+    sys.exit(1 if trial.failures else 0)
+
+
+if __name__ == "__main__":
+    main()

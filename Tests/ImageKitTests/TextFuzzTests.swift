@@ -67,7 +67,7 @@ import Testing
             let file = tree.addFile(text, .init(permissions: 0o644))
             tree.root = try tree.addDirectory(
                 [(Array("config.txt".utf8), file), (Array("MORE.TXT".utf8), file)], .init(permissions: 0o755))
-            let config = try ConfigText.load(text, in: tree)
+            let config = try ConfigText.load(text, in: tree) { tree.node(ignoringCaseAt: $0) }
             // Included at most 32 times.
             #expect(config.settings.count <= (text.count + 1) * 33)
             for board in Board.all.prefix(3) {

@@ -29,15 +29,15 @@ public struct ZstdParameters: Sendable, Hashable {
         self.level = level
         settings =
             switch level {
-            case 1: Self.fast(hashLog: 13, minMatch: 6, longMinMatch: 64)
-            case 2: Self.fast(hashLog: 14, minMatch: 5, longMinMatch: 64)
-            case 3: Self.fast(hashLog: 15, minMatch: 5, longMinMatch: 32)
+            case 1: Self.fast(hashLog: 13, minMatch: 6)
+            case 2: Self.fast(hashLog: 14, minMatch: 5)
+            case 3: Self.fast(hashLog: 15, minMatch: 5)
             case 4...19: [Setting("window-log", ZSTD_c_windowLog, 24)]
             default: []
             }
     }
 
-    private static func fast(hashLog: Int32, minMatch: Int32, longMinMatch: Int32) -> [Setting] {
+    private static func fast(hashLog: Int32, minMatch: Int32) -> [Setting] {
         [
             Setting("strategy", ZSTD_c_strategy, Int32(ZSTD_fast.rawValue)),
             Setting("window-log", ZSTD_c_windowLog, 25),
@@ -45,7 +45,6 @@ public struct ZstdParameters: Sendable, Hashable {
             Setting("min-match", ZSTD_c_minMatch, minMatch),
             Setting("target-length", ZSTD_c_targetLength, 0),
             Setting("long-distance", ZSTD_c_enableLongDistanceMatching, 1),
-            Setting("long-min-match", ZSTD_c_ldmMinMatch, longMinMatch),
         ]
     }
 

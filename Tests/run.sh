@@ -144,6 +144,7 @@ if [ -e "$static" ]; then
     proof "it needs nothing but itself" Tests/static.sh "$static" "$mkpiimg" "$work/small"
     # Built for release, it takes a tenth of the time.
     proof "faults" Tests/faults.sh "$static" "$work/small"
+    proof "what it costs, in instructions and system calls" Tests/counts.sh "$static" "$work/small"
     proof "nonsense of all kinds" Tests/fuzz/program.py "$static" "$work/small" 300
     proof "a thousand random trees, compared with the kernel" Tests/trees/run.py "$static" 1000
     proof "the NixOS module and the flake" Tests/nix/run.sh "$static"

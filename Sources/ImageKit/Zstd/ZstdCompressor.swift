@@ -16,7 +16,7 @@ struct ZstdCompressor: ~Copyable {
             for setting in parameters.settings {
                 try Self.set(ZSTD_cParameter(rawValue: setting.parameter), setting.value, of: context)
             }
-            if workers > 0 { try Self.set(ZSTD_c_nbWorkers, Int32(clamping: workers), of: context) }
+            if workers > 0, Self.hasWorkers { try Self.set(ZSTD_c_nbWorkers, Int32(clamping: workers), of: context) }
         } catch {
             ZSTD_freeCCtx(context)
             throw error
@@ -25,6 +25,13 @@ struct ZstdCompressor: ~Copyable {
     }
 
     deinit { ZSTD_freeCCtx(context) }
+
+    /// Whether zstd was built with threads of its own. (Debian's static library was not, so the static program compresses a
+    /// single frame with one thread, and not to the same bytes.)
+    private static var hasWorkers: Bool {
+        let bounds = ZSTD_cParam_getBounds(ZSTD_c_nbWorkers)
+        return ZSTD_isError(bounds.error) == 0 && bounds.upperBound > 0
+    }
 
     private static func set(_ parameter: ZSTD_cParameter, _ value: Int32, of context: OpaquePointer) throws(ImageError)
     {

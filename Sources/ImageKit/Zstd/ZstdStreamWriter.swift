@@ -13,7 +13,8 @@ struct ZstdStreamWriter {
     /// Writes the frame.
     /// - Returns: the bytes of the file.
     func write(to sink: some ByteSink) throws(ImageError) -> UInt64 {
-        // zstd's own workers: the outcome is the same for any number of them, but not the same as without.
+        // zstd's own workers: the outcome is the same for any number of them, but not the same as without,
+        // which is what there is where zstd was built without threads.
         let compressor = try ZstdCompressor(parameters, workers: threads)
         try ZstdCompressor.check(
             ZSTD_CCtx_setPledgedSrcSize(compressor.context, map.size), "cannot set up zstd")

@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""suite.py [--rounds N] [--work DIR] [--out DIR] [--levels L,...] [--threads N,...] [--cold] [--peers NAME,...] -- BUILD-OPTIONS...
+
+Runs mkpiimg and what could be used in its place on the same store, in turn, and writes a page (figures.md) with a table, and
+a plot of size against CPU time (figures.svg). BUILD-OPTIONS are mkpiimg's: --closure, --store-root, --registration,
+--firmware (one each). Everything goes to DIR (/dev/shm): keep it and the store in tmpfs, or the disk is what is measured.
+
+  mkpiimg-L…    the whole job at that level
+  zstd, pzstd   the compressors alone, on the finished raw image
+  mke2fs        mke2fs -d, e2fsck -D, sfdisk, dd, pzstd: an image by hand
+  genimage      genimage, then zstd
+  nixpkgs       the steps of nixpkgs' sd-image module (reference-image.sh); needs Nix, and the closure in its store
+
+Peers that are not installed are left out, and the page says so. CPU is user+sys, memory that of the largest process, and
+bytes read and written are those of read() and write() of all processes (so a pipe counts on both ends).
+"""
+import argparse, os, resource, shutil, statistics, subprocess, sys, time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def parse():
+    words = sys.argv[1:]
+    cut = words.index("--") if "--" in words else len(words)
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--work", default="/dev/shm")
+    parser.add_argument("--out", default=".")
+    parser.add_argument("--levels", default="1,2,3,9,19")
+    parser.add_argument("--threads", default=str(os.cpu_count()))
+    parser.add_argument("--peers", default="zstd,pzstd,mke2fs,genimage,nixpkgs")
+    parser.add_argument("--cold", action="store_true", help="drop the kernel's caches before each run (root)")
+    options = parser.parse_args(words[:cut])
+    build = words[cut + 1:]
+    if "--closure" not in build:
+        parser.error("mkpiimg's options are missing after --")
+    return options, build
+
+
+def value(build, name, default=None):
+    return build[build.index(name) + 1] if name in build else default
+
+
+def io():
+    """Bytes that ended children have read and written."""
+    with open("/proc/self/io") as file:
+        fields = dict(line.split(": ") for line in file)
+    return int(fields["rchar"]), int(fields["wchar"])
+
+
+def measure(command, cold):
+    """Runs a shell command in a process of its own, so that memory is that of its children alone."""
+    if cold:
+        subprocess.run(["sync"], check=True)
+        with open("/proc/sys/vm/drop_caches", "w") as file:
+            file.write("3")
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        before, begin = io(), time.monotonic()
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", command], stdout=subprocess.DEVNULL)
+        wall, usage, after = time.monotonic() - begin, resource.getrusage(resource.RUSAGE_CHILDREN), io()
+        figures = (wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, after[0] - before[0], after[1] - before[1])
+        os.write(writer, " ".join(map(str, figures)).encode())
+        os._exit(done.returncode)
+    os.close(writer)
+    text = os.read(reader, 4096)
+    os.close(reader)
+    _, status = os.waitpid(child, 0)
+    if status != 0:
+        sys.exit(f"failed: {command}")
+    return [float(word) for word in text.split()]
+
+
+def commands(options, build, work):
+    """Name, command and output of everything that is compared; and what is missing."""
+    mkpiimg = os.environ.get("MKPIIMG", HERE + "/../.build/release/mkpiimg")
+    quoted = " ".join("'" + word + "'" for word in build)
+    store = value(build, "--store-root", "/")
+    out, raw = f"{work}/out.img.zst", f"{work}/raw.img"
+    found, missing = [], []
+    for threads in options.threads.split(","):
+        suffix = "" if threads == str(os.cpu_count()) else f"-T{threads}"
+        for level in options.levels.split(","):
+            found.append((
+                f"mkpiimg-L{level}{suffix}",
+                f"{mkpiimg} {quoted} --progress none --level {level} --threads {threads} --out {out}"))
+    by_hand = f"""
+        rm -rf {work}/hand; mkdir {work}/hand; cd {work}/hand
+        bytes=$(($(du -s -B1 --apparent-size {store}/nix | cut -f1) * 12 / 10 + $(find {store}/nix | wc -l) * 4096))
+        truncate -s $((bytes / 1048576 * 1048576)) root
+        mke2fs -q -t ext4 -b 4096 -L NIXOS_SD -d {store} root
+        e2fsck -fyD root >e2fsck.log || test $? = 1
+        truncate -s 30M fat; mkfs.vfat -n FIRMWARE fat
+        truncate -s 38M disk; dd if=fat of=disk bs=1M seek=8 conv=notrunc,sparse status=none
+        dd if=root of=disk bs=1M seek=38 conv=notrunc,sparse status=none
+        printf 'start=8M,size=30M,type=b\\nstart=38M,type=83,bootable\\n' | sfdisk -q disk"""
+    genimage = f"""
+        rm -rf {work}/gen; mkdir -p {work}/gen/in; cd {work}/gen
+        size=$(($(du -s -B1M --apparent-size {store}/nix | cut -f1) * 13 / 10 + 512))
+        truncate -s 30M in/fat.vfat; mkfs.vfat -n FIRMWARE in/fat.vfat
+        cat >config <<END
+        image root.ext4 {{ ext4 {{ label = "NIXOS_SD" use-mke2fs = true }} size = ${{size}}M }}
+        image disk.img {{ hdimage {{ align = 1M }}
+            partition firmware {{ image = "fat.vfat" partition-type = 0xb offset = 8M }}
+            partition root {{ image = "root.ext4" partition-type = 0x83 bootable = true }} }}
+END
+        genimage --config config --rootpath {store} --tmppath tmp --inputpath in --outputpath . --loglevel 0
+        zstd -q -T0 -3 disk.img -o {out}"""
+    reference = f"LAB={work}/lab SINGLE_ZSTD=0 {HERE}/reference-image.sh {value(build, '--closure')} {out}"
+    for name, tool, command in [
+        ("zstd", "zstd", f"zstd -q -T0 -3 {raw} -o {out}"),
+        ("pzstd", "pzstd", f"pzstd -q -3 {raw} -o {out}"),
+        ("mke2fs", "pzstd", by_hand + f"\npzstd -q -3 disk -o {out}"),
+        ("genimage", "genimage", genimage),
+        ("nixpkgs", "nix-store", reference),
+    ]:
+        if name not in options.peers.split(","):
+            continue
+        if shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
+            found.append((name, command))
+        else:
+            missing.append(f"{name} ({tool} is not installed)")
+    return found, missing, f"{mkpiimg} {quoted} --progress none --out {raw}", out
+
+
+def plot(rows, path):
+    """Size against CPU time, both relative to zstd alone where it ran."""
+    width, height, edge = 720, 420, 60
+    xs, ys = [row["cpu"] for row in rows], [row["bytes"] for row in rows]
+    def place(number, numbers, length, turned):
+        low, high = min(numbers) * 0.97, max(numbers) * 1.03
+        share = (number - low) / (high - low or 1)
+        return edge + (1 - share if turned else share) * (length - 2 * edge)
+    with open(path, "w") as file:
+        file.write(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
+                   f'font-size="12"><rect width="100%" height="100%" fill="white"/>'
+                   f'<path d="M{edge} {edge}V{height - edge}H{width - edge}" fill="none" stroke="gray"/>'
+                   f'<text x="{width / 2}" y="{height - 16}" text-anchor="middle">CPU, s (log)</text>'
+                   f'<text x="12" y="{edge - 20}">MB</text>')
+        import math
+        logs = [math.log(x) for x in xs]
+        for row in rows:
+            x, y = place(math.log(row["cpu"]), logs, width, False), place(row["bytes"], ys, height, True)
+            color = "#0a6" if row["name"].startswith("mkpiimg") else "#c33"
+            file.write(f'<circle cx="{x:.0f}" cy="{y:.0f}" r="4" fill="{color}"/><text x="{x + 7:.0f}" y="{y + 4:.0f}">'
+                       f'{row["name"]} ({row["cpu"]:.1f} s, {row["bytes"] / 1e6:.0f} MB)</text>')
+        file.write("</svg>\n")
+
+
+def main():
+    options, build = parse()
+    work = os.path.join(options.work, f"suite.{os.getpid()}")
+    os.makedirs(work)
+    os.makedirs(options.out, exist_ok=True)
+    try:
+        todo, missing, prepare, out = commands(options, build, work)
+        subprocess.run(["bash", "-euc", prepare], check=True)
+        figures, sizes = {name: [] for name, _ in todo}, {}
+        for number in range(options.rounds):
+            for name, command in todo:
+                if os.path.exists(out):
+                    os.unlink(out)
+                figures[name].append(measure(command, options.cold))
+                sizes[name] = os.path.getsize(out)
+                print(f"{number + 1}/{options.rounds} {name}: {figures[name][-1][0]:.2f} s", file=sys.stderr)
+                for folder in ["hand", "gen", "lab"]:
+                    shutil.rmtree(f"{work}/{folder}", ignore_errors=True)
+        base = figures.get("zstd")
+        rows = []
+        for name, _ in todo:
+            wall, cpu, memory, read, written = (statistics.median(column) for column in zip(*figures[name]))
+            ratios = [statistics.median(own[i] / other[i] for own, other in zip(figures[name], base)) if base else None
+                      for i in (1, 0)]
+            rows.append(dict(name=name, wall=wall, cpu=cpu, memory=memory, read=read, written=written,
+                             bytes=sizes[name], ratios=ratios))
+        with open(f"{options.out}/figures.md", "w") as page:
+            page.write(f"Medians of {options.rounds} rounds in turn, {'cold' if options.cold else 'warm'} cache, "
+                       f"{os.cpu_count()} processors. Ratios are medians of pairs with `zstd -T0 -3` on the finished "
+                       "image.\n\n| | wall s | CPU s | CPU ratio | wall ratio | peak MiB | read MB | written MB | bytes |\n"
+                       "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
+            for row in rows:
+                ratios = ["-" if ratio is None else f"{ratio:.2f}" for ratio in row["ratios"]]
+                page.write(f"| {row['name']} | {row['wall']:.2f} | {row['cpu']:.2f} | {ratios[0]} | {ratios[1]} | "
+                           f"{row['memory'] / 1024:.0f} | {row['read'] / 1e6:.0f} | {row['written'] / 1e6:.0f} | "
+                           f"{row['bytes']:,} |\n")
+            if missing:
+                page.write("\nLeft out: " + ", ".join(missing) + ".\n")
+            page.write("\n![size against CPU time](figures.svg)\n")
+        plot(rows, f"{options.out}/figures.svg")
+        print(open(f"{options.out}/figures.md").read())
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+main()

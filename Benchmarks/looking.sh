@@ -30,7 +30,8 @@ declare -A commands=(
 echo "cat is of $kernel; the sums are of $store bytes"
 for _ in $(seq "$runs"); do
     for name in "${!commands[@]}"; do
-        { time ${commands[$name]} >/dev/null 2>&1; } 2>>"$work/$name"
+        # What verify finds in the image is no matter here.
+        { time ${commands[$name]} >/dev/null 2>&1 || true; } 2>>"$work/$name"
     done
 done
 median() { sort -n | sed -n "$(((runs + 1) / 2))p"; }

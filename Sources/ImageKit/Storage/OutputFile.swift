@@ -103,8 +103,7 @@ struct OutputFile: ~Copyable {
         let prefix = ".\(name).mkpiimg-"
         removeLeftovers(in: folder, prefix: prefix)
         while true {
-            let name = prefix + UInt32.random(in: .min ... .max).digits(width: 8) + ".tmp"
-            let temporary = folder.appending(name)
+            let temporary = folder.appending(TemporaryFiles.name(prefix))
             TemporaryFiles.remember(temporary)
             let descriptor = open(temporary.string, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode)
             guard descriptor >= 0 else {
@@ -127,7 +126,7 @@ struct OutputFile: ~Copyable {
         guard case .success(let names) = DirectoryNames.read(path: folder.string) else { return }
         for index in 0..<names.count {
             let name = String(decoding: names[index], as: UTF8.self)
-            guard name.hasPrefix(prefix), name.hasSuffix(".tmp") else { continue }
+            guard TemporaryFiles.isName(name, prefix) else { continue }
             let path = folder.appending(name).string
             let descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
             guard descriptor >= 0 else { continue }

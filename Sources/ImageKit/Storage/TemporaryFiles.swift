@@ -12,6 +12,20 @@ public enum TemporaryFiles {
     private static let paths = Mutex<Set<FilePath>>([])
     private static let isEnding = Atomic<Bool>(false)
 
+    /// A new name: the prefix, eight digits and `.tmp`.
+    static func name(_ prefix: String) -> String { prefix + UInt32.random(in: .min ... .max).digits(width: 8) + ".tmp" }
+
+    /// Whether a name is exactly one that ``name(_:)`` gives.
+    static func isName(_ name: String, _ prefix: String) -> Bool {
+        guard name.hasPrefix(prefix), name.hasSuffix(".tmp") else { return false }
+        let digits = name.utf8.dropFirst(prefix.utf8.count).dropLast(4)
+        return digits.count == 8
+            && digits.allSatisfy {
+                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+                    || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+            }
+    }
+
     /// To be called before the file or folder is created. When the program is ending it does not come back.
     static func remember(_ path: FilePath) {
         paths.withLock { _ = $0.insert(path) }

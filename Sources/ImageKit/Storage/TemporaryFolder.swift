@@ -16,13 +16,12 @@ struct TemporaryFolder: ~Copyable {
     /// Kept for the removal, which must not fail where no more files may be opened.
     private let spare: [Int32]
 
-    private static let prefix = ".mkpiimg-", suffix = ".tmp"
+    private static let prefix = ".mkpiimg-"
 
     /// Makes a folder in another one.
     init(in place: FilePath) throws(ImageError) {
         while true {
-            let random = UInt32.random(in: .min ... .max)
-            let path = place.appending(Self.prefix + random.digits(width: 8) + Self.suffix)
+            let path = place.appending(TemporaryFiles.name(Self.prefix))
             TemporaryFiles.remember(path)
             do throws(ImageError) {
                 if let made = try Self.make(path, in: place) {
@@ -84,7 +83,7 @@ struct TemporaryFolder: ~Copyable {
         guard case .success(let names) = DirectoryNames.read(path: place.string) else { return }
         for index in 0..<names.count {
             let name = String(decoding: names[index], as: UTF8.self)
-            guard isName(name) else { continue }
+            guard TemporaryFiles.isName(name, prefix) else { continue }
             let path = place.appending(name)
             let descriptor = open(path.string, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
             guard descriptor >= 0 else { continue }
@@ -96,17 +95,6 @@ struct TemporaryFolder: ~Copyable {
             }
             close(descriptor)
         }
-    }
-
-    /// Whether a name is exactly one that this type gives.
-    private static func isName(_ name: String) -> Bool {
-        guard name.hasPrefix(prefix), name.hasSuffix(suffix) else { return false }
-        let digits = name.utf8.dropFirst(prefix.utf8.count).dropLast(suffix.utf8.count)
-        return digits.count == 8
-            && digits.allSatisfy {
-                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
-                    || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
-            }
     }
 
     private static func isStill(_ descriptor: Int32, at path: FilePath) -> Bool {

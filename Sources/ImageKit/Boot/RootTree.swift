@@ -88,8 +88,6 @@ struct RootTree {
     private static func key(of name: String) -> UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        hash ^= hash >> 32
-        hash &*= 0x9E37_79B9_7F4A_7C15
-        return hash ^ (hash >> 29)
+        return hash.mixed
     }
 }

@@ -42,8 +42,6 @@ struct Pieces {
 
     /// A number for a cluster that depends on what its first part is, so that frames are cut alike in the next image.
     static func key(of first: FileTree.Part, size: UInt64, in unit: UInt64) -> UInt64 {
-        var key = unit ^ (size &+ first.range.lowerBound &* 0x9E37_79B9_7F4A_7C15)
-        key = (key ^ (key >> 32)) &* 0x9E37_79B9_7F4A_7C15
-        return key ^ (key >> 29)
+        (unit ^ (size &+ first.range.lowerBound &* .goldenRatio)).mixed
     }
 }

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Looks at a small part of each of many files, and says what it saw in a form that tells whether files have content in
 /// common, wherever in them it lies.
 ///
@@ -45,32 +43,26 @@ struct ContentSampler {
         var thinning: UInt64 = 0
         while windows.reduce(0, { $0 + ($1 >> thinning) }) > mostWindows { thinning += 1 }
         try progress?.begin(.sample, total: UInt64(files.count))
-        let next = Atomic<Int>(0)
-        let shared = Monitor((features: [Feature](), failure: ImageError?.none))
-        try onThreads(threads) { [thinning] in
+        let all = Monitor([Feature]())
+        try onThreads(threads, sharing: files.count, by: Self.batch) { [thinning] (next) throws(ImageError) in
+            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(Self.window), alignment: 64)
+            defer { buffer.deallocate() }
             var features: [Feature] = []
-            do throws(ImageError) {
-                while true {
-                    let start = next.wrappingAdd(Self.batch, ordering: .relaxed).oldValue
-                    guard start < files.count else { break }
-                    for index in start..<min(start + Self.batch, files.count) {
-                        try sample(index, windows: windows[index] >> thinning, into: &features)
-                    }
-                    try progress?.checkCancelled()
-                    progress?.advance(UInt64(Self.batch))
+            while let batch = next() {
+                for index in batch {
+                    try sample(index, windows: windows[index] >> thinning, buffer, into: &features)
                 }
-            } catch {
-                shared.change { $0.failure = $0.failure ?? error }
-                next.store(files.count, ordering: .relaxed)
+                try progress?.checkCancelled()
+                progress?.advance(UInt64(batch.count))
             }
-            shared.change { $0.features += features }
+            all.change { $0 += features }
         }
-        let (features, failure) = shared.change { $0 }
-        if let failure { throw failure }
-        return features
+        return all.change { $0 }
     }
 
-    private func sample(_ index: Int, windows: UInt64, into features: inout [Feature]) throws(ImageError) {
+    private func sample(
+        _ index: Int, windows: UInt64, _ buffer: UnsafeMutableRawBufferPointer, into features: inout [Feature]
+    ) throws(ImageError) {
         guard windows > 0 else { return }
         let node = files[index]
         let size = tree.size(of: node)
@@ -81,22 +73,21 @@ struct ContentSampler {
             let open = try HostFile(file, of: tree.hostFiles, isChecked: false)
             open.expectRandomReads()
             for place in places { open.prefetch(min(Self.window, size - place), at: place) }
-            try sample(index, size: size, places, into: &features) { (target, place) throws(ImageError) in
+            try sample(index, size: size, places, buffer, into: &features) { (target, place) throws(ImageError) in
                 try open.read(into: target, at: place)
             }
         } else {
-            try sample(index, size: size, places, into: &features) { (target, place) throws(ImageError) in
+            try sample(index, size: size, places, buffer, into: &features) { (target, place) throws(ImageError) in
                 try tree.read(node, into: target, at: place)
             }
         }
     }
 
     private func sample(
-        _ index: Int, size: UInt64, _ places: [UInt64], into features: inout [Feature],
+        _ index: Int, size: UInt64, _ places: [UInt64], _ buffer: UnsafeMutableRawBufferPointer,
+        into features: inout [Feature],
         read: (UnsafeMutableRawBufferPointer, UInt64) throws(ImageError) -> Void
     ) throws(ImageError) {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(Self.window), alignment: 64)
-        defer { buffer.deallocate() }
         for place in places {
             let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(min(Self.window, size - place))])
             try read(part, place)
@@ -111,7 +102,7 @@ struct ContentSampler {
     /// where it is shifted by some stretches and less.
     private static func places(_ windows: UInt64, stride: UInt64) -> [UInt64] {
         (0..<windows).map { index in
-            let number = (index &* 0x9E37_79B9_7F4A_7C15) >> 32
+            let number = (index &* .goldenRatio) >> 32
             return index * stride + number % (stride / window) * window
         }
     }

@@ -1,5 +1,4 @@
 import Crypto
-import Synchronization
 
 /// Finds files with the same content: by size and executable bit, then by a fingerprint of the first block, then by
 /// comparing every byte.
@@ -61,39 +60,27 @@ struct DuplicateSearch {
 
     /// Reads the first block of every candidate. They are taken in tree order, several at once, which a cold disk likes.
     private mutating func fingerprint(threads: Int, progress: Progress?) throws(ImageError) {
-        let batch = 128
         let all = candidates
         let tree = tree
-        let next = Atomic<Int>(0)
-        let shared = Monitor((fingerprints: [UInt64](repeating: 0, count: all.count), failure: ImageError?.none))
-        try onThreads(threads) {
+        let shared = Monitor([UInt64](repeating: 0, count: all.count))
+        try onThreads(threads, sharing: all.count, by: 128) { (next) throws(ImageError) in
             var buffer = [UInt8](repeating: 0, count: Self.firstBlock)
-            while true {
-                let start = next.wrappingAdd(batch, ordering: .relaxed).oldValue
-                guard start < all.count else { return }
-                let range = start..<min(start + batch, all.count)
+            while let batch = next() {
                 var found: [UInt64] = []
-                found.reserveCapacity(batch)
-                do throws(ImageError) {
-                    for index in range {
-                        let count = Int(min(all[index].size, UInt64(Self.firstBlock)))
-                        try tree.read(all[index].node, count: count, at: 0, into: &buffer)
-                        var hasher = Hasher()
-                        buffer.withUnsafeBytes { hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
-                        found.append(UInt64(bitPattern: Int64(hasher.finalize())))
-                    }
-                    try progress?.checkCancelled()
-                } catch {
-                    shared.change { $0.failure = $0.failure ?? error }
-                    next.store(all.count, ordering: .relaxed)
-                    return
+                found.reserveCapacity(batch.count)
+                for index in batch {
+                    let count = Int(min(all[index].size, UInt64(Self.firstBlock)))
+                    try tree.read(all[index].node, count: count, at: 0, into: &buffer)
+                    var hasher = Hasher()
+                    buffer.withUnsafeBytes { hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+                    found.append(UInt64(bitPattern: Int64(hasher.finalize())))
                 }
-                progress?.advance(UInt64(range.count))
-                shared.change { $0.fingerprints.replaceSubrange(range, with: found) }
+                try progress?.checkCancelled()
+                progress?.advance(UInt64(batch.count))
+                shared.change { $0.replaceSubrange(batch, with: found) }
             }
         }
-        let (fingerprints, failure) = shared.change { $0 }
-        if let failure { throw failure }
+        let fingerprints = shared.change { $0 }
         for index in candidates.indices { candidates[index].fingerprint = fingerprints[index] }
     }
 

@@ -1,4 +1,3 @@
-import Synchronization
 public import SystemPackage
 
 #if canImport(Glibc)
@@ -256,39 +255,29 @@ public struct ImageExtraction: Sendable {
     private func fill(_ place: borrowing NewFolder) throws(ImageError) {
         try progress?.begin(.write, total: report.bytes)
         let order = files.indices.sorted { files[$0].node.identity < files[$1].node.identity }
-        let next = Atomic<Int>(0)
-        let failure = Monitor(ImageError?.none)
         let path = place.path
         let this = self
-        try onThreads(min(threads, max(1, files.count))) {
+        try onThreads(threads, sharing: order.count, by: 1) { (next) throws(ImageError) in
             let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.piece, alignment: 4096)
             defer { buffer.deallocate() }
-            do throws(ImageError) {
-                let place = try NewFolder(at: path)
-                var folder = -2
-                var open = try NewFolder(at: path)
-                while true {
-                    let turn = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                    guard turn < order.count else { return }
-                    let file = this.files[order[turn]]
-                    try this.checkGoingOn()
-                    if folder != file.folder {
-                        open = try this.open(file.folder, below: place)
-                        folder = file.folder
-                    }
-                    try open.makeFile(
-                        file.name, try this.volume.content(of: file.node), Self.metadata(file.node), buffer: buffer
-                    ) { (bytes) throws(ImageError) in
-                        try this.checkGoingOn()
-                        this.progress?.advance(bytes)
-                    }
+            let place = try NewFolder(at: path)
+            var folder = -2
+            var open = try NewFolder(at: path)
+            while let turn = next()?.lowerBound {
+                let file = this.files[order[turn]]
+                try this.checkGoingOn()
+                if folder != file.folder {
+                    open = try this.open(file.folder, below: place)
+                    folder = file.folder
                 }
-            } catch {
-                failure.change { $0 = $0 ?? error }
-                next.store(order.count, ordering: .relaxed)
+                try open.makeFile(
+                    file.name, try this.volume.content(of: file.node), Self.metadata(file.node), buffer: buffer
+                ) { (bytes) throws(ImageError) in
+                    try this.checkGoingOn()
+                    this.progress?.advance(bytes)
+                }
             }
         }
-        if let error = failure.change({ $0 }) { throw error }
     }
 }
 

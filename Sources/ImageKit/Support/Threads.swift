@@ -1,3 +1,5 @@
+import Synchronization
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -61,4 +63,26 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable () -> Void) throws(Imag
         }
     }
     threads.join()
+}
+
+/// Gives the numbers from 0 on to `body`, which runs on up to `count` threads at once: in runs of `batch`, each to whoever
+/// asks for the next one. Where one of them fails there are no more, and its error is thrown when all are done.
+func onThreads(
+    _ count: Int, sharing total: Int, by batch: Int,
+    _ body: @escaping @Sendable (_ next: () -> Range<Int>?) throws(ImageError) -> Void
+) throws(ImageError) {
+    let start = Atomic<Int>(0)
+    let failure = Monitor(ImageError?.none)
+    try onThreads(min(count, max(1, total.dividedRoundingUp(by: batch)))) {
+        do throws(ImageError) {
+            try body {
+                let first = start.wrappingAdd(batch, ordering: .relaxed).oldValue
+                return first < total ? first..<min(first + batch, total) : nil
+            }
+        } catch {
+            failure.change { $0 = $0 ?? error }
+            start.store(total, ordering: .relaxed)
+        }
+    }
+    if let error = failure.change({ $0 }) { throw error }
 }

@@ -61,7 +61,7 @@ extension InspectPage {
         let partition = volume.partition, head = volume.head
         return ScriptText.object([
             ("number", "\(partition.number)"), ("start", "\(partition.bytes.lowerBound)"),
-            ("length", "\(partition.bytes.upperBound - partition.bytes.lowerBound)"),
+            ("length", "\(partition.size)"),
             ("type", ScriptText.quote(partition.typeName ?? partition.typeText)),
             ("name", ScriptText.quote(partition.name ?? "")), ("content", ScriptText.quote(volume.content.rawValue)),
             ("fs", ScriptText.quote(head?.kind ?? "")), ("label", ScriptText.quote(head?.label ?? "")),

@@ -127,7 +127,7 @@ struct Ext4Filesystem: ~Copyable {
         var usedInGroup = [UInt64](repeating: 0, count: geometry.groups)
         for range in used {
             ext2fs_mark_block_bitmap_range2(
-                filesystem.pointee.block_map, range.lowerBound, blk_t(range.upperBound - range.lowerBound))
+                filesystem.pointee.block_map, range.lowerBound, blk_t(range.length))
             var start = range.lowerBound
             while start < range.upperBound {
                 let group = start / perGroup

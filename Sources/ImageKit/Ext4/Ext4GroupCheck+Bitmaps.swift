@@ -271,7 +271,7 @@ extension Ext4GroupCheck {
             let descriptor = groups[group]
             free = free.addingClamping(descriptor.freeClusters)
             let range = blocks(of: group)
-            let clusters = Int((range.upperBound - range.lowerBound).dividedRoundingUp(by: ratio))
+            let clusters = Int(range.length.dividedRoundingUp(by: ratio))
             var claimed = Bits(count: clusters), own = Bits(count: clusters)
             while next < claims.count, claims[next].end <= range.lowerBound { next += 1 }
             var index = next

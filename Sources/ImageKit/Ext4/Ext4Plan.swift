@@ -47,12 +47,14 @@ struct Ext4Plan {
         self.tree = tree
         inodes = [UInt32](repeating: 0, count: tree.nodes.count)
         links = inodes
+        let units = tree.inLayoutOrder()
+        order = units.flatMap(\.nodes)
         try number(lost)
         try progress?.checkCancelled()
         try measureDirectories(lost, hash: hash)
         let pieces = Pieces(of: tree)
         try measureFiles(pieces, progress)
-        orderData(pieces)
+        orderData(units, pieces)
     }
 
     private static func addLostAndFound(to tree: inout FileTree) throws(ImageError) -> FileTree.NodeID {
@@ -73,11 +75,6 @@ struct Ext4Plan {
     /// Numbers inodes in the order of the units and in tree order within them, then in tree order: a store path whose
     /// hash changes keeps its place. The root is 2, `lost+found` the first free one, 11.
     private mutating func number(_ lost: FileTree.NodeID) throws(ImageError) {
-        var isReachable = [Bool](repeating: false, count: tree.nodes.count)
-        _ = tree.nodesInOrder(from: tree.root, seen: &isReachable)
-        var seen = isReachable.map { !$0 }
-        for unit in tree.units { order += tree.nodesInOrder(from: unit.node, seen: &seen) }
-        order += tree.nodesInOrder(from: tree.root, seen: &seen)
         guard order.count < Int(UInt32.max) - 16 else {
             throw ImageError(.doesNotFit, "a filesystem cannot hold \(order.count) files")
         }
@@ -179,11 +176,11 @@ struct Ext4Plan {
                     if ranges != [0..<size] { stored[node] = ranges }
                     extents = 0
                     for range in ranges {
-                        dataBlocks += (range.upperBound - range.lowerBound)
+                        dataBlocks += range.length
                             .dividedRoundingUp(by: Ext4Geometry.blockSize)
                     }
                     for range in pieces.cut(ranges, of: node) {
-                        let blocks = (range.upperBound - range.lowerBound).dividedRoundingUp(by: Ext4Geometry.blockSize)
+                        let blocks = range.length.dividedRoundingUp(by: Ext4Geometry.blockSize)
                         extents += Self.mostExtents(forRunOf: blocks)
                     }
                 }
@@ -224,8 +221,8 @@ struct Ext4Plan {
 
     /// Units first, in their order, each in tree order; then everything else. Clusters of similar parts follow what their
     /// first part is in.
-    private mutating func orderData(_ pieces: Pieces) {
-        for (key, nodes) in tree.inLayoutOrder() {
+    private mutating func orderData(_ units: [(key: UInt64?, nodes: [FileTree.NodeID])], _ pieces: Pieces) {
+        for (key, nodes) in units {
             var clusters: [Int] = []
             if let key { unitStarts[dataOrder.count] = key }
             for node in nodes where hasBlocks(node) {
@@ -259,7 +256,7 @@ struct Ext4Plan {
         var start = 0
         var blocks: UInt64 = 0
         for (index, node) in dataOrder.enumerated() {
-            let own = (parts[index].map { $0.upperBound - $0.lowerBound } ?? tree.size(of: node))
+            let own = (parts[index].map { $0.length } ?? tree.size(of: node))
                 .dividedRoundingUp(by: Ext4Geometry.blockSize)
             let isLarge = own > Self.batchBlocks
             if blocks >= Self.batchBlocks || isLarge || unitStarts[index] != nil {

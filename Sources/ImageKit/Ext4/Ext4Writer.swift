@@ -53,7 +53,7 @@ struct Ext4Writer: ~Copyable {
         try filesystem.finish()
         addMetadata()
         try map.seal()
-        let usedBlocks = used.reduce(0) { $0 + $1.upperBound - $1.lowerBound }
+        let usedBlocks = used.reduce(0) { $0 + $1.length }
         return Ext4Formatter.Layout(
             map: map,
             summary: Ext4Formatter.Summary(
@@ -123,7 +123,7 @@ struct Ext4Writer: ~Copyable {
             var runs: [Run] = []
             var blocks: UInt64 = 0
             for range in (plan.stored[node] ?? [0..<size]).map({ $0.clamped(to: part ?? $0) }) where !range.isEmpty {
-                let count = (range.upperBound - range.lowerBound).dividedRoundingUp(by: Ext4Geometry.blockSize)
+                let count = range.length.dividedRoundingUp(by: Ext4Geometry.blockSize)
                 let places = try cursor.take(count, inPiecesOf: Ext4Plan.batchBlocks)
                 addContent(of: node, range, at: places)
                 runs.append((range.lowerBound / Ext4Geometry.blockSize, places))
@@ -132,8 +132,8 @@ struct Ext4Writer: ~Copyable {
             if part == nil {
                 try write(node, runs: runs, blocks: blocks)
             } else {
-                let known = scattered[node] ?? ([], 0)
-                scattered[node] = (known.runs + runs, known.blocks + blocks)
+                scattered[node, default: ([], 0)].runs += runs
+                scattered[node, default: ([], 0)].blocks += blocks
             }
         }
         for (node, file) in scattered.sorted(by: { $0.key < $1.key }) {
@@ -146,7 +146,7 @@ struct Ext4Writer: ~Copyable {
         var start = range.lowerBound
         for place in places {
             let offset = place.lowerBound * Ext4Geometry.blockSize
-            let room = (place.upperBound - place.lowerBound) * Ext4Geometry.blockSize
+            let room = place.length * Ext4Geometry.blockSize
             let length = min(room, range.upperBound - start)
             switch plan.tree.content(of: node) {
             case .bytes(let bytes): map.add(bytes.dropFirst(Int(start)).prefix(Int(length)), at: offset)

@@ -70,7 +70,7 @@ extension FileTree {
     ) throws(ImageError) -> Bool {
         var failure: ImageError?
         let isZero = buffer.withUnsafeMutableBytes { bytes in
-            let part = UnsafeMutableRawBufferPointer(rebasing: bytes[..<Int(range.upperBound - range.lowerBound)])
+            let part = UnsafeMutableRawBufferPointer(rebasing: bytes[..<Int(range.length)])
             do throws(ImageError) { try read(part, range.lowerBound) } catch { failure = error }
             return failure == nil && UnsafeRawBufferPointer(part).isZero
         }

@@ -12,7 +12,7 @@ struct BootChoice: Equatable {
     var labels: [String] = []
 
     /// More bytes than any settings have.
-    fileprivate static let limit = 1 << 20
+    static let limit = 1 << 20
 
     /// Reads what an image boots; `nil` where neither a menu nor a command line is.
     static func read(root: ImageVolume?, firmware: ImageVolume?) throws(ImageError) -> BootChoice? {

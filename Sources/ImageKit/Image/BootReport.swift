@@ -57,13 +57,12 @@ public struct BootReport: Sendable, Encodable {
     /// What boots when nobody chooses.
     public var defaultEntry: Entry? { entries.first { $0.label == defaultLabel } ?? entries.first }
 
-    private static let limit = 1 << 20
     /// No menu has more entries; each is looked for in the filesystem.
     private static let entryLimit = 1000
 
     /// Reads menus and settings; `nil` where there are none.
     init?(root: ImageVolume?, firmware: ImageVolume?) throws(ImageError) {
-        let config = try firmware?.text(at: "/config.txt", atMost: Self.limit)
+        let config = try firmware?.text(at: "/config.txt", atMost: BootChoice.limit)
             .map { ConfigText.parse(String(decoding: $0, as: UTF8.self)) }
         boards = []
         if let firmware {

@@ -47,7 +47,7 @@ public struct DiskMap: Sendable {
         /// See the properties of the same names.
         public init(_ bytes: Range<UInt64>, _ kind: Kind, owner: Int32 = -1) {
             offset = bytes.lowerBound
-            length = bytes.upperBound - bytes.lowerBound
+            length = bytes.length
             self.kind = kind
             self.owner = owner
         }

@@ -22,7 +22,7 @@ public struct FrameMap: Sendable {
             let range = source.range(ofFrame: frame), place = source.place(ofFrame: frame)
             guard !range.isEmpty else { continue }
             ends.append(range.upperBound)
-            compressed.append(place.upperBound - place.lowerBound)
+            compressed.append(place.length)
         }
         weigh(map)
     }

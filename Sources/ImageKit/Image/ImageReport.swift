@@ -181,7 +181,7 @@ extension ImageReport.Partition {
     init(_ partition: DiskPartition) {
         number = partition.number
         start = partition.bytes.lowerBound
-        size = partition.bytes.upperBound - partition.bytes.lowerBound
+        size = partition.bytes.length
         type = partition.typeText
         typeName = partition.typeName
         id = partition.id
@@ -256,7 +256,7 @@ extension FrameList {
             let plain = starts[index]..<starts[index + 1]
             let part = plain.clamped(to: range)
             guard !part.isEmpty else { continue }
-            let share = Double(part.upperBound - part.lowerBound) / Double(plain.upperBound - plain.lowerBound)
+            let share = Double(part.length) / Double(plain.length)
             sum += Double(places[index + 1] - places[index]) * share
         }
         return UInt64(sum)

@@ -140,7 +140,7 @@ struct RawAreas {
         let table = map.addTable(files)
         for (file, range) in placed {
             map.add(
-                file: file, of: table, start: 0, length: range.upperBound - range.lowerBound, at: range.lowerBound)
+                file: file, of: table, start: 0, length: range.length, at: range.lowerBound)
         }
     }
 

@@ -35,7 +35,7 @@ struct SurveyWalk {
         guard !bytes.isEmpty, pieces.count < ImageSurvey.pieceLimit else { return }
         // Files that follow each other in one folder are still told apart: each has its own node.
         if let last = pieces.last, last.end == bytes.lowerBound, last.kind == kind, last.owner == owner {
-            pieces[pieces.count - 1].length += bytes.upperBound - bytes.lowerBound
+            pieces[pieces.count - 1].length += bytes.length
         } else {
             pieces.append(DiskMap.Piece(bytes, kind, owner: owner))
         }
@@ -55,7 +55,7 @@ struct SurveyWalk {
         var levels: [Level] = []
         let ranges = try fat.freeRanges()
         free += ranges.map { DiskMap.Piece(moved($0), .free, owner: top) }
-        volume.free = ranges.reduce(0) { $0 + ($1.upperBound - $1.lowerBound) }
+        volume.free = ranges.reduce(0) { $0 + $1.length }
         volume.head?.label = try fat.label()
         try fat.walk { visit in
             let entry = visit.entry

@@ -13,7 +13,7 @@ public struct DiskPartition: Hashable, Sendable {
     /// Where it lies on the disk, in bytes.
     public var bytes: Range<UInt64>
     /// Its length in bytes.
-    public var size: UInt64 { bytes.upperBound - bytes.lowerBound }
+    public var size: UInt64 { bytes.length }
     /// What it is for.
     public var type: TypeID
     /// Its PARTUUID, as Linux shows it: `2178694e-02`, or a GUID; `nil` where there is no table.

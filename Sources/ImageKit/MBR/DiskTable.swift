@@ -39,7 +39,7 @@ public struct DiskTable: Hashable, Sendable {
             ])
     }
 
-    /// The most logical partitions that are read; Linux stops at 256 as well.
+    /// The most logical partitions that are read: far more than anything makes.
     static let logicalLimit = 128
     /// The type of the MBR entry that stands for a GPT.
     static let protectiveType: UInt8 = 0xEE

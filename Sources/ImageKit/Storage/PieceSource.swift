@@ -31,7 +31,7 @@ struct PieceSource: ByteSource {
     init(_ source: any ByteSource, size: UInt64, places: [Range<UInt64>]) {
         var start: UInt64 = 0
         let pieces = places.map { place in
-            let piece = Piece(start: start, count: place.upperBound - place.lowerBound, place: place.lowerBound)
+            let piece = Piece(start: start, count: place.length, place: place.lowerBound)
             start = piece.end
             return piece
         }

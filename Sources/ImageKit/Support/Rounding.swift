@@ -21,3 +21,8 @@ extension UInt64 {
         return overflow ? .max : sum
     }
 }
+
+extension Range<UInt64> {
+    /// From its beginning to its end.
+    var length: UInt64 { upperBound - lowerBound }
+}

@@ -5,7 +5,7 @@ struct Frame: Sendable, Hashable {
     /// Whether nothing but zeros lies there.
     var isZero: Bool
 
-    var length: Int { Int(range.upperBound - range.lowerBound) }
+    var length: Int { Int(range.length) }
 }
 
 /// Divides a disk into frames.

@@ -118,7 +118,7 @@ public final class SeekableSource: ByteSource {
 
     private func checkEmpty(_ frame: Int) throws(ImageError) {
         let place = place(ofFrame: frame)
-        let length = place.upperBound - place.lowerBound
+        let length = place.length
         let head = try file.read(Int(min(UInt64(ZstdFrameHeader.maximum), length)), at: place.lowerBound)
         switch ZstdFrameHeader(head) {
         case .skippable(length): setVerified(frame)
@@ -131,7 +131,7 @@ public final class SeekableSource: ByteSource {
 
     private func content(of frame: Int) throws(ImageError) -> FrameCache.Content {
         let range = range(ofFrame: frame)
-        return try cache.content(of: frame, size: range.upperBound - range.lowerBound) { () throws(ImageError) in
+        return try cache.content(of: frame, size: range.length) { () throws(ImageError) in
             try load(frame)
         }
     }
@@ -139,8 +139,8 @@ public final class SeekableSource: ByteSource {
     private func load(_ frame: Int) throws(ImageError) -> FrameCache.Content {
         let place = place(ofFrame: frame)
         let range = range(ofFrame: frame)
-        let size = range.upperBound - range.lowerBound
-        let length = place.upperBound - place.lowerBound
+        let size = range.length
+        let length = place.length
         guard length <= Self.longestFrame(of: size) else {
             throw refusal(frame, "\(length) bytes are too many for \(size) bytes of content")
         }

@@ -3,13 +3,13 @@ import CZstd
 /// A compressed image whose frames are known, so that any part can be read without the rest: only the frames that hold it
 /// are decompressed.
 ///
-/// Several threads decompress different frames at once. Memory: 128 MiB of frames that were read last, as much again that is
+/// Several threads decompress different frames at once. Memory: 192 MiB of frames that were read last, as much again that is
 /// being decompressed, and the compressed bytes of the latter. No frame is larger than 128 MiB.
 public final class SeekableSource: ByteSource {
     /// The largest frame, in plain bytes, that is read this way. (Images with larger ones are decompressed as a whole.)
     static let largestFrame: UInt64 = 128 << 20
     /// Frames that were read last are kept up to so many bytes.
-    static let defaultBound: UInt64 = 128 << 20
+    static let defaultBound: UInt64 = 192 << 20
     /// Frames of at most so many compressed bytes are compared with known frames of zeros.
     private static let shortFrame: UInt64 = 4096
 

@@ -123,6 +123,42 @@ import Testing
         }
     }
 
+    @Test func framesWithGatheredPartsAreKnown() throws {
+        var map = SegmentMap(size: 4 << 20)
+        for (place, isGathered) in [(0, false), (1, true), (3, false)] {
+            map.add([UInt8](repeating: 1, count: 1 << 20), at: UInt64(place) << 20)
+            map.addMark(at: UInt64(place) << 20, unit: 1, isGathered: isGathered)
+        }
+        // Metadata between parts of a unit is not the end of it.
+        map.add([1], at: 2 << 20)
+        map.addMark(at: 2 << 20)
+        try map.seal()
+        func kinds(_ size: UInt64) -> [Bool] {
+            FrameCutter(target: size).frames(of: map).filter { !$0.isZero }.map(\.isGathered)
+        }
+        #expect(kinds(1 << 20) == [false, true, true, false])
+        #expect(kinds(4 << 20) == [true, true], "what was gathered makes the frame")
+    }
+
+    /// 1 MiB that comes twice, of words that come again and again, so that a small table knows the last place of each only.
+    @Test(arguments: [(1, false), (2, false), (3, true), (5, true)])
+    func longMatchesAreFoundWhereTheLevelLooks(level: Int, isEverywhere: Bool) throws {
+        var random = SplitMix(state: 3)
+        let words = (0..<1000).map { _ in (0..<8).map { _ in UInt8.random(in: 0...255, using: &random) } }
+        let bytes = (0..<1 << 17).flatMap { _ in words.randomElement(using: &random) ?? [] }
+        let sizes = try [false, true].map { isGathered in
+            var map = SegmentMap(size: 2 << 20)
+            map.addMark(at: 0, unit: 1, isGathered: isGathered)
+            map.add(bytes + bytes, at: 0)
+            try map.seal()
+            let result = try ZstdImageWriter(
+                map: map, parameters: ZstdParameters(level: level), frameSize: 4 << 20, threads: 1, progress: nil
+            ).write(to: MemorySink())
+            return Int(try #require(result.table.entries.first).compressedSize)
+        }
+        #expect(isEverywhere ? sizes[0] == sizes[1] : sizes[1] < sizes[0] * 7 / 8, "\(sizes)")
+    }
+
     @Test func aFailingSinkEndsTheWork() throws {
         let map = try map()
         let failure = #expect(throws: ImageError.self) {

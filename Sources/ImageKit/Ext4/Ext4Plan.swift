@@ -11,7 +11,7 @@ struct Ext4Plan {
     private(set) var order: [FileTree.NodeID] = []
     /// The order in which files' and links' blocks are laid out; a unit begins at each index of `units`.
     private(set) var dataOrder: [FileTree.NodeID] = []
-    private(set) var unitStarts: [Int: UInt64] = [:]
+    private(set) var unitStarts: [Int: Unit] = [:]
     /// Which part of its file's content an entry of `dataOrder` is, in bytes, where it isn't all of it.
     private(set) var parts: [Int: Range<UInt64>] = [:]
     /// Small files of a unit are laid out in batches of about 1 MiB that stay together: the blocks of each batch, by the
@@ -27,6 +27,13 @@ struct Ext4Plan {
     private(set) var directoryBlocks: UInt64 = 0
     private(set) var dataBlocks: UInt64 = 0
     private(set) var extentBlocks: UInt64 = 0
+
+    /// A store path, or a cluster of similar parts.
+    struct Unit {
+        /// A number that depends on nothing but what it is.
+        var key: UInt64
+        var isGathered: Bool
+    }
 
     /// Blocks that a batch has at least, and that parts of a large file are multiples of: 1 MiB.
     static let batchBlocks: UInt64 = 256
@@ -224,7 +231,7 @@ struct Ext4Plan {
     private mutating func orderData(_ units: [(key: UInt64?, nodes: [FileTree.NodeID])], _ pieces: Pieces) {
         for (key, nodes) in units {
             var clusters: [Int] = []
-            if let key { unitStarts[dataOrder.count] = key }
+            if let key { unitStarts[dataOrder.count] = Unit(key: key, isGathered: false) }
             for node in nodes where hasBlocks(node) {
                 guard let all = pieces.parts[node] else {
                     dataOrder.append(node)
@@ -240,7 +247,8 @@ struct Ext4Plan {
             }
             for cluster in clusters {
                 guard let first = tree.clusters[cluster].first else { continue }
-                unitStarts[dataOrder.count] = Pieces.key(of: first, size: tree.size(of: first.node), in: key ?? 0)
+                unitStarts[dataOrder.count] = Unit(
+                    key: Pieces.key(of: first, size: tree.size(of: first.node), in: key ?? 0), isGathered: true)
                 for part in tree.clusters[cluster] { add(part) }
             }
         }

@@ -109,8 +109,9 @@ struct Ext4Writer: ~Copyable {
                 progress?.advance(4096)
             }
             if let blocks = plan.batches[index] { cursor.makeRoom(for: blocks) }
-            if let key = plan.unitStarts[index] {
-                map.addMark(at: cursor.position * Ext4Geometry.blockSize, unit: key)
+            if let unit = plan.unitStarts[index] {
+                map.addMark(
+                    at: cursor.position * Ext4Geometry.blockSize, unit: unit.key, isGathered: unit.isGathered)
             }
             if plan.tree.kind(of: node) == .symlink {
                 let runs = try cursor.take(1)

@@ -33,6 +33,9 @@ public struct SegmentMap: Sendable {
         /// Otherwise a new unit of content (a store path) begins here, and this is a number that depends on nothing
         /// but what the unit is: frames end at places chosen by it, so that they fall alike in the next image.
         public var unit: UInt64?
+        /// Whether what begins here are similar parts of files, gathered from many places: they repeat each other at long
+        /// range.
+        public var isGathered: Bool
     }
 
     /// Size in bytes.
@@ -99,12 +102,12 @@ public struct SegmentMap: Sendable {
             }
             append(segment)
         }
-        for mark in map.marks { addMark(at: mark.offset + offset, unit: mark.unit) }
+        for mark in map.marks { addMark(at: mark.offset + offset, unit: mark.unit, isGathered: mark.isGathered) }
     }
 
     /// Marks a place where a frame may end (a unit of content begins) or must (`unit` is `nil`).
-    public mutating func addMark(at offset: UInt64, unit: UInt64? = nil) {
-        marks.append(Mark(offset: offset, unit: unit))
+    public mutating func addMark(at offset: UInt64, unit: UInt64? = nil, isGathered: Bool = false) {
+        marks.append(Mark(offset: offset, unit: unit, isGathered: isGathered))
         isSealed = false
     }
 

@@ -4,6 +4,8 @@ struct Frame: Sendable, Hashable {
     var range: Range<UInt64>
     /// Whether nothing but zeros lies there.
     var isZero: Bool
+    /// Whether similar parts of files lie in it that were gathered from many places.
+    var isGathered = false
 
     var length: Int { Int(range.length) }
 }
@@ -39,7 +41,27 @@ struct FrameCutter {
                 cut(start..<end, units: units, into: &frames)
             }
         }
+        findGathered(map.marks, in: &frames)
         return frames
+    }
+
+    /// Tells which frames hold something of a unit that was gathered. (Metadata may interrupt one.)
+    private func findGathered(_ marks: [SegmentMap.Mark], in frames: inout [Frame]) {
+        var marks = marks.filter { $0.unit != nil }[...]
+        var isGathered = false  // what lies at the place
+        for index in frames.indices {
+            let range = frames[index].range
+            while let mark = marks.first, mark.offset <= range.lowerBound {
+                isGathered = mark.isGathered
+                marks.removeFirst()
+            }
+            frames[index].isGathered = isGathered
+            while let mark = marks.first, mark.offset < range.upperBound {
+                isGathered = mark.isGathered
+                if isGathered { frames[index].isGathered = true }
+                marks.removeFirst()
+            }
+        }
     }
 
     /// Where frames must end: at hard marks, and where long stretches of zeros begin and end. Ascending, from 0 to the

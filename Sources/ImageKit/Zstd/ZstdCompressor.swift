@@ -3,6 +3,7 @@ import CZstd
 /// A zstd compression context: makes one whole frame at a time, with its content size and checksum.
 struct ZstdCompressor: ~Copyable {
     let context: OpaquePointer
+    private let longMatches: ZstdParameters.LongMatches
 
     init(_ parameters: ZstdParameters, workers: Int = 0) throws(ImageError) {
         guard let context = ZSTD_createCCtx() else {
@@ -16,12 +17,16 @@ struct ZstdCompressor: ~Copyable {
             for setting in parameters.settings {
                 try Self.set(ZSTD_cParameter(rawValue: setting.parameter), setting.value, of: context)
             }
+            if parameters.longMatches != .asLevel {
+                try Self.set(ZSTD_c_enableLongDistanceMatching, 1, of: context)
+            }
             if workers > 0, Self.hasWorkers { try Self.set(ZSTD_c_nbWorkers, Int32(clamping: workers), of: context) }
         } catch {
             ZSTD_freeCCtx(context)
             throw error
         }
         self.context = context
+        longMatches = parameters.longMatches
     }
 
     deinit { ZSTD_freeCCtx(context) }
@@ -39,11 +44,16 @@ struct ZstdCompressor: ~Copyable {
     }
 
     /// Compresses `input` into one frame at the beginning of `output`, which must have ``bound(_:)`` bytes.
+    /// - Parameter isGathered: whether similar parts of files were gathered in it.
     /// - Returns: the frame's length.
     func compress(
-        _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
+        _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, isGathered: Bool = false
     ) throws(ImageError) -> Int {
-        try Self.check(
+        if longMatches == .whereGathered {
+            // 0 leaves it to the level, and none that has this policy looks for them by itself.
+            try Self.set(ZSTD_c_enableLongDistanceMatching, isGathered ? 1 : 0, of: context)
+        }
+        return try Self.check(
             ZSTD_compress2(context, output.baseAddress, output.count, input.baseAddress, input.count), "cannot compress"
         )
     }

@@ -109,7 +109,8 @@ struct ZstdImageWriter {
                 try map.read(into: plain, at: frames[index].range.lowerBound)
                 let spare = state.change { $0.spare.popLast() }
                 let output = if let spare { spare } else { try FrameBuffer(capacity: ZstdCompressor.bound(longest)) }
-                output.count = try compressor.compress(UnsafeRawBufferPointer(plain), into: output.memory)
+                output.count = try compressor.compress(
+                    UnsafeRawBufferPointer(plain), into: output.memory, isGathered: frames[index].isGathered)
                 state.change { $0.finished[index] = output }
             }
         } catch {

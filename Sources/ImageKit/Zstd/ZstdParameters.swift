@@ -11,6 +11,14 @@ public struct ZstdParameters: Sendable, Hashable {
     public let level: Int
     /// What is set beside the level, in zstd's own terms.
     let settings: [Setting]
+    /// Where long matches are looked for.
+    let longMatches: LongMatches
+
+    /// Where zstd looks for long matches in the whole frame. It takes a fifth of the time, and finds most of them where
+    /// similar files were gathered.
+    enum LongMatches: Sendable, Hashable {
+        case everywhere, whereGathered, asLevel
+    }
 
     /// One of zstd's parameters.
     struct Setting: Sendable, Hashable {
@@ -23,17 +31,23 @@ public struct ZstdParameters: Sendable, Hashable {
     ///
     /// Levels 1 to 3 are not zstd's own but smaller and cheaper on closures: the fastest match finder with a table that fits
     /// a core's cache, and a search for long matches over the whole frame, which shared libraries and catalogues have many
-    /// of. `Benchmarks/` says what was measured. Other levels are zstd's, from 4 on with a window of 16 MiB. No window is
+    /// of, at levels 1 and 2 only where similar files were gathered. `Benchmarks/` says what was measured. Other levels are zstd's, from 4 on with a window of 16 MiB. No window is
     /// over 2^27 bytes, so every decoder takes the image.
     public init(level: Int = defaultLevel) {
         self.level = level
         settings =
             switch level {
             case 1: Self.fast(hashLog: 13, minMatch: 6)
-            case 2: Self.fast(hashLog: 14, minMatch: 5)
+            case 2: Self.fast(hashLog: 15, minMatch: 5)
             case 3: Self.fast(hashLog: 15, minMatch: 5)
             case 4...19: [Setting("window-log", ZSTD_c_windowLog, 24)]
             default: []
+            }
+        longMatches =
+            switch level {
+            case 1, 2: .whereGathered
+            case 3: .everywhere
+            default: .asLevel
             }
     }
 
@@ -44,7 +58,6 @@ public struct ZstdParameters: Sendable, Hashable {
             Setting("hash-log", ZSTD_c_hashLog, hashLog),
             Setting("min-match", ZSTD_c_minMatch, minMatch),
             Setting("target-length", ZSTD_c_targetLength, 0),
-            Setting("long-distance", ZSTD_c_enableLongDistanceMatching, 1),
         ]
     }
 

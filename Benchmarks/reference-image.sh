@@ -5,11 +5,11 @@
 : "${LAB:?set LAB to a work folder}"; export LAB
 # Peer baseline: the same stages and tools that nixpkgs' sd-image + make-ext4-fs use
 # (own wording, for measurement only), driven from a plain shell with Debian's tools.
-#   env: WORK=dir (default mktemp under $LAB/work)  ZSTD_LEVEL=3  STORE_ARGS="--store /root"  STORE_ROOT=/chroot (physical prefix of /nix/store)
+#   env: TOOLS=dir (its programs come first: emulated-tools.sh)  WORK=dir (default mktemp under $LAB/work)  ZSTD_LEVEL=3  STORE_ARGS="--store /root"  STORE_ROOT=/chroot (physical prefix of /nix/store)
 #        MKFS_EXTRA="-b 4096" for images < 512 MiB (mke2fs then picks 1 KiB blocks, symlinks > 1023 bytes fail)
 #        STEPS=file (append "step seconds rss_kb" there)    SINGLE_ZSTD=0 (nixpkgs compresses the ext4 first, decompresses it, then compresses the whole: set 1 to skip that round trip)
 set -euo pipefail
-export PATH=/usr/bin:/bin:/usr/sbin:/sbin LC_ALL=C EXT2FS_NO_MTAB_OK=yes
+export PATH=${TOOLS:+$TOOLS:}/usr/bin:/bin:/usr/sbin:/sbin LC_ALL=C EXT2FS_NO_MTAB_OK=yes
 CLOSURE=$1 OUT=$2; STORE_ROOT=${STORE_ROOT:-} STORE_ARGS=${STORE_ARGS:-} ZSTD_LEVEL=${ZSTD_LEVEL:-3} SINGLE_ZSTD=${SINGLE_ZSTD:-1}
 mkdir -p $LAB/work; WORK=${WORK:-$(mktemp -d $LAB/work/ref.XXXXXX)}; mkdir -p "$WORK"; STEPS=${STEPS:-$WORK/steps}; : > "$STEPS"
 UUID=44444444-4444-4444-8888-888888888888 LABEL=NIXOS_SD FWID=0x2178694e FWNAME=FIRMWARE GAP=8 FWSIZE=30

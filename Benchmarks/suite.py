@@ -1,21 +1,24 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""suite.py [--rounds N] [--work DIR] [--out DIR] [--levels L,...] [--threads N,...] [--cold] [--peers NAME,...] -- BUILD-OPTIONS...
+"""suite.py [--rounds N] [--work DIR] [--out DIR] [--levels L,...] [--threads N,...] [--peers NAME,...] [--once NAME,...]
+         [--cold] [--title TEXT] -- BUILD-OPTIONS...
 
 Runs mkpiimg and what could be used in its place on the same store, in turn, and writes a page (figures.md) with a table, and
 a plot of size against CPU time (figures.svg). BUILD-OPTIONS are mkpiimg's: --closure, --store-root, --registration,
 --firmware (one each). Everything goes to DIR (/dev/shm): keep it and the store in tmpfs, or the disk is what is measured.
+What is named with --once runs in the first round only. suite.sh makes the inputs and runs this on each.
 
   mkpiimg-L…    the whole job at that level
   zstd, pzstd   the compressors alone, on the finished raw image
   mke2fs        mke2fs -d, e2fsck -D, sfdisk, dd, pzstd: an image by hand
   genimage      genimage, then zstd
   nixpkgs       the steps of nixpkgs' sd-image module (reference-image.sh); needs Nix, and the closure in its store
+  emulated      the same with arm64's tools under qemu-aarch64 (TOOLS: the bin of emulated-tools.sh)
 
 Peers that are not installed are left out, and the page says so. CPU is user+sys, memory that of the largest process, and
 bytes read and written are those of read() and write() of all processes (so a pipe counts on both ends).
 """
-import argparse, os, resource, shutil, statistics, subprocess, sys, time
+import argparse, math, os, resource, shutil, statistics, subprocess, sys, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -29,7 +32,9 @@ def parse():
     parser.add_argument("--out", default=".")
     parser.add_argument("--levels", default="1,2,3,9,19")
     parser.add_argument("--threads", default=str(os.cpu_count()))
-    parser.add_argument("--peers", default="zstd,pzstd,mke2fs,genimage,nixpkgs")
+    parser.add_argument("--peers", default="zstd,pzstd,mke2fs,genimage,nixpkgs,emulated")
+    parser.add_argument("--once", default="")
+    parser.add_argument("--title", default="")
     parser.add_argument("--cold", action="store_true", help="drop the kernel's caches before each run (root)")
     options = parser.parse_args(words[:cut])
     build = words[cut + 1:]
@@ -110,19 +115,21 @@ END
         genimage --config config --rootpath {store} --tmppath tmp --inputpath in --outputpath . --loglevel 0
         zstd -q -T0 -3 disk.img -o {out}"""
     reference = f"LAB={work}/lab SINGLE_ZSTD=0 {HERE}/reference-image.sh {value(build, '--closure')} {out}"
+    tools = os.environ.get("TOOLS", "")
     for name, tool, command in [
         ("zstd", "zstd", f"zstd -q -T0 -3 {raw} -o {out}"),
         ("pzstd", "pzstd", f"pzstd -q -3 {raw} -o {out}"),
         ("mke2fs", "pzstd", by_hand + f"\npzstd -q -3 disk -o {out}"),
         ("genimage", "genimage", genimage),
-        ("nixpkgs", "nix-store", reference),
+        ("nixpkgs", "nix-store", "TOOLS= " + reference),
+        ("emulated", tools + "/mkfs.ext4", reference),
     ]:
         if name not in options.peers.split(","):
             continue
         if shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
             found.append((name, command))
         else:
-            missing.append(f"{name} ({tool} is not installed)")
+            missing.append(f"{name} ({os.path.basename(tool)} is not there)")
     return found, missing, f"{mkpiimg} {quoted} --progress none --out {raw}", out
 
 
@@ -140,7 +147,6 @@ def plot(rows, path):
                    f'<path d="M{edge} {edge}V{height - edge}H{width - edge}" fill="none" stroke="gray"/>'
                    f'<text x="{width / 2}" y="{height - 16}" text-anchor="middle">CPU, s (log)</text>'
                    f'<text x="12" y="{edge - 20}">MB</text>')
-        import math
         logs = [math.log(x) for x in xs]
         for row in rows:
             x, y = place(math.log(row["cpu"]), logs, width, False), place(row["bytes"], ys, height, True)
@@ -161,6 +167,8 @@ def main():
         figures, sizes = {name: [] for name, _ in todo}, {}
         for number in range(options.rounds):
             for name, command in todo:
+                if number > 0 and name in options.once.split(","):
+                    continue
                 if os.path.exists(out):
                     os.unlink(out)
                 figures[name].append(measure(command, options.cold))
@@ -177,6 +185,8 @@ def main():
             rows.append(dict(name=name, wall=wall, cpu=cpu, memory=memory, read=read, written=written,
                              bytes=sizes[name], ratios=ratios))
         with open(f"{options.out}/figures.md", "w") as page:
+            if options.title:
+                page.write(f"# {options.title}\n\n")
             page.write(f"Medians of {options.rounds} rounds in turn, {'cold' if options.cold else 'warm'} cache, "
                        f"{os.cpu_count()} processors. Ratios are medians of pairs with `zstd -T0 -3` on the finished "
                        "image.\n\n| | wall s | CPU s | CPU ratio | wall ratio | peak MiB | read MB | written MB | bytes |\n"

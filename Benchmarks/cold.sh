@@ -1,0 +1,44 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# cold.sh [ROUNDS] -- MKPIIMG-OPTIONS - an image from a store that nothing of is in memory, against reading the same files with
+# 32 processes at once and doing nothing else.
+#
+# Each in turn, ROUNDS (3) times, with the kernel's caches dropped before (root). Bytes are those that the disk gave, of which
+# the payload is the smallest number that can be. The options are those that build the image, with the store on a disk; the
+# output goes to /dev/shm.
+set -euo pipefail
+
+rounds=3
+[ "${1:-}" = -- ] || { rounds=${1:-3}; shift; }
+[ "${1:-}" = -- ] && [ $# -gt 1 ] || { echo "usage: cold.sh [ROUNDS] -- MKPIIMG-OPTIONS" >&2; exit 64; }
+shift
+here=$(cd "$(dirname "$0")" && pwd)
+mkpiimg=${MKPIIMG:-$here/../.build/release/mkpiimg}
+work=$(mktemp -d -p /dev/shm); trap 'rm -rf "$work"' EXIT
+
+# The store paths, as files on this machine.
+root=/
+for index in $(seq $#); do [ "${!index}" != --store-root ] || { next=$((index + 1)); root=${!next}; }; done
+"$mkpiimg" "$@" --progress none --out "$work/out.img.zst"
+"$mkpiimg" ls "$work/out.img.zst" root:/nix/store | sed "s|^|${root%/}/nix/store/|" >"$work/paths"
+payload=$(xargs -d '\n' du -cs -B1 --apparent-size <"$work/paths" | tail -1 | cut -f1)
+device=$(basename "$(findmnt -no SOURCE -T "$root/nix/store")")
+[ -e "/sys/class/block/$device/stat" ] || { echo "cold.sh: the store is on no disk" >&2; exit 77; }
+# Without walking the store: the names are read with the caches dropped, as the other reads them.
+cat >"$work/read" <<END
+xargs -d '\n' sh -c 'exec find "\$@" -type f -print0' find <$work/paths | xargs -0 -P 32 -n 64 cat >/dev/null
+END
+
+measure() {
+    sync; echo 3 >/proc/sys/vm/drop_caches
+    local before start; before=$(awk '{print $3}' "/sys/class/block/$device/stat"); start=$(date +%s.%N)
+    "${@:2}"
+    awk -v start="$start" -v end="$(date +%s.%N)" -v before="$before" -v payload="$payload" -v name="$1" \
+        '{bytes = ($3 - before) * 512; printf "%-8s %6.2f s  %.3f GB from the disk, %.2f of the payload\n", name, end - start, bytes / 1e9, bytes / payload}' \
+        "/sys/class/block/$device/stat"
+}
+for _ in $(seq "$rounds"); do
+    measure reading bash "$work/read"
+    measure mkpiimg "$mkpiimg" "$@" --progress none --out "$work/out.img.zst"
+done

@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# suite.sh OUT [SIZE...] - mkpiimg and its peers on closures of about 0.1, 2.6 and 9 GB (all, unless some are named): tables
+# and plots, in a folder of OUT for each.
+#
+# It makes the closures of Debian's arm64 packages (the small one is fixtures/demo's, the others big-closure.sh's, which takes
+# Nix and root) and runs suite.py on each: from memory with all levels, one thread and two, and every peer that is installed;
+# and, of 2.6 GB, with cold caches. The whole takes about two hours, and 60 GB of disk in LAB.
+#   env: LAB=dir (work folder; default /var/tmp/mkpiimg-suite)  ROUNDS=5
+set -euo pipefail
+
+[ $# -ge 1 ] || { echo "usage: suite.sh OUT [SIZE...]" >&2; exit 64; }
+here=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "$1"; out=$(cd "$1" && pwd); shift
+[ $# -gt 0 ] || set -- 0.1 2.6 9
+export LAB=${LAB:-/var/tmp/mkpiimg-suite}
+rounds=${ROUNDS:-5}
+mkdir -p "$LAB"
+memory=/dev/shm/mkpiimg-suite
+trap 'chmod -R u+w "$memory" 2>/dev/null; rm -rf "$memory"' EXIT
+swift build --package-path "$here/.." -c release --product mkpiimg
+
+# The arguments of mkpiimg for a closure of Nix's, whose store is at $2 (/ or a copy), into `options`.
+options_of() {
+    mkdir -p "$LAB/firmware"; echo '[all]' >"$LAB/firmware/config.txt"
+    mapfile -t paths < <(nix-store -qR "$1")
+    nix-store --dump-db "${paths[@]}" >"$LAB/registration"
+    options=(--closure "$1" --store-root "$2" --registration "$LAB/registration" --firmware "$LAB/firmware")
+}
+copy_to_memory() { mkdir -p "$memory/nix/store"; cp -a "${paths[@]}" "$memory/nix/store/"; }
+
+for size; do
+    case $size in
+    0.1)
+        "$here/../fixtures/demo/build.sh" "$LAB/demo"
+        mapfile -t options <"$LAB/demo/options"
+        "$here/suite.py" --title "The demo closure" --out "$out/$size" --rounds "$rounds" --threads 2,1 -- "${options[@]}"
+        ;;
+    *)
+        [ -e "$LAB/big-$size" ] || "$here/big-closure.sh" "$size" "$LAB/big-$size"
+        "$here/emulated-tools.sh" "$LAB/emulated" && export TOOLS=$LAB/emulated/bin
+        closure=$(readlink -f "$LAB/big-$size")
+        options_of "$closure" /
+        if [ "$size" = 2.6 ]; then
+            "$here/suite.py" --title "$size GB, with cold caches" --cold --out "$out/$size-cold" --rounds "$rounds" \
+                --levels 1,3 --threads 2 --peers zstd,genimage -- "${options[@]}"
+            copy_to_memory
+            options_of "$closure" "$memory"
+            "$here/suite.py" --title "$size GB" --out "$out/$size" --rounds "$rounds" --threads 2,1 \
+                --once mkpiimg-L9,mkpiimg-L19,mkpiimg-L9-T1,mkpiimg-L19-T1,nixpkgs,emulated -- "${options[@]}"
+            rm -rf "$memory"
+        else
+            "$here/suite.py" --title "$size GB" --work "$LAB" --out "$out/$size" --rounds 2 --levels 1,3,9 --threads 2,1 \
+                --peers zstd,pzstd,mke2fs,genimage,nixpkgs --once mkpiimg-L9,mkpiimg-L9-T1,nixpkgs -- "${options[@]}"
+        fi
+        ;;
+    esac
+done

@@ -18,7 +18,9 @@ What is named with --once runs in the first round only. suite.sh makes the input
 Peers that are not installed are left out, and the page says so. CPU is user+sys, memory that of the largest process, and
 bytes read and written are those of read() and write() of all processes (so a pipe counts on both ends).
 """
-import argparse, math, os, resource, shutil, statistics, subprocess, sys, time
+import argparse, math, os, shutil, statistics, subprocess, sys
+
+from measuring import measure
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -45,38 +47,6 @@ def parse():
 
 def value(build, name, default=None):
     return build[build.index(name) + 1] if name in build else default
-
-
-def io():
-    """Bytes that ended children have read and written."""
-    with open("/proc/self/io") as file:
-        fields = dict(line.split(": ") for line in file)
-    return int(fields["rchar"]), int(fields["wchar"])
-
-
-def measure(command, cold):
-    """Runs a shell command in a process of its own, so that memory is that of its children alone."""
-    if cold:
-        subprocess.run(["sync"], check=True)
-        with open("/proc/sys/vm/drop_caches", "w") as file:
-            file.write("3")
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reader)
-        before, begin = io(), time.monotonic()
-        done = subprocess.run(["bash", "-euo", "pipefail", "-c", command], stdout=subprocess.DEVNULL)
-        wall, usage, after = time.monotonic() - begin, resource.getrusage(resource.RUSAGE_CHILDREN), io()
-        figures = (wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, after[0] - before[0], after[1] - before[1])
-        os.write(writer, " ".join(map(str, figures)).encode())
-        os._exit(done.returncode)
-    os.close(writer)
-    text = os.read(reader, 4096)
-    os.close(reader)
-    _, status = os.waitpid(child, 0)
-    if status != 0:
-        sys.exit(f"failed: {command}")
-    return [float(word) for word in text.split()]
 
 
 def commands(options, build, work):

@@ -289,6 +289,14 @@ struct Ext4Plan {
         }
     }
 
+    /// What is stored of a part of a file's content, in bytes.
+    func storedRanges(of node: FileTree.NodeID, in part: Range<UInt64>) -> [Range<UInt64>] {
+        guard let all = stored[node] else { return part.isEmpty ? [] : [part] }
+        // Large files have as many holes as parts, and are asked for each part.
+        return all[all.partitioningIndex { $0.upperBound > part.lowerBound }...]
+            .prefix { $0.lowerBound < part.upperBound }.map { $0.clamped(to: part) }
+    }
+
     /// A node's inode number.
     func inode(of node: FileTree.NodeID) -> UInt32 { inodes[Int(node.index)] }
 }

@@ -123,7 +123,7 @@ struct Ext4Writer: ~Copyable {
             let part = plan.parts[index]
             var runs: [Run] = []
             var blocks: UInt64 = 0
-            for range in (plan.stored[node] ?? [0..<size]).map({ $0.clamped(to: part ?? $0) }) where !range.isEmpty {
+            for range in plan.storedRanges(of: node, in: part ?? 0..<size) {
                 let count = range.length.dividedRoundingUp(by: Ext4Geometry.blockSize)
                 let places = try cursor.take(count, inPiecesOf: Ext4Plan.batchBlocks)
                 addContent(of: node, range, at: places)
@@ -284,7 +284,7 @@ struct Ext4Writer: ~Copyable {
     private mutating func addMetadata() {
         for (block, bytes) in filesystem.store.blocks.sorted(by: { $0.key < $1.key }) {
             let used = bytes.withUnsafeBytes { $0.lengthInUse }
-            map.add(bytes[..<used], at: block * Ext4Geometry.blockSize)
+            map.add(sharing: bytes, count: used, at: block * Ext4Geometry.blockSize)
         }
         for step in cursor.steps {
             map.addMark(at: step.lowerBound * Ext4Geometry.blockSize)

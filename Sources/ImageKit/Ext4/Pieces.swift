@@ -32,11 +32,12 @@ struct Pieces {
         }
     }
 
-    /// Cuts ranges of a file's content where its parts end.
+    /// Cuts ranges of a file's content, none of them empty, where its parts end.
     func cut(_ ranges: [Range<UInt64>], of node: FileTree.NodeID) -> [Range<UInt64>] {
         guard let parts = parts[node] else { return ranges }
         return ranges.flatMap { range in
-            parts.map { $0.range.clamped(to: range) }.filter { !$0.isEmpty }
+            parts[parts.partitioningIndex { $0.range.upperBound > range.lowerBound }...]
+                .prefix { $0.range.lowerBound < range.upperBound }.map { $0.range.clamped(to: range) }
         }
     }
 

@@ -11,6 +11,8 @@ struct HostFile: ~Copyable {
     private let descriptor: Int32
     private let path: [CChar]
     private let expected: HostFiles.Identity
+    /// Whether it has less on the disk than its size. Then holes may be worth asking for.
+    private let mayHaveHoles: Bool
 
     /// Opens the file and, unless that is left to a later reading, compares device, inode, size and change time with what
     /// was planned.
@@ -22,12 +24,14 @@ struct HostFile: ~Copyable {
         guard descriptor >= 0 else {
             throw .system(Errno(rawValue: errno), "cannot open", path: FilePath(platformString: path))
         }
+        let hasHoles: Bool
         do throws(ImageError) {
-            if isChecked { try Self.check(descriptor, expected, path) }
+            hasHoles = isChecked ? try Self.check(descriptor, expected, path).hasHoles : false
         } catch {
             close(descriptor)
             throw error
         }
+        mayHaveHoles = hasHoles
         self.descriptor = descriptor
         self.path = path
         self.expected = expected
@@ -37,6 +41,22 @@ struct HostFile: ~Copyable {
 
     /// Fills `buffer` from `offset` on.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
+        guard mayHaveHoles, buffer.count >= Self.leastHole else { return try readData(into: buffer, at: offset) }
+        // Filesystems on disks keep pages of zeros in memory for holes that are read, at a tenth of the speed of this.
+        var done = 0
+        while done < buffer.count {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+            let place = offset + UInt64(done)
+            let hole = holeLength(at: place, atMost: rest.count)
+            UnsafeMutableRawBufferPointer(rebasing: rest[..<hole]).initializeMemory(as: UInt8.self, repeating: 0)
+            let data = dataLength(at: place + UInt64(hole), atMost: rest.count - hole)
+            try readData(
+                into: UnsafeMutableRawBufferPointer(rebasing: rest[hole..<hole + data]), at: place + UInt64(hole))
+            done += hole + data
+        }
+    }
+
+    private func readData(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
         let count = try OpenFile.read(descriptor, into: buffer, at: offset, path: FilePath(platformString: path))
         guard count == buffer.count else { throw Self.changed(path, "it became shorter while it was read") }
     }
@@ -44,10 +64,29 @@ struct HostFile: ~Copyable {
     /// Whether the host's filesystem knows that a range holds no data (it then reads as zeros). `false` where it cannot
     /// tell.
     func isHole(_ range: Range<UInt64>) -> Bool {
-        let seekData: Int32 = 3  // SEEK_DATA, which glibc only shows to GNU sources
-        let next = lseek(descriptor, off_t(range.lowerBound), seekData)
+        let next = lseek(descriptor, off_t(range.lowerBound), Self.seekData)
         return next < 0 ? errno == ENXIO : UInt64(next) >= range.upperBound
     }
+
+    /// Bytes from `offset` on that the host's filesystem knows to be zero. The last byte is always left to be read, which
+    /// tells whether the file still goes so far.
+    private func holeLength(at offset: UInt64, atMost limit: Int) -> Int {
+        let next = lseek(descriptor, off_t(offset), Self.seekData)
+        if next < 0 { return errno == ENXIO ? limit - 1 : 0 }
+        return UInt64(next) < offset ? 0 : min(limit - 1, Int(clamping: UInt64(next) - offset))
+    }
+
+    /// Bytes from `offset` on, at least one, that have to be read to be known.
+    private func dataLength(at offset: UInt64, atMost limit: Int) -> Int {
+        let next = lseek(descriptor, off_t(offset), Self.seekHole)
+        guard next > 0, UInt64(next) > offset else { return limit }
+        return min(limit, Int(clamping: UInt64(next) - offset))
+    }
+
+    /// What Linux calls `SEEK_DATA` and `SEEK_HOLE`, which glibc only shows to GNU sources.
+    private static let seekData: Int32 = 3, seekHole: Int32 = 4
+    /// Reads of less are as quick as asking, in bytes.
+    private static let leastHole = 64 << 10
 
     /// Tells the kernel that reads will not follow one another, so that it reads no more than is asked for.
     func expectRandomReads() { posix_fadvise(descriptor, 0, 0, POSIX_FADV_RANDOM) }
@@ -60,9 +99,10 @@ struct HostFile: ~Copyable {
     /// Throws when the file is no longer what was planned. To be called after the last read.
     func checkUnchanged() throws(ImageError) { try Self.check(descriptor, expected, path) }
 
+    @discardableResult
     private static func check(
         _ descriptor: Int32, _ expected: HostFiles.Identity, _ path: [CChar]
-    ) throws(ImageError) {
+    ) throws(ImageError) -> stat {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {
             throw .system(Errno(rawValue: errno), "cannot read", path: FilePath(platformString: path))
@@ -70,6 +110,7 @@ struct HostFile: ~Copyable {
         if HostFiles.Identity(status) != expected {
             throw changed(path, "it was replaced or written to since it was planned")
         }
+        return status
     }
 
     private static func changed(_ path: [CChar], _ reason: String) -> ImageError {
@@ -77,6 +118,11 @@ struct HostFile: ~Copyable {
             .changed, "the source file changed", path: FilePath(platformString: path).string, reason: reason,
             remedy: "build again when nothing writes to it")
     }
+}
+
+extension stat {
+    /// Whether it has less on the disk than its size.
+    fileprivate var hasHoles: Bool { Int64(st_blocks) < Int64(st_size) / 512 }
 }
 
 extension HostFiles.Identity {

@@ -60,6 +60,15 @@ public struct SegmentMap: Sendable {
         append(Segment(offset: offset, length: UInt64(bytes.count), content: .memory(chunk: 0, offset: place)))
     }
 
+    /// Adds the first `count` bytes of a block in memory, which is shared and not copied: for many of them, or long ones.
+    mutating func add(sharing block: [UInt8], count: Int, at offset: UInt64) {
+        guard count > 0 else { return }
+        chunks.append(block)
+        append(
+            Segment(
+                offset: offset, length: UInt64(count), content: .memory(chunk: Int32(chunks.count - 1), offset: 0)))
+    }
+
     /// Registers a table of host files, for ``add(file:of:start:length:at:)``.
     public mutating func addTable(_ files: HostFiles) -> Int {
         tables.append(files)

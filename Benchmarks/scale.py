@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""scale.py [--inodes N] [--data GIB] [--rounds N] [--work DIR] [--store DIR] [--out DIR]
+
+Measures how time and memory grow with what is in a closure, and writes a table (scale.md) and a plot (scale.svg): plans of
+up to N inodes (2,000,000), of up to GIB (1024) of data in few files, and of both together; compressed images of so many
+inodes, built, looked at and verified; and a raw image of so many GiB. (env MKPIIMG: the program, by default
+.build/release/mkpiimg.) Plans are made in each round, everything else once.
+
+The data lies in files of 4 to 32 GiB that have 4 KiB in each MiB, and holes, so the image is as large as they are, and
+they take 1/256 of it on the host. Files that are nearly nothing but holes are planned besides; these make the raw image.
+All closures are parts of one store, which is made in the work folder (/tmp) and removed; in DIR it is kept for the next
+run. 2,000,000 inodes and 1 TiB take 14 GB on ext4, and 10 minutes to make.
+"""
+import argparse, glob, json, os, shutil, statistics, sys, tempfile
+
+from closures import Packages, Sparse, Store
+from measuring import measure
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+STEPS = [1, 2, 4, 8, 16]
+GIBIBYTE = 1 << 30
+
+
+def parse():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--inodes", type=int, default=2_000_000)
+    parser.add_argument("--data", type=int, default=1024)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--work", default="/tmp")
+    parser.add_argument("--out", default=".")
+    parser.add_argument("--store", help="a store that an earlier run has left, or where one is to be left")
+    options = parser.parse_args()
+    if options.data % 256:
+        parser.error("--data is a multiple of 256")
+    return options
+
+
+def make(folder, inodes, data):
+    """The store, and the closures that are measured: each a kind, how many inodes and GiB it has, and its path."""
+    store, packages, found = Store(folder), Packages(), []
+    many, large, holes = [], [], []
+    for part in range(1, 17):
+        many += packages.fill(store, inodes // 16)
+        unit = data * GIBIBYTE // 256
+        large.append(store.add(
+            f"disk-images-{part}", {f"{number}.img": Sparse(size * unit, 1 << 20, f"{part} {number}")
+                                    for number, size in enumerate([1, 1, 2, 4, 8])}, is_hashed=False))
+        holes.append(store.add(
+            f"empty-images-{part}", {"0.img": Sparse(16 * unit, 1 << 28, str(part))}, is_hashed=False))
+        if part in STEPS:
+            inodes_here, data_here = inodes * part // 16, data * part // 16
+            found.append(("inodes", inodes_here, 0, store.add(f"all-inodes-{part}", {"all": b""}, many)))
+            found.append(("data", len(large) * 6, data_here, store.add(f"all-data-{part}", {"all": b""}, large, False)))
+    found.append(("both", inodes, data, store.add("all", {"all": b""}, many + large, False)))
+    found.append(("holes", 16, data, store.add("all-holes", {"all": b""}, holes, False)))
+    store.add("nothing", {"nothing": b""})
+    store.close()
+    with open(f"{folder}/closures", "w") as file:
+        json.dump(found, file)
+
+
+def tasks(closures, folder, work):
+    """Name, closure and command of all that is measured; plans are measured in each round."""
+    mkpiimg = os.environ.get("MKPIIMG", HERE + "/../.build/release/mkpiimg")
+    options = (f"--store-root {folder}/root --registration {folder}/registration --boot none --progress none --json")
+    least = min(data for kind, _, data, _ in closures if kind == "data")
+    found = []
+    for closure in closures:
+        kind, _, data, path = closure
+        build = f"{mkpiimg} --closure {path} {options}"
+        found.append(("plan", closure, f"{build} --plan"))
+        if kind == "inodes":
+            found.append(("build", closure, f"{build} --out {work}/out.img.zst"))
+            found.append(("inspect", closure, f"{mkpiimg} inspect {work}/out.img.zst"))
+            found.append(("verify", closure, f"{mkpiimg} verify --progress none {work}/out.img.zst"))
+        elif kind == "data" and data == least:
+            found.append(("build", closure, f"{build} --out {work}/out.img.zst"))
+            found.append(("inspect", closure, f"{mkpiimg} inspect {work}/out.img.zst"))
+        elif kind == "holes":
+            # Beside the store, where nobody asks for the SHA-256 of all their zeros.
+            copies = " ".join(f"--copy {place}:/data/{number}" for number, place in enumerate(
+                sorted(glob.glob(f"{folder}/root/nix/store/*-empty-images-*"))))
+            nothing, = glob.glob(f"{folder}/root/nix/store/*-nothing")
+            found.append(("build, raw", closure, f"{mkpiimg} --closure {nothing.removeprefix(folder + '/root')} {copies} "
+                          f"--root-size {data}G {options} --out {work}/out.img"))
+            found.append(("inspect, raw", closure, f"{mkpiimg} inspect {work}/out.img"))
+            found.append(("verify, raw", closure, f"{mkpiimg} verify --progress none {work}/out.img"))
+    return found
+
+
+def panel(file, place, title, unit, points, color):
+    """One plot: what was measured as points, and the line through the origin's side that fits them best."""
+    left, top, width, height = place
+    most_x, most_y = max(x for x, _ in points), max(y for _, y in points) * 1.1
+    def at(x, y):
+        return left + x / most_x * width, top + height - y / most_y * height
+    mean_x, mean_y = statistics.mean(x for x, _ in points), statistics.mean(y for _, y in points)
+    slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
+    (x1, y1), (x2, y2) = at(0, max(0, mean_y - slope * mean_x)), at(most_x, mean_y + slope * (most_x - mean_x))
+    file.write(f'<path d="M{left} {top}V{top + height}H{left + width}" fill="none" stroke="gray"/>'
+               f'<text x="{left}" y="{top - 10}">{title}</text>'
+               f'<path d="M{x1:.0f} {y1:.0f}L{x2:.0f} {y2:.0f}" stroke="{color}" stroke-dasharray="4"/>')
+    for x, y in points:
+        place_x, place_y = at(x, y)
+        label = f"{x / 1e6:g} M" if x > 10_000 else f"{x} GiB"
+        file.write(f'<circle cx="{place_x:.0f}" cy="{place_y:.0f}" r="4" fill="{color}"/>'
+                   f'<text x="{place_x - 7:.0f}" y="{place_y - 6:.0f}" text-anchor="end">{y:.1f} {unit}</text>'
+                   f'<text x="{place_x:.0f}" y="{top + height + 16}" text-anchor="middle">{label}</text>')
+
+
+def plot(rows, path):
+    """CPU time and memory of plans, against inodes and against data."""
+    with open(path, "w") as file:
+        file.write('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 640" font-family="sans-serif" font-size="11">'
+                   '<rect width="100%" height="100%" fill="white"/>')
+        for line, (kind, what, color) in enumerate([("inodes", 1, "#0a6"), ("data", 2, "#c33")]):
+            own = [row for row in rows if row[0] == "plan" and row[1][0] == kind]
+            top = 50 + 310 * line
+            panel(file, (40, top, 380, 220), f"plan: CPU, s, against {kind}", "s",
+                  [(row[1][what], row[2][1]) for row in own], color)
+            panel(file, (490, top, 380, 220), f"plan: peak memory, MiB, against {kind}", "MiB",
+                  [(row[1][what], row[2][2] / 1024) for row in own], color)
+        file.write("</svg>\n")
+
+
+def table(rows, rounds, path):
+    with open(path, "w") as page:
+        page.write(f"Plans: medians of {rounds} rounds in turn (of two, the lower); the rest once. {os.cpu_count()} "
+                   "processors.\n\n| | inodes | GiB | wall s | CPU s | peak MiB | CPU µs an inode | bytes an inode | "
+                   "CPU ms a GiB | bytes a MiB |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
+        for name, (kind, inodes, data, _), (wall, cpu, memory, _, _) in rows:
+            per_inode = f"{cpu / inodes * 1e6:.1f} | {memory * 1024 / inodes:.0f}" if kind in ("inodes", "both") else " | "
+            per_data = f"{cpu / data * 1e3:.2f} | {memory / data:.0f}" if kind in ("data", "holes") else " | "
+            page.write(f"| {name}{', holes' if kind == 'holes' else ''} | {inodes:,} | {data or ''} | {wall:.2f} | {cpu:.2f} | "
+                       f"{memory / 1024:.0f} | {per_inode} | {per_data} |\n")
+
+
+def main():
+    options = parse()
+    os.makedirs(options.out, exist_ok=True)
+    work = tempfile.mkdtemp(prefix="scale.", dir=options.work)
+    folder = options.store or f"{work}/store"
+    try:
+        if not os.path.exists(f"{folder}/closures"):
+            make(folder, options.inodes, options.data)
+        with open(f"{folder}/closures") as file:
+            todo = tasks(json.load(file), folder, work)
+        figures = [[] for _ in todo]
+        for number in range(options.rounds):
+            for index, (name, closure, command) in enumerate(todo):
+                if number > 0 and name != "plan":
+                    continue
+                wall, cpu, memory, *_ = figure = measure(command)
+                figures[index].append(figure)
+                print(f"{number + 1}/{options.rounds} {name} {closure[0]} {closure[1]:,} {closure[2]} GiB: "
+                      f"{wall:.2f} s, CPU {cpu:.2f} s, {memory / 1024:.0f} MiB", file=sys.stderr)
+        rows = [(name, closure, [statistics.median_low(column) for column in zip(*own)])
+                for (name, closure, _), own in zip(todo, figures)]
+        table(rows, options.rounds, f"{options.out}/scale.md")
+        plot(rows, f"{options.out}/scale.svg")
+        print(open(f"{options.out}/scale.md").read())
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+main()

@@ -30,9 +30,14 @@ build=(-c release -Xswiftc -enable-testing --sanitize="$kind" --scratch-path "$s
 swift build --build-tests "${build[@]}"
 program=$(swift build "${build[@]}" --show-bin-path)/mkpiimg
 
+skipped=()
+# The thread sanitizer maps a file of its own when a program starts, and cannot under the file size limit of this test.
+[ "$kind" != thread ] || skipped+=(--skip closedDescriptorsDoNoHarm)
+
 failed=0
 echo "== the tests"
-TMPDIR=$work "${calm[@]}" swift test --skip-build "${build[@]}" ${2:+--filter "$2"} >"$work/tests.log" 2>&1 || failed=$?
+TMPDIR=$work "${calm[@]}" swift test --skip-build "${build[@]}" "${skipped[@]}" ${2:+--filter "$2"} \
+    >"$work/tests.log" 2>&1 || failed=$?
 tail -3 "$work/tests.log"
 
 echo "== the program: an image of the small closure, with 1, 2 and 7 threads"

@@ -4,8 +4,9 @@
 # sanitize.sh thread|address [FILTER] - the tests, and building, checking, reading and comparing an image, under a
 # sanitizer.
 #
-# The builds lie in .build-thread and .build-address, beside the ordinary one. FILTER is what `swift test --filter` takes,
-# to run some of the tests only. Anything that a sanitizer reports is a failure.
+# The builds lie in .build-thread and .build-address, beside the ordinary one; they are optimised ones, because with a
+# sanitizer an ordinary one takes twenty times as long to run. FILTER is what `swift test --filter` takes, to run some of
+# the tests only. Anything that a sanitizer reports, of the tests or of a program that they start, is a failure.
 set -euo pipefail
 
 kind=${1:-}
@@ -15,30 +16,34 @@ scratch=.build-$kind
 work=$(mktemp -d)
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 chmod 755 "$work"
+mkdir -m 1777 "$work/reports"  # one test becomes somebody else
 # Threads that only the sanitizer knows of need the usual places of memory.
 calm=(); ! setarch -R true 2>/dev/null || calm=(setarch -R)
 
 # Swift's runtime allocates its metadata once and for all, which the leak checker cannot know.
-export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:allocator_may_return_null=1
-export TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1
+export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:allocator_may_return_null=1:log_path=$work/reports/of
+export TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1:log_path=$work/reports/of
 # Programs that the tests start are not of this build; they say nothing.
 export SWIFT_BACKTRACE=enable=no
 
-swift build --build-tests --sanitize="$kind" --scratch-path "$scratch"
-bin=$(swift build --sanitize="$kind" --scratch-path "$scratch" --show-bin-path)
+build=(-c release -Xswiftc -enable-testing --sanitize="$kind" --scratch-path "$scratch")
+swift build --build-tests "${build[@]}"
+program=$(swift build "${build[@]}" --show-bin-path)/mkpiimg
 
-reports() { grep -hE 'WARNING: ThreadSanitizer|ERROR: AddressSanitizer|SUMMARY: (Thread|Address)Sanitizer' "$@" || true; }
-status=0
+skipped=()
+# The thread sanitizer maps a file of its own when a program starts, and cannot under the file size limit of this test.
+[ "$kind" != thread ] || skipped+=(--skip closedDescriptorsDoNoHarm)
+
+failed=0
 echo "== the tests"
-TMPDIR=$work "${calm[@]}" swift test --skip-build --sanitize="$kind" --scratch-path "$scratch" \
-    ${2:+--filter "$2"} >"$work/tests.log" 2>&1 || status=$?
+TMPDIR=$work "${calm[@]}" swift test --skip-build "${build[@]}" "${skipped[@]}" ${2:+--filter "$2"} \
+    >"$work/tests.log" 2>&1 || failed=$?
 tail -3 "$work/tests.log"
 
 echo "== the program: an image of the small closure, with 1, 2 and 7 threads"
-program=$bin/mkpiimg
 fixtures/small/make.sh "$work/small"
 mapfile -t options <"$work/small/options"
-run() { "${calm[@]}" "$program" "$@" 2>>"$work/program.log" || { status=$?; echo "exit status $status: $*"; }; }
+run() { "${calm[@]}" "$program" "$@" 2>>"$work/program.log" || { failed=$?; echo "exit status $failed: $*"; }; }
 for threads in 1 2 7; do
     run "${options[@]}" --check --progress plain --threads "$threads" --out "$work/$threads.img.zst"
     cmp "$work/1.img.zst" "$work/$threads.img.zst"
@@ -51,17 +56,15 @@ run extract --progress plain --threads 7 "$work/7.img.zst" / "$work/copy"
 run inspect --html "$work/page.html" "$work/7.img.zst" >/dev/null
 run diff "$work/7.img.zst" "$work/raw.img" >/dev/null
 
-found=$(reports "$work/tests.log" "$work/program.log")
-if [ -n "$found" ]; then
-    echo "$found" | sort | uniq -c
-    cp "$work/tests.log" "$scratch/tests.log"; cp "$work/program.log" "$scratch/program.log"
-    echo "sanitize.sh: reports in $scratch/tests.log and $scratch/program.log" >&2
-    exit 1
-fi
-if [ "$status" != 0 ]; then
-    cp "$work/tests.log" "$scratch/tests.log"; cp "$work/program.log" "$scratch/program.log"
-    grep -hE '✘|error:' "$work/tests.log" | head -20
-    echo "sanitize.sh: no reports, but something failed: $scratch/tests.log and $scratch/program.log" >&2
+# That there was not as much memory as was asked for is for the program to deal with.
+found=$(grep -rhE '(Thread|Address)Sanitizer' "$work/reports" | grep -v 'failed to allocate' || true)
+if [ -n "$found" ] || [ "$failed" != 0 ]; then
+    rm -rf "$scratch/reports"
+    cp -r "$work/reports" "$scratch/reports"
+    cp "$work/tests.log" "$work/program.log" "$scratch/reports"
+    [ -z "$found" ] || sort <<<"$found" | uniq -c
+    grep -hE '✘|error:' "$work/tests.log" | head -20 || true
+    echo "sanitize.sh: something was reported or failed, see $scratch/reports" >&2
     exit 1
 fi
 echo "the $kind sanitizer has nothing to say"

@@ -218,15 +218,19 @@ import Testing
 
     @Test func signalsLeaveNothingBehind() throws {
         let small = try SmallClosure.shared.get()
-        let folder = try ScratchFolder()
+        let folder = try ScratchFolder(), other = try ScratchFolder()
         let target = folder.path + "/pi.img.zst"
+        // A text that no match is found in takes an optimised program longer than the longest delay, too.
+        let text = other.path + "/text"
+        try Judge.run("bash", ["-c", "base64 -w 0 /dev/urandom | head -c 32M >\(text)"])
+        let arguments = ["-", Self.program] + options(small) + ["--copy", "\(text):/text"]
         for (signal, delay) in [("INT", "0.2"), ("TERM", "0.4"), ("INT", "0.5"), ("TERM", "0.6")] {
             // Whoever runs the tests may ignore the signals, which the program would respect.
             let command = """
                 env --default-signal=INT,TERM "$@" --level 19 --progress none --out \(target) &
                 sleep \(delay); kill -\(signal) $!; wait $!
                 """
-            let run = try Judge.run("bash", ["-c", command, "-", Self.program] + options(small))
+            let run = try Judge.run("bash", ["-c", command] + arguments)
             #expect(run.status == (signal == "INT" ? 130 : 143), "\(run.status) \(run.said)")
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
         }

@@ -16,6 +16,11 @@ enum Judge {
             .first { FileManager.default.isExecutableFile(atPath: $0) }
     }
 
+    /// What Tests/sanitize.sh asks of a sanitizer holds for the program too.
+    private static let sanitizerOptions = ProcessInfo.processInfo.environment.filter {
+        $0.key == "ASAN_OPTIONS" || $0.key == "TSAN_OPTIONS"
+    }
+
     /// Runs a tool in UTC and UTF-8; gives its exit status and everything it said.
     @discardableResult
     static func run(
@@ -26,7 +31,7 @@ enum Judge {
         process.arguments = arguments
         process.environment = [
             "LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/bin:/usr/sbin:/bin:/sbin", "MTOOLSRC": "/dev/null",
-        ].merging(environment) { $1 }
+        ].merging(sanitizerOptions) { $1 }.merging(environment) { $1 }
         let output = Pipe(), feed = Pipe()
         process.standardOutput = output
         process.standardError = output

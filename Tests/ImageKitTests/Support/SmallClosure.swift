@@ -35,10 +35,10 @@ struct SmallClosure: Sendable {
         return recipe
     }
 
-    /// The store path whose name ends so.
+    /// The store path whose name, after the hash part, is this one.
     func path(_ name: String) throws -> FilePath {
         let all = try FileManager.default.contentsOfDirectory(atPath: store.string)
-        guard let found = all.first(where: { $0.hasSuffix(name) }) else {
+        guard let found = all.first(where: { $0.dropFirst(32) == name }) else {
             throw ImageError(.notFound, "no store path", path: name)
         }
         return store.appending(found)

@@ -14,8 +14,8 @@ struct HostFile: ~Copyable {
     /// Whether it has less on the disk than its size. Then holes may be worth asking for.
     private let mayHaveHoles: Bool
 
-    /// Opens the file and, unless that is left to a later reading, compares device, inode, size and change time with what
-    /// was planned.
+    /// Opens the file. Whether it still is what was planned (device, inode, size and change time) is asked at once, unless
+    /// that is left to a later reading or to ``checkUnchanged()``.
     init(_ file: HostFiles.FileID, of files: HostFiles, isChecked: Bool = true) throws(ImageError) {
         let path = files.pathBytes(of: file)
         let expected = files.identity(of: file)
@@ -58,7 +58,10 @@ struct HostFile: ~Copyable {
 
     private func readData(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
         let count = try OpenFile.read(descriptor, into: buffer, at: offset, path: FilePath(platformString: path))
-        guard count == buffer.count else { throw Self.changed(path, "it became shorter while it was read") }
+        guard count == buffer.count else {
+            try checkUnchanged()
+            throw Self.changed(path, "it became shorter while it was read")
+        }
     }
 
     /// Whether the host's filesystem knows that a range holds no data (it then reads as zeros). `false` where it cannot
@@ -86,7 +89,7 @@ struct HostFile: ~Copyable {
     /// What Linux calls `SEEK_DATA` and `SEEK_HOLE`, which glibc only shows to GNU sources.
     private static let seekData: Int32 = 3, seekHole: Int32 = 4
     /// Reads of less are as quick as asking, in bytes.
-    private static let leastHole = 64 << 10
+    static let leastHole = 64 << 10
 
     /// Tells the kernel that reads will not follow one another, so that it reads no more than is asked for.
     func expectRandomReads() { posix_fadvise(descriptor, 0, 0, POSIX_FADV_RANDOM) }

@@ -195,7 +195,9 @@ extension SegmentMap: ByteSource {
                 buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[start..<start + buffer.count]))
             }
         case .file(let table, let file, let start):
-            let open = try HostFile(file, of: tables[Int(table)])
+            // It is what was read that must be what was planned; large reads need not be made in vain.
+            let isLarge = buffer.count >= HostFile.leastHole
+            let open = try HostFile(file, of: tables[Int(table)], isChecked: isLarge)
             try open.read(into: buffer, at: start + skipping)
             try open.checkUnchanged()
         case .source(let index, let start):

@@ -41,8 +41,8 @@ final class FrameMemory: Sendable {
 
     /// As many pieces wait.
     private static let limit = 6
-    /// Memory is mapped in multiples of this; less is the allocator's.
-    private static let unit = 2 << 20
+    /// Memory is mapped in multiples of this, which is a large page; less is the allocator's.
+    static let unit = 2 << 20
 
     deinit {
         for piece in idle.change({ $0 }) { piece.free() }
@@ -60,10 +60,13 @@ final class FrameMemory: Sendable {
         let length = count.roundedUp(to: Self.unit)
         let mapped = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         guard let mapped, Int(bitPattern: mapped) != -1 else { return Self.allocated(count) }
-        // Every page of it is going to be written; large ones cost the kernel much less. (Where it has none, this does
-        // nothing.)
-        madvise(mapped, length, 14)  // MADV_HUGEPAGE, which glibc only shows to GNU sources
+        Self.preferLargePages(mapped, length)
         return Piece(memory: UnsafeMutableRawBufferPointer(start: mapped, count: length), isMapped: true)
+    }
+
+    /// Large pages cost the kernel much less where every page is going to be written. (Where it has none, this does nothing.)
+    static func preferLargePages(_ start: UnsafeMutableRawPointer, _ length: Int) {
+        madvise(start, length, 14)  // MADV_HUGEPAGE, which glibc only shows to GNU sources
     }
 
     private static func allocated(_ count: Int) -> Piece {

@@ -83,12 +83,14 @@ struct ZstdImageWriter {
     /// One frame for every length that stretches of zeros have.
     private func compressZeros(of frames: [Frame]) throws(ImageError) -> [Int: [UInt8]] {
         var compressed: [Int: [UInt8]] = [:]
+        let longest = frames.lazy.filter(\.isZero).map(\.length).max() ?? 1
         let compressor = try ZstdCompressor(parameters)
+        let zeros = try FrameBuffer(capacity: longest)
+        zeros.memory.initializeMemory(as: UInt8.self, repeating: 0)
+        let output = try FrameBuffer(capacity: ZstdCompressor.bound(longest))
         for frame in frames where frame.isZero && compressed[frame.length] == nil {
-            let output = try FrameBuffer(capacity: ZstdCompressor.bound(frame.length))
-            let zeros = try FrameBuffer(capacity: frame.length)
-            zeros.memory.initializeMemory(as: UInt8.self, repeating: 0)
-            output.count = try compressor.compress(UnsafeRawBufferPointer(zeros.memory), into: output.memory)
+            output.count = try compressor.compress(
+                UnsafeRawBufferPointer(rebasing: zeros.memory[..<frame.length]), into: output.memory)
             compressed[frame.length] = Array(output.bytes)
         }
         return compressed
@@ -179,12 +181,14 @@ private final class FrameBuffer: @unchecked Sendable {
     /// Frames are what takes most of the memory, so where a limit is too tight, this is where it shows.
     init(capacity: Int) throws(ImageError) {
         var start: UnsafeMutableRawPointer?
-        guard posix_memalign(&start, 4096, capacity) == 0 else {
+        let isLarge = capacity >= FrameMemory.unit
+        guard posix_memalign(&start, isLarge ? FrameMemory.unit : 4096, capacity) == 0, let start else {
             throw ImageError(
                 .inputOutput, "there is no memory for a frame",
                 reason: "it takes \(ByteSize.format(UInt64(capacity))), and each thread needs three",
                 remedy: ZstdCompressor.memoryRemedy)
         }
+        if isLarge { FrameMemory.preferLargePages(start, capacity) }
         memory = UnsafeMutableRawBufferPointer(start: start, count: capacity)
     }
 

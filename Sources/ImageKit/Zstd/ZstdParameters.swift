@@ -29,24 +29,24 @@ public struct ZstdParameters: Sendable, Hashable {
 
     /// Parameters for a level.
     ///
-    /// Levels 1 to 3 are not zstd's own but smaller and cheaper on closures: the fastest match finder with a table that fits
+    /// Levels 1 to 4 are not zstd's own but smaller and cheaper on closures: the fastest match finder with a table that fits
     /// a core's cache, and a search for long matches over the whole frame, which shared libraries and catalogues have many
-    /// of, at levels 1 and 2 only where similar files were gathered. `Benchmarks/` says what was measured. Other levels are zstd's, from 4 on with a window of 16 MiB. No window is
-    /// over 2^27 bytes, so every decoder takes the image.
+    /// of (at levels 1 to 3 only where similar files were gathered). `Benchmarks/` says what was measured. Other levels are
+    /// zstd's, from 5 on with a window of 16 MiB. No window is over 2^27 bytes, so every decoder takes the image.
     public init(level: Int = defaultLevel) {
         self.level = level
         settings =
             switch level {
             case 1: Self.fast(hashLog: 13, minMatch: 6)
-            case 2: Self.fast(hashLog: 15, minMatch: 5)
-            case 3: Self.fast(hashLog: 15, minMatch: 5)
-            case 4...19: [Setting("window-log", ZSTD_c_windowLog, 24)]
+            case 2: Self.fast(hashLog: 14, minMatch: 5)
+            case 3, 4: Self.fast(hashLog: 15, minMatch: 5)
+            case 5...19: [Setting("window-log", ZSTD_c_windowLog, 24)]
             default: []
             }
         longMatches =
             switch level {
-            case 1, 2: .whereGathered
-            case 3: .everywhere
+            case 1, 2, 3: .whereGathered
+            case 4: .everywhere
             default: .asLevel
             }
     }

@@ -174,7 +174,10 @@ struct OutputOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "zstd's compression level (\(ZstdParameters.levels.lowerBound) to \(ZstdParameters.levels.upperBound)).",
+            """
+            The compression level (\(ZstdParameters.levels.lowerBound) to \(ZstdParameters.levels.upperBound)): \
+            1 to 4 are made for closures, the others are zstd's own.
+            """,
             valueName: "n"))
     var level = ZstdParameters.defaultLevel
 

@@ -40,7 +40,7 @@ import Testing
     @Test func threadsWaitForEachOthersFrames() throws {
         let file = CountedSource(try CompressedSamples.seekable(), delay: 2000)
         let source = try source(file)
-        file.read.withLock { $0 = [:] }
+        file.read.change { $0 = [:] }
         let wrong = Atomic<Int>(0), turn = Atomic<Int>(0)
         let plain = CompressedSamples.plain
         try onThreads(8) {
@@ -51,7 +51,7 @@ import Testing
             }
         }
         #expect(wrong.load(ordering: .relaxed) == 0)
-        #expect(file.read.withLock { $0.values.allSatisfy { $0 == 1 } }, "no frame is read twice")
+        #expect(file.read.change { $0.values.allSatisfy { $0 == 1 } }, "no frame is read twice")
     }
 
     @Test func everyLieOfATableIsFound() throws {

@@ -205,14 +205,14 @@ import Testing
         _ = try source.read(700_000, at: 100_000)
         let some = source.verifiedFrames
         #expect(some > 3 && some < source.frameCount - 3)
-        file.read.withLock { $0 = [:] }
+        file.read.change { $0 = [:] }
         var found: [Finding] = []
         let progress = Progress()
         try source.checkRest(threads: 3, progress: progress) { found.append($0) }
         #expect(found == [] && source.verifiedFrames == source.frameCount)
         #expect(progress.snapshot.done == progress.snapshot.total && progress.snapshot.done < source.size)
         let places = Set((0..<source.frameCount).filter { source.place(ofFrame: $0).count > 0 })
-        #expect(file.read.withLock { $0.count } <= 2 * (places.count - some))
+        #expect(file.read.change { $0.count } <= 2 * (places.count - some))
         file.total.store(0, ordering: .relaxed)
         try source.checkRest(threads: 3) { found.append($0) }
         #expect(file.total.load(ordering: .relaxed) == 0, "nothing is left to do")

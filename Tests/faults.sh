@@ -316,14 +316,17 @@ if [ "$(id -u)" = 0 ] && mountable; then
     out=$work/out
     if mount -o loop "$work/ext4" "$disk" 2>/dev/null; then
         title "a disk that cannot be read"
-        cp -a "$closure/root" "$work/whole.img" "$disk/"; umount "$disk"
-        blocks() { debugfs -R "blocks $1" "$work/ext4" 2>/dev/null | tr ' ' '\n' | sed '/^$/d' | sort -n; }
-        end=0 file=''
-        while read -r name; do
-            block=$(blocks "/root/nix/store/$name" | tail -1)
-            [ "${block:-0}" -le $end ] || { end=$block; file=$name; }
-        done < <(cd "$store" && find . -type f -size +100k -printf '%P\n')
-        blocks /whole.img >"$work/blocks"; half=$(sed -n "$(($(wc -l <"$work/blocks") / 2))p" "$work/blocks")
+        cp -a "$closure/root" "$work/whole.img" "$disk/"; umount "$disk"; mount -o loop,ro "$work/ext4" "$disk"
+        blocks() { debugfs -f - "$work/ext4" 2>/dev/null; } # asked "blocks <INODE>", it says that again, and their numbers
+        # Whatever lies last, a file or a folder: only that one's end is cut off.
+        read -r end inode < <(find "$disk/root/nix/store" \( -type f -o -type d \) -printf 'blocks <%i>\n' | blocks \
+            | awk '/blocks/ { inode = $NF; next } { for (i = 1; i <= NF; i++) if ($i > end) { end = $i; last = inode } }
+                END { gsub(/[<>]/, "", last); print end, last }')
+        mapfile -d '' names < <(find "$disk/root" -inum "$inode" -printf '%P\0')
+        # Of several names any may be told; odd ones are told with escapes.
+        file=${names[0]}; [[ ${#names[@]} = 1 && $file != *[!a-zA-Z0-9_./+-]* ]] || file=nix/store/
+        echo "blocks <$(stat -c %i "$disk/whole.img")>" | blocks | sed 1d | tr ' ' '\n' | sed '/^$/d' >"$work/blocks"
+        half=$(sed -n "$(($(wc -l <"$work/blocks") / 2))p" "$work/blocks"); umount "$disk"
         mount -o loop,ro "$work/ext4" "$disk"
         truncate -s $((end * 4096)) "$work/ext4"
         for image in pi.img pi.img.zst; do

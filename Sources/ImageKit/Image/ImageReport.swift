@@ -1,5 +1,3 @@
-import Synchronization
-
 /// What is in an image, at a glance: for a person to read, and for scripts as JSON.
 ///
 /// Only heads are read: the table, superblocks, boot files, the registration. No file of the store is.
@@ -139,7 +137,6 @@ public struct ImageReport: Sendable, Encodable {
             var problems: [String] = []
         }
         let found = Monitor(Found())
-        let next = Atomic<Int>(0)
         /// What `body` gives, or `nil` and a problem.
         @Sendable func told<Part>(_ body: () throws(ImageError) -> Part?) -> Part? {
             do throws(ImageError) {
@@ -149,10 +146,9 @@ public struct ImageReport: Sendable, Encodable {
                 return nil
             }
         }
-        try onThreads(2) {
-            while true {
-                switch next.wrappingAdd(1, ordering: .relaxed).oldValue {
-                case 0:
+        try onThreads(2, sharing: 2, by: 1) { (next) throws(ImageError) in
+            while let turn = next()?.lowerBound {
+                if turn == 0 {
                     let boot = told { () throws(ImageError) in try BootReport(root: root, firmware: firmware) }
                     let system = told { () throws(ImageError) in
                         try root.flatMap { (root) throws(ImageError) in
@@ -160,12 +156,11 @@ public struct ImageReport: Sendable, Encodable {
                         }
                     }
                     found.change { ($0.boot, $0.system) = (boot, system) }
-                case 1:
+                } else {
                     let store = told { () throws(ImageError) in
                         try root.flatMap { (root) throws(ImageError) in try StoreReport(root) }
                     }
                     found.change { $0.store = store }
-                default: return
                 }
             }
         }

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Compares what store paths hold in an image with what is registered of them.
 ///
 /// ```
@@ -73,10 +71,8 @@ struct StoreContentCheck: Sendable {
 
     /// What the threads share.
     private struct State {
-        var next = 0
         var findings: [StorePath: Finding] = [:]
         var hashed: UInt64 = 0, bytes: UInt64 = 0
-        var failure: ImageError?
     }
 
     /// Hashes all paths, and gives how many they were, and the bytes of their NARs.
@@ -86,32 +82,22 @@ struct StoreContentCheck: Sendable {
         let total = items.reduce(0 as UInt64) { $0.addingClamping($1.info.narSize) }
         try progress?.begin(.storePaths, total: total)
         let state = Monitor(State())
-        try onThreads(min(threads, parts.count)) {
+        try onThreads(threads, sharing: parts.count, by: 1) { (next) throws(ImageError) in
             var writer = NARTreeWriter(tree) { (node, room, offset) throws(ImageError) in
                 try linked.read(node, into: room, at: offset)
             }
-            while let part = state.change({ state -> Range<Int>? in
-                guard state.failure == nil, state.next < parts.count else { return nil }
-                defer { state.next += 1 }
-                return parts[state.next]
-            }) {
-                for item in items[part] {
-                    do throws(ImageError) {
-                        let (finding, size) = try check(item, &writer, progress)
-                        state.change { state in
-                            state.findings[item.info.path] = finding
-                            state.hashed += 1
-                            state.bytes = state.bytes.addingClamping(size)
-                        }
-                    } catch {
-                        state.change { $0.failure = $0.failure ?? error }
-                        return
+            while let turn = next()?.lowerBound {
+                for item in items[parts[turn]] {
+                    let (finding, size) = try check(item, &writer, progress)
+                    state.change { state in
+                        state.findings[item.info.path] = finding
+                        state.hashed += 1
+                        state.bytes = state.bytes.addingClamping(size)
                     }
                 }
             }
         }
         let result = state.change { $0 }
-        if let failure = result.failure { throw failure }
         for (_, finding) in result.findings.sorted(by: { $0.key < $1.key }) { onFinding(finding) }
         return (result.hashed, result.bytes)
     }

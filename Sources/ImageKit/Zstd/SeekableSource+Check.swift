@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Making sure of all frames, each of which is decompressed only once.
 extension SeekableSource {
     /// Frames are handed to threads in rounds of so many, after which findings are told: their memory is bounded.
@@ -26,30 +24,22 @@ extension SeekableSource {
         var first = 0
         while first < frameCount {
             let end = min(first + Self.round, frameCount)
-            let next = Atomic<Int>(first)
-            let outcome = Monitor<(found: [Int: ImageError], failure: ImageError?)>((found: [:], failure: nil))
-            try onThreads(workers) {
-                while true {
-                    let frame = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                    guard frame < end, outcome.change({ $0.failure == nil }) else { return }
+            let errors = Monitor([Int: ImageError]())
+            try onThreads(workers, sharing: end - first, by: 1) { [first] (next) throws(ImageError) in
+                while let turn = next()?.lowerBound {
+                    let frame = first + turn
+                    try progress?.checkCancelled()
+                    if self.isVerified(frame) { continue }
                     do throws(ImageError) {
-                        try progress?.checkCancelled()
-                        if self.isVerified(frame) { continue }
                         try self.verify(frame)
                     } catch {
-                        outcome.change { state in
-                            if [.corrupt, .invalidInput].contains(error.code) {
-                                state.found[frame] = error
-                            } else {
-                                state.failure = state.failure ?? error
-                            }
-                        }
+                        guard [.corrupt, .invalidInput].contains(error.code) else { throw error }
+                        errors.change { $0[frame] = error }
                     }
                     progress?.advance(UInt64(self.range(ofFrame: frame).count))
                 }
             }
-            let (found, failure) = outcome.change { $0 }
-            if let failure { throw failure }
+            let found = errors.change { $0 }
             for frame in first..<end {
                 if let error = found[frame] { onFinding(finding(of: frame, error)) }
                 if contradictsTable(frame) {

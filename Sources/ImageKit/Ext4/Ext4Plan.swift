@@ -9,7 +9,7 @@ struct Ext4Plan {
     private(set) var parents: [FileTree.NodeID: FileTree.NodeID] = [:]
     /// All nodes in the order of their inode numbers.
     private(set) var order: [FileTree.NodeID] = []
-    /// The order in which files' and links' blocks are laid out; a unit begins at each index of `units`.
+    /// The order in which files' and links' blocks are laid out; a unit begins at each index of `unitStarts`.
     private(set) var dataOrder: [FileTree.NodeID] = []
     private(set) var unitStarts: [Int: Unit] = [:]
     /// Which part of its file's content an entry of `dataOrder` is, in bytes, where it isn't all of it.
@@ -183,8 +183,7 @@ struct Ext4Plan {
                     if ranges != [0..<size] { stored[node] = ranges }
                     extents = 0
                     for range in ranges {
-                        dataBlocks += range.length
-                            .dividedRoundingUp(by: Ext4Geometry.blockSize)
+                        dataBlocks += range.length.dividedRoundingUp(by: Ext4Geometry.blockSize)
                     }
                     for range in pieces.cut(ranges, of: node) {
                         let blocks = range.length.dividedRoundingUp(by: Ext4Geometry.blockSize)
@@ -264,7 +263,7 @@ struct Ext4Plan {
         var start = 0
         var blocks: UInt64 = 0
         for (index, node) in dataOrder.enumerated() {
-            let own = (parts[index].map { $0.length } ?? tree.size(of: node))
+            let own = (parts[index]?.length ?? tree.size(of: node))
                 .dividedRoundingUp(by: Ext4Geometry.blockSize)
             let isLarge = own > Self.batchBlocks
             if blocks >= Self.batchBlocks || isLarge || unitStarts[index] != nil {

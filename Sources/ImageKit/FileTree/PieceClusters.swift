@@ -83,8 +83,7 @@ struct PieceClusters {
         }
         var joined = Forest(
             pieces.map { piece in
-                let range = FileTree.range(ofPiece: piece.index, size: files[piece.file].size)
-                return range.length
+                FileTree.range(ofPiece: piece.index, size: files[piece.file].size).length
             })
         for edge in edges.sorted(by: Self.comesFirst) {
             joined.join(edge.one, edge.other) { bytes, _ in bytes <= FileTree.clusterSize }

@@ -139,8 +139,7 @@ struct RawAreas {
         if placed.isEmpty { return }
         let table = map.addTable(files)
         for (file, range) in placed {
-            map.add(
-                file: file, of: table, start: 0, length: range.length, at: range.lowerBound)
+            map.add(file: file, of: table, start: 0, length: range.length, at: range.lowerBound)
         }
     }
 

@@ -195,7 +195,8 @@ extension SegmentMap: ByteSource {
                 buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[start..<start + buffer.count]))
             }
         case .file(let table, let file, let start):
-            // It is what was read that must be what was planned; large reads need not be made in vain.
+            // It is what was read that must be what was planned. Large reads need not be made in vain, and what is asked before
+            // them tells of holes.
             let isLarge = buffer.count >= HostFile.leastHole
             let open = try HostFile(file, of: tables[Int(table)], isChecked: isLarge)
             try open.read(into: buffer, at: start + skipping)

@@ -83,7 +83,7 @@ struct ZstdImageWriter {
     /// One frame for every length that stretches of zeros have.
     private func compressZeros(of frames: [Frame]) throws(ImageError) -> [Int: [UInt8]] {
         var compressed: [Int: [UInt8]] = [:]
-        let longest = frames.lazy.filter(\.isZero).map(\.length).max() ?? 1
+        guard let longest = frames.lazy.filter(\.isZero).map(\.length).max() else { return compressed }
         let compressor = try ZstdCompressor(parameters)
         let zeros = try FrameBuffer(capacity: longest)
         zeros.memory.initializeMemory(as: UInt8.self, repeating: 0)

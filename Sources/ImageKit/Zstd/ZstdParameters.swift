@@ -35,19 +35,14 @@ public struct ZstdParameters: Sendable, Hashable {
     /// zstd's, from 5 on with a window of 16 MiB. No window is over 2^27 bytes, so every decoder takes the image.
     public init(level: Int = defaultLevel) {
         self.level = level
-        settings =
+        (settings, longMatches) =
             switch level {
-            case 1: Self.fast(hashLog: 13, minMatch: 6)
-            case 2: Self.fast(hashLog: 14, minMatch: 5)
-            case 3, 4: Self.fast(hashLog: 15, minMatch: 5)
-            case 5...19: [Setting("window-log", ZSTD_c_windowLog, 24)]
-            default: []
-            }
-        longMatches =
-            switch level {
-            case 1, 2, 3: .whereGathered
-            case 4: .everywhere
-            default: .asLevel
+            case 1: (Self.fast(hashLog: 13, minMatch: 6), .whereGathered)
+            case 2: (Self.fast(hashLog: 14, minMatch: 5), .whereGathered)
+            case 3: (Self.fast(hashLog: 15, minMatch: 5), .whereGathered)
+            case 4: (Self.fast(hashLog: 15, minMatch: 5), .everywhere)
+            case 5...19: ([Setting("window-log", ZSTD_c_windowLog, 24)], .asLevel)
+            default: ([], .asLevel)
             }
     }
 

@@ -104,7 +104,7 @@ END
 
 
 def plot(rows, path):
-    """Size against CPU time, both relative to zstd alone where it ran."""
+    """Size against CPU time."""
     width, height, edge = 720, 420, 60
     xs, ys = [row["cpu"] for row in rows], [row["bytes"] for row in rows]
     def place(number, numbers, length, turned):

@@ -26,8 +26,9 @@ struct RootTree {
         links: FileTree.LinkRule, profile: StorePath? = nil, additions: RootAdditions = RootAdditions(),
         threads: Int = 1, progress: Progress?
     ) throws(ImageError) {
-        try addStore(closure, in: store, links: links, progress: progress)
-        let storeNode = tree.root
+        let (storeNode, isCold) = try addStore(closure, in: store, threads: threads, progress: progress)
+        let ahead = ReadAhead(tree.hostFiles, isCold: isCold)
+        savings = try tree.joinLinks(under: storeNode, links, progress: progress)
         var sketch = TreeSketch()
         try sketch.put(storeNode, at: "/nix/store")
         try sketch.put(tree.addFile(closure.registration.encoded(), Self.file), at: registrationPath)
@@ -56,25 +57,21 @@ struct RootTree {
         }
         (isPrivate, warnings) = try additions.lay(over: &tree, in: store, keeping: kept, progress: progress)
         try tree.gatherSimilar(threads: threads, progress: progress)
+        ahead.stop()
     }
 
     /// Scans the store paths into one folder, and says in which order their data lies on the disk: by package name, so
     /// that a path whose hash changed stays where it was.
     private mutating func addStore(
-        _ closure: Closure, in store: StoreLocation, links: FileTree.LinkRule, progress: Progress?
-    ) throws(ImageError) {
+        _ closure: Closure, in store: StoreLocation, threads: Int, progress: Progress?
+    ) throws(ImageError) -> (node: FileTree.NodeID, isCold: Bool) {
         try progress?.begin(.scan)
-        var hostLinks = FileTree.HostLinks()
-        var children: [(name: [UInt8], node: FileTree.NodeID)] = []
-        for info in closure.paths {
-            let physical = store.physical(info.path)
-            let node = try tree.scan(
-                physical, rules: FileTree.ScanRules(metadata: .store), links: &hostLinks, progress: progress)
-            children.append((Array(info.path.baseName.utf8), node))
-        }
-        let storeNode = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o755))
-        savings = try tree.joinLinks(under: storeNode, links, progress: progress)
-        tree.root = storeNode
+        let scan = ParallelScan(
+            paths: closure.paths.map { store.physical($0.path) }, rules: FileTree.ScanRules(metadata: .store),
+            progress: progress)
+        let scanned = try scan.run(threads: threads, into: &tree)
+        let children = zip(closure.paths, scanned.nodes).map { (name: Array($0.path.baseName.utf8), node: $1) }
+        let node = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o755))
         let ordered = zip(closure.paths, children).map { info, child in
             (name: String(info.path.name), info: info, node: child.node)
         }.sorted {
@@ -82,6 +79,7 @@ struct RootTree {
         }
         paths = ordered.map(\.info)
         tree.units = ordered.map { FileTree.Unit(node: $0.node, key: Self.key(of: $0.name)) }
+        return (node, scanned.isCold)
     }
 
     /// A number that depends on a package's name alone (FNV-1a, mixed so that all bits do).

@@ -29,9 +29,9 @@ struct ContentSampler {
     /// Bytes that are looked at in one place, and what their places are multiples of.
     static let window: UInt64 = 4096
     /// From one place to the next in large files, in bytes.
-    private static let stride: UInt64 = 64 << 10
+    static let stride: UInt64 = 64 << 10
     /// Places in smaller files.
-    private static let leastWindows: UInt64 = 24
+    static let leastWindows: UInt64 = 24
     /// Of so many hashes, as a power of two, one is a feature.
     private static let rarity: UInt64 = 9
     /// Files that a thread takes at a time.

@@ -82,8 +82,8 @@ public struct FileTree: Sendable {
     var nodes: [Node] = []
     var entries: [Entry] = []
     var names: [UInt8] = []
-    private var bytes: [UInt8] = []
-    private var sources: [(any ByteSource, UInt64)] = []
+    var bytes: [UInt8] = []
+    var sources: [(any ByteSource, UInt64)] = []
     /// The host's files that the tree's content comes from.
     public var hostFiles = HostFiles()
     /// The top folder. Set once the tree is built.
@@ -160,7 +160,7 @@ public struct FileTree: Sendable {
                 place: UInt64(first)))
     }
 
-    private mutating func add(_ node: Node) -> NodeID {
+    mutating func add(_ node: Node) -> NodeID {
         nodes.append(node)
         return NodeID(index: UInt32(nodes.count - 1))
     }

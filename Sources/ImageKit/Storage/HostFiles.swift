@@ -68,6 +68,23 @@ public struct HostFiles: Sendable {
         return FileID(index: UInt32(files.count - 1))
     }
 
+    /// Adds all folders and files of another table, and gives the index that its first file now has.
+    mutating func append(_ other: HostFiles) -> UInt32 {
+        let firstFolder = UInt32(folders.count), firstFile = UInt32(files.count), firstName = UInt32(names.count)
+        for var folder in other.folders {
+            folder.parent += firstFolder
+            folder.name += firstName
+            folders.append(folder)
+        }
+        for var file in other.files {
+            file.folder += firstFolder
+            file.name += firstName
+            files.append(file)
+        }
+        names += other.names
+        return firstFile
+    }
+
     /// What the file was when it was added.
     public func identity(of file: FileID) -> Identity { files[Int(file.index)].identity }
 

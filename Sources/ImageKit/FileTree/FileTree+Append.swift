@@ -1,0 +1,35 @@
+extension FileTree {
+    /// Adds all nodes of another tree, and gives where each, by its index, is now.
+    ///
+    /// - Parameters:
+    ///   - links: the host's files with several names in the other tree.
+    ///   - known: those of this tree, to which the other's are added. A file that is known already is not added again.
+    mutating func append(
+        _ other: FileTree, links: HostLinks, knowing known: inout HostLinks
+    ) -> [NodeID] {
+        var places = [NodeID?](repeating: nil, count: other.nodes.count)
+        for (key, node) in links.nodes { places[Int(node.index)] = known.nodes[key] }
+        let firstEntry = UInt64(entries.count), firstByte = UInt64(bytes.count), firstSource = UInt64(sources.count)
+        let firstName = UInt32(names.count)
+        let firstFile = UInt64(hostFiles.append(other.hostFiles))
+        for (index, var node) in other.nodes.enumerated() where places[index] == nil {
+            switch (node.kind, node.storage) {
+            case (.directory, _): node.place += firstEntry
+            case (_, .memory): node.place += firstByte
+            case (_, .host): node.place += firstFile
+            case (_, .source): node.place += firstSource
+            }
+            places[index] = add(node)
+        }
+        let moved = places.map { $0 ?? NodeID(index: 0) }
+        for (key, node) in links.nodes where known.nodes[key] == nil { known.nodes[key] = moved[Int(node.index)] }
+        for entry in other.entries {
+            entries.append(
+                Entry(name: entry.name + firstName, nameLength: entry.nameLength, node: moved[Int(entry.node.index)]))
+        }
+        names += other.names
+        bytes += other.bytes
+        sources += other.sources
+        return moved
+    }
+}

@@ -1,19 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# suite.sh OUT [SIZE...] - mkpiimg and its peers on closures of about 0.1, 2.6 and 9 GB (all, unless some are named): tables
+# suite.sh OUT [SIZE...] - mkpiimg and its peers on closures of about 0.1, 2.5 and 9 GB (all, unless some are named): tables
 # and plots, in a folder of OUT for each.
 #
 # It makes the closures of Debian's arm64 packages (the small one is fixtures/demo's, the others big-closure.sh's, which takes
 # Nix and root) and runs suite.py on each: from memory with all levels, one thread and two, and every peer that is installed;
-# and, of 2.6 GB, with cold caches. The whole takes about two hours, and 60 GB of disk in LAB.
+# and, of 2.5 GB, with cold caches. The whole takes about two hours, and 60 GB of disk in LAB.
 #   env: LAB=dir (work folder; default /var/tmp/mkpiimg-suite)  ROUNDS=5
 set -euo pipefail
 
 [ $# -ge 1 ] || { echo "usage: suite.sh OUT [SIZE...]" >&2; exit 64; }
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"; out=$(cd "$1" && pwd); shift
-[ $# -gt 0 ] || set -- 0.1 2.6 9
+[ $# -gt 0 ] || set -- 0.1 2.5 9
 export LAB=${LAB:-/var/tmp/mkpiimg-suite}
 rounds=${ROUNDS:-5}
 mkdir -p "$LAB"
@@ -42,7 +42,7 @@ for size; do
         "$here/emulated-tools.sh" "$LAB/emulated" && export TOOLS=$LAB/emulated/bin
         closure=$(readlink -f "$LAB/big-$size")
         options_of "$closure" /
-        if [ "$size" = 2.6 ]; then
+        if [ "$size" = 2.5 ]; then
             "$here/suite.py" --title "$size GB, with cold caches" --cold --out "$out/$size-cold" --rounds "$rounds" \
                 --levels 1,3 --threads 2 --peers zstd,genimage -- "${options[@]}"
             copy_to_memory

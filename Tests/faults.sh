@@ -167,9 +167,10 @@ inject() { # CALL:WHAT COMMAND...
     local forged=$1; shift
     strace -f --seccomp-bpf -qq -o /dev/null -e trace="${forged%%:*}" -e inject="$forged" "$@"
 }
-count() { # CALL COMMAND...: how often it calls the system so
+count() { # CALL COMMAND...: how often that thread of it calls the system so that does most; strace counts threads by themselves
     local call=$1; shift
-    strace -f --seccomp-bpf -qq -o "$work/trace" -e trace="$call" "$@" >/dev/null; wc -l <"$work/trace"
+    strace -f --seccomp-bpf -qq -o "$work/trace" -e trace="$call" "$@" >/dev/null
+    awk '!/ resumed>/ { if (++calls[$1] > most) most = calls[$1] } END { print most + 0 }' "$work/trace"
 }
 if strace -f --seccomp-bpf -qq -o /dev/null -e trace=flock -e inject=flock:delay_enter=1 true 2>/dev/null; then
     title "sources that change between planning and reading"
@@ -318,8 +319,8 @@ if [ "$(id -u)" = 0 ] && mountable; then
         title "a disk that cannot be read"
         cp -a "$closure/root" "$work/whole.img" "$disk/"; umount "$disk"; mount -o loop,ro "$work/ext4" "$disk"
         blocks() { debugfs -f - "$work/ext4" 2>/dev/null; } # asked "blocks <INODE>", it says that again, and their numbers
-        # Whatever lies last, a file or a folder: only that one's end is cut off.
-        read -r end inode < <(find "$disk/root/nix/store" \( -type f -o -type d \) -printf 'blocks <%i>\n' | blocks \
+        # Whatever lies last, a file, a folder or a long link: only that one's end is cut off.
+        read -r end inode < <(find "$disk/root/nix/store" \( -type f -o -type d -o -type l -size +59c \) -printf 'blocks <%i>\n' | blocks \
             | awk '/blocks/ { inode = $NF; next } { for (i = 1; i <= NF; i++) if ($i > end) { end = $i; last = inode } }
                 END { gsub(/[<>]/, "", last); print end, last }')
         mapfile -d '' names < <(find "$disk/root" -inum "$inode" -printf '%P\0')

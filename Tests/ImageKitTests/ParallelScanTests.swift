@@ -28,7 +28,11 @@ import Testing
                     for file in 0..<Int.random(in: 0...5, using: &generator) {
                         let place = "\(path)/f\(file)"
                         if let other = files.randomElement(using: &generator), Bool.random(using: &generator) {
-                            try manager.linkItem(atPath: other, toPath: place)
+                            try #require(link(other, place) == 0)
+                        } else if Int.random(in: 0..<9, using: &generator) == 0 {
+                            // A symbolic link with several names.
+                            try manager.createSymbolicLink(atPath: place, withDestinationPath: "several \(file)")
+                            files.append(place)
                         } else {
                             try Data("\(index)/\(folder)/\(file)".utf8).write(to: URL(fileURLWithPath: place))
                             files.append(place)
@@ -59,7 +63,10 @@ import Testing
         return lines
     }
 
-    @Test(arguments: [1, 2, 3, 16]) func givesWhatOneAfterTheOtherGives(threads: Int) throws {
+    private func summary(_ node: FileTree.Node) -> String { "\(node.kind) \(node.attributes) \(node.size)" }
+
+    @Test(arguments: [(0, false), (1, false), (1, true), (2, false), (16, false)])
+    func givesWhatOneAfterTheOtherGives(threads: Int, isCold: Bool) throws {
         for seed in 1...4 as ClosedRange<UInt64> {
             let scratch = try ScratchFolder()
             let paths = try make(40, in: scratch.path, seed: seed)
@@ -71,9 +78,10 @@ import Testing
             let result = try ParallelScan(paths: paths, rules: Self.rules, progress: nil).run(
                 threads: threads, into: &tree)
             #expect(try described(tree, result.nodes) == described(serial, expected))
-            #expect(tree.nodes.count == serial.nodes.count + 1)
             // Nodes are numbered as if they were scanned one after the other.
             #expect(result.nodes.map(\.index) == expected.map { $0.index + 1 })
+            #expect(tree.nodes.dropFirst().map(summary) == serial.nodes.map(summary))
+            #expect(tree.entries.map(\.node.index) == serial.entries.map { $0.node.index + 1 })
         }
     }
 

@@ -4,24 +4,16 @@ import Testing
 
 @testable import ImageKit
 
-/// What is known and asked for of files that lie on a disk only.
-@Suite struct ReadAheadTests {
-    /// Files of these sizes with their data on a disk; `nil` where the kernel does not let go of them (tmpfs).
-    private func coldFiles(_ sizes: [Int], in scratch: String) throws -> HostFiles? {
-        var files = HostFiles()
-        let folder = files.addRoot(FilePath(scratch))
-        for (index, size) in sizes.enumerated() {
-            let path = "\(scratch)/\(index)"
-            try Data(repeating: UInt8(truncatingIfNeeded: index | 1), count: size).write(to: URL(fileURLWithPath: path))
-            var status = stat()
-            try #require(lstat(path, &status) == 0)
-            _ = files.addFile(Array("\(index)".utf8), in: folder, identity: HostFiles.Identity(status))
-        }
-        guard evict(sizes.indices.map { "\(scratch)/\($0)" }) else { return nil }
-        return files
-    }
+/// The kernel's memory of files.
+private enum PageCache {
+    /// Whether the kernel lets go of a file's data here; not so in tmpfs.
+    static let canEvict: Bool = {
+        guard let scratch = try? ScratchFolder() else { return false }
+        let path = scratch.path + "/file"
+        return (try? Data(count: 5000).write(to: URL(fileURLWithPath: path))) != nil && evict([path])
+    }()
 
-    private func evict(_ paths: [String]) -> Bool {
+    static func evict(_ paths: [String]) -> Bool {
         for path in paths {
             let descriptor = open(path, O_RDONLY)
             fsync(descriptor)
@@ -32,7 +24,7 @@ import Testing
     }
 
     /// Pages of a file that are in memory.
-    private func residents(of path: String) -> Int {
+    static func residents(of path: String) -> Int {
         let descriptor = open(path, O_RDONLY)
         defer { close(descriptor) }
         let size = Int(lseek(descriptor, 0, SEEK_END))
@@ -44,26 +36,27 @@ import Testing
         guard mincore(memory, size, &pages) == 0 else { return 0 }
         return pages.count { $0 & 1 == 1 }
     }
+}
 
-    @Test func readsOfADiskAreSeen() throws {
-        let scratch = try ScratchFolder()
-        guard let files = try coldFiles([10_000], in: scratch.path) else { return }
-        func read() throws -> Bool {
-            var reads = DiskReads()
-            let before = reads.look()
-            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 10_000, alignment: 1)
-            defer { buffer.deallocate() }
-            try HostFile(HostFiles.FileID(index: 0), of: files).read(into: buffer, at: 0)
-            return !before && reads.look()
+/// What is known and asked for of files that lie on a disk only.
+@Suite(.enabled(if: PageCache.canEvict, "the folder for temporary files is on no disk"))
+struct ReadAheadTests {
+    /// A tree of files of these sizes, named by their numbers, whose data is on a disk only.
+    private func coldFiles(_ sizes: [Int], in scratch: String) throws -> FileTree {
+        for (index, size) in sizes.enumerated() {
+            try Data(repeating: UInt8(truncatingIfNeeded: index | 1), count: size)
+                .write(to: URL(fileURLWithPath: "\(scratch)/\(index)"))
         }
-        #expect(try read())
-        #expect(try !read())
+        var tree = FileTree(), links = FileTree.HostLinks()
+        tree.root = try tree.scan(FilePath(scratch), rules: FileTree.ScanRules(metadata: .store), links: &links)
+        try #require(PageCache.evict(sizes.indices.map { "\(scratch)/\($0)" }))
+        return tree
     }
 
     /// Whether so many pages of the files are in memory before long; the first of them is number `first`.
     private func waits(for expected: [Int], in scratch: String, from first: Int = 0) -> Bool {
         for _ in 0..<600 {
-            if expected.indices.allSatisfy({ residents(of: "\(scratch)/\(first + $0)") >= expected[$0] }) {
+            if expected.indices.allSatisfy({ PageCache.residents(of: "\(scratch)/\(first + $0)") >= expected[$0] }) {
                 return true
             }
             usleep(50_000)
@@ -71,11 +64,24 @@ import Testing
         return false
     }
 
+    @Test func readsOfADiskAreSeen() throws {
+        let scratch = try ScratchFolder()
+        let tree = try coldFiles([10_000], in: scratch.path)
+        let node = try #require(tree.node(at: "0"))
+        func isCold() throws -> (before: Bool, after: Bool) {
+            let reads = DiskReads()
+            let before = reads.isCold
+            _ = try tree.read(node, atMost: 10_000)
+            return (before, reads.isCold)
+        }
+        #expect(try isCold() == (false, true))
+        #expect(try isCold() == (false, false))
+    }
+
     @Test(arguments: [true, false]) func bringsFilesIntoMemory(isCold: Bool) throws {
         let scratch = try ScratchFolder()
         let sizes = [1, 0, 70_000, 4096, 1_500_000, 65_535, 65_536, 5000]
-        guard let files = try coldFiles(sizes, in: scratch.path) else { return }
-        let ahead = ReadAhead(files, isCold: isCold)
+        let ahead = ReadAhead(try coldFiles(sizes, in: scratch.path), isCold: isCold, budget: 1 << 30)
         #expect(waits(for: sizes.map { ($0 + 4095) / 4096 }, in: scratch.path))
         ahead.stop()
     }
@@ -83,35 +89,35 @@ import Testing
     /// No more than it may, and none that is large.
     @Test func keepsToItsBudget() throws {
         let scratch = try ScratchFolder()
-        guard let files = try coldFiles([2_000_000, 20_000, 300_000, 30_000], in: scratch.path) else { return }
-        ReadAhead(files, isCold: true, budget: 60_000).stopWhenDone()
+        let tree = try coldFiles([2_000_000, 20_000, 300_000, 30_000], in: scratch.path)
+        ReadAhead(tree, isCold: true, budget: 60_000).stopWhenDone()
         #expect(waits(for: [0, 5], in: scratch.path))
-        #expect(residents(of: scratch.path + "/2") == 0 && residents(of: scratch.path + "/3") == 0)
-        ReadAhead(files, isCold: true, budget: 600_000).stopWhenDone()
+        #expect(PageCache.residents(of: scratch.path + "/2") == 0 && PageCache.residents(of: scratch.path + "/3") == 0)
+        ReadAhead(tree, isCold: true, budget: 350_000).stopWhenDone()
         #expect(waits(for: [0, 5, 74, 8], in: scratch.path))
-        #expect(residents(of: scratch.path + "/0") == 0)
+        #expect(PageCache.residents(of: scratch.path + "/0") == 0)
     }
 
     /// Files that are gone are nothing to it; whoever needs them says so.
     @Test func missingFilesAreNoError() throws {
         let scratch = try ScratchFolder()
-        guard let files = try coldFiles([5000, 5000], in: scratch.path) else { return }
+        let tree = try coldFiles([5000, 5000], in: scratch.path)
         try FileManager.default.removeItem(atPath: scratch.path + "/0")
-        ReadAhead(files, isCold: true).stopWhenDone()
+        ReadAhead(tree, isCold: true, budget: 1 << 30).stopWhenDone()
         #expect(waits(for: [2], in: scratch.path, from: 1))
     }
 
     /// What is in memory is not asked for.
-    @Test func doesNothingWhereAllIsInMemory() throws {
+    @Test func isNotNeededWhereAllIsInMemory() throws {
         let scratch = try ScratchFolder()
-        guard let files = try coldFiles([5000, 100_000], in: scratch.path) else { return }
-        // The first file of the two is looked at.
+        let tree = try coldFiles([5000, 100_000], in: scratch.path)
+        func isNeeded() -> Bool {
+            let ahead = ReadAhead(tree, isCold: false, budget: 1 << 30)
+            return ahead.isNeeded
+        }
         _ = try Data(contentsOf: URL(fileURLWithPath: scratch.path + "/0"))
-        var one = HostFiles()
-        let folder = one.addRoot(FilePath(scratch.path))
-        _ = one.addFile(Array("0".utf8), in: folder, identity: files.identity(of: .init(index: 0)))
-        let first = ReadAhead(one, isCold: false), both = ReadAhead(files, isCold: false)
-        let isAtWork = (first.isAtWork, both.isAtWork)
-        #expect(isAtWork == (false, true))
+        #expect(isNeeded())
+        _ = try Data(contentsOf: URL(fileURLWithPath: scratch.path + "/1"))
+        #expect(!isNeeded())
     }
 }

@@ -27,7 +27,7 @@ struct RootTree {
         threads: Int = 1, progress: Progress?
     ) throws(ImageError) {
         let (storeNode, isCold) = try addStore(closure, in: store, threads: threads, progress: progress)
-        let ahead = ReadAhead(tree.hostFiles, isCold: isCold)
+        let ahead = ReadAhead(tree, isCold: isCold)
         savings = try tree.joinLinks(under: storeNode, links, progress: progress)
         var sketch = TreeSketch()
         try sketch.put(storeNode, at: "/nix/store")

@@ -3,7 +3,8 @@ extension FileTree {
     ///
     /// - Parameters:
     ///   - links: the host's files with several names in the other tree.
-    ///   - known: those of this tree, to which the other's are added. A file that is known already is not added again.
+    ///   - known: those of this tree, to which the other's are added. A node of a file that is known already is not
+    ///     added again.
     mutating func append(
         _ other: FileTree, links: HostLinks, knowing known: inout HostLinks
     ) -> [NodeID] {

@@ -17,7 +17,7 @@ struct ParallelScan {
     let progress: Progress?
 
     /// What came out.
-    struct Result {
+    struct Outcome {
         /// The node of each path.
         var nodes: [FileTree.NodeID] = []
         /// Whether a disk had to be read.
@@ -33,8 +33,8 @@ struct ParallelScan {
 
     private struct State {
         var next = 0
-        var found: [Int: Swift.Result<Found, ImageError>] = [:]
-        var isCold = false
+        var found: [Int: Result<Found, ImageError>] = [:]
+        var isCold: Bool
     }
 
     /// Threads that scan a cold disk. More find no more in the same time.
@@ -42,72 +42,57 @@ struct ParallelScan {
 
     /// Scans all paths.
     ///
+    /// - Parameters:
+    ///   - count: threads, unless a disk must be read.
+    ///   - isCold: whether it is known that one must be.
     /// - Throws: the error of the first path in the given order that has one.
-    func run(threads count: Int, into tree: inout FileTree) throws(ImageError) -> Result {
-        let state = Monitor(State())
+    func run(threads count: Int, isCold: Bool = false, into tree: inout FileTree) throws(ImageError) -> Outcome {
+        let state = Monitor(State(isCold: isCold))
         var threads = Threads()
+        defer { threads.join() }
         var running = 0
         /// Starts threads until there are so many, or as many as the system gives.
-        func grow(to count: Int) throws(ImageError) {
-            while running < min(count, paths.count) {
-                do throws(ImageError) {
-                    try threads.start { [self] in work(state) }
-                } catch {
-                    if running == 0 { throw error }
-                    return
-                }
+        func grow(to count: Int) {
+            while running < min(count, paths.count), (try? threads.start { [self] in work(state) }) != nil {
                 running += 1
             }
         }
-        defer { threads.join() }
-        try grow(to: count)
-        var result = Result()
+        grow(to: count)
+        if running == 0 { work(state) }
+        var outcome = Outcome()
         var links = FileTree.HostLinks()
         for index in paths.indices {
-            while true {
-                let (found, isCold) = state.wait { state in
-                    let found = state.found.removeValue(forKey: index)
-                    let isNewlyCold = state.isCold && !result.isCold
-                    return found != nil || isNewlyCold ? (found, state.isCold) : nil
-                }
-                if isCold, !result.isCold {
-                    result.isCold = true
-                    if HostMemory.spare > 0 { try grow(to: max(count, Self.coldThreads)) }
-                }
-                guard let found else { continue }
-                switch found {
-                case .success(let found):
-                    let moved = tree.append(found.tree, links: found.links, knowing: &links)
-                    result.nodes.append(moved[Int(found.top.index)])
-                case .failure(let error):
-                    state.change { $0.next = paths.count }
-                    throw error
-                }
-                break
+            let (result, isCold) = state.wait { state in
+                state.found.removeValue(forKey: index).map { ($0, state.isCold) }
             }
+            if isCold, !outcome.isCold, HostMemory.spare > 0 { grow(to: Self.coldThreads) }
+            outcome.isCold = isCold
+            let found = try result.get()
+            let moved = tree.append(found.tree, links: found.links, knowing: &links)
+            outcome.nodes.append(moved[Int(found.top.index)])
         }
-        return result
+        return outcome
     }
 
     private func work(_ state: Monitor<State>) {
-        var reads = DiskReads()
+        let reads = DiskReads()
         while let index = state.change({ state -> Int? in
             guard state.next < paths.count else { return nil }
             defer { state.next += 1 }
             return state.next
         }) {
             var found = Found()
-            let outcome: Swift.Result<Found, ImageError>
+            let result: Result<Found, ImageError>
             do throws(ImageError) {
                 found.top = try found.tree.scan(paths[index], rules: rules, links: &found.links, progress: progress)
-                outcome = .success(found)
+                result = .success(found)
             } catch {
-                outcome = .failure(error)
+                result = .failure(error)
             }
-            let isCold = reads.look()
             state.change { state in
-                state.found[index] = outcome
-                if isCold { state.isCold = true }
+                state.found[index] = result
+                if case .failure = result { state.next = paths.count }
+                if reads.isCold { state.isCold = true }
             }
         }
     }

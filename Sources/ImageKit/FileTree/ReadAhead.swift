@@ -1,31 +1,32 @@
-/// Asks for the host's files that an image takes while it is still being planned, where they lie on a cold disk: all but
-/// large ones, since comparing them and looking for what is alike reads some of nearly every block of theirs. Of large files
-/// planning reads little, and the disk has time for them while the processor compresses.
+/// Asks for the host's files that an image takes while it is still being planned, where they lie on a cold disk.
+///
+/// Small files are compared, and would be read one by one by whoever compresses them; in files of some hundred KiB, planning
+/// reads a little here and there, which is as much work for a disk as all of it. Large files are left out: of them planning
+/// reads little, and the disk has time for them while the processor compresses.
 ///
 /// It asks for no more than a part of the memory that is free, and stops when it goes away.
 struct ReadAhead: ~Copyable {
     private let state: Monitor<State>
     private var threads = Threads()
-    /// Whether there was anything to be done.
-    let isAtWork: Bool
+    /// Whether something had to be read from a disk, so that it began to ask.
+    let isNeeded: Bool
 
     private struct State {
         var next = 0
         /// Bytes that may still be asked for.
         var left: UInt64
 
-        /// The next file that is to be asked for.
-        mutating func take(from files: HostFiles) -> HostFiles.FileID? {
-            while next < files.count {
-                let file = HostFiles.FileID(index: UInt32(next))
-                let size = files.identity(of: file).size
-                next += 1
-                guard size > 0, size < ReadAhead.large else { continue }
-                // The first that is too much is the end, for all threads.
-                left = size <= left ? left - size : 0
-                return left > 0 ? file : nil
+        /// The next of the files; none once one was too much, for whichever thread.
+        mutating func take(from ids: [HostFiles.FileID], of files: HostFiles) -> HostFiles.FileID? {
+            guard next < ids.count else { return nil }
+            let size = files.identity(of: ids[next]).size
+            guard size <= left else {
+                left = 0
+                return nil
             }
-            return nil
+            left -= size
+            next += 1
+            return ids[next - 1]
         }
     }
 
@@ -35,20 +36,23 @@ struct ReadAhead: ~Copyable {
     /// Files that are looked at to find out whether it is worth while.
     private static let probes = 64
 
-    /// Begins to ask for `files`, in their order.
+    /// Begins to ask for a tree's files, in its order.
     ///
     /// - Parameters:
     ///   - isCold: whether a disk had to be read for their names. If not, a few files are looked at first.
     ///   - budget: bytes that may be asked for.
-    init(_ files: HostFiles, isCold: Bool, budget: UInt64 = HostMemory.spare / 4) {
+    init(_ tree: FileTree, isCold: Bool, budget: UInt64 = HostMemory.spare / 4) {
+        let files = tree.hostFiles
+        let ids = tree.nodes.filter { $0.kind == .file && $0.storage == .host && 0 < $0.size && $0.size < Self.large }
+            .map { HostFiles.FileID(index: UInt32($0.place)) }
         let state = Monitor(State(left: budget))
         self.state = state
-        isAtWork = budget > 0 && (isCold || Self.mustRead(files))
-        guard isAtWork else { return }
+        isNeeded = budget > 0 && (isCold || Self.mustRead(ids, of: files))
+        guard isNeeded else { return }
         for _ in 0..<Self.threadCount {
             // Without it, all only takes longer.
             try? threads.start {
-                while let file = state.change({ $0.take(from: files) }) {
+                while let file = state.change({ $0.take(from: ids, of: files) }) {
                     guard let open = try? HostFile(file, of: files, isChecked: false) else { continue }
                     open.prefetch(files.identity(of: file).size, at: 0)
                 }
@@ -64,17 +68,14 @@ struct ReadAhead: ~Copyable {
 
     deinit { state.change { $0.left = 0 } }
 
-    /// Whether some of `files` must be read from a disk: a few of them are looked at.
-    private static func mustRead(_ files: HostFiles) -> Bool {
-        var reads = DiskReads()
-        for index in stride(from: 0, to: files.count, by: max(1, files.count / probes)) {
+    /// Whether some of the files must be read from a disk: a few of them are looked at.
+    private static func mustRead(_ ids: [HostFiles.FileID], of files: HostFiles) -> Bool {
+        let reads = DiskReads()
+        return stride(from: 0, to: ids.count, by: max(1, ids.count.dividedRoundingUp(by: probes))).contains { index in
             withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { byte in
-                let file = HostFiles.FileID(index: UInt32(index))
-                guard files.identity(of: file).size > 0 else { return }
-                try? HostFile(file, of: files, isChecked: false).read(into: byte, at: 0)
+                try? HostFile(ids[index], of: files, isChecked: false).read(into: byte, at: 0)
             }
-            if reads.look() { return true }
+            return reads.isCold
         }
-        return false
     }
 }

@@ -6,19 +6,15 @@
 
 /// Tells whether what a thread reads lies in memory already, or comes from a disk: what helps with a cold disk (asking for
 /// data before it is needed) would only cost time where nothing is.
+///
+/// The kernel counts what it reads from disks in the name of a thread, be it for a file, for the program's own code or for
+/// memory that was swapped out; a filesystem that has others read for it (FUSE, virtiofs) never looks cold. Time is all that
+/// depends on it.
 struct DiskReads {
-    private var seen: Int
-    /// Whether the disk was read since this value was made.
-    private(set) var isCold = false
+    private let before = Self.count
 
-    /// Begins to look at the calling thread, which must be the one that calls ``look()``.
-    init() { seen = Self.count }
-
-    /// Whether the disk had to be read for this thread, now or since this value was made.
-    mutating func look() -> Bool {
-        if !isCold { isCold = Self.count != seen }
-        return isCold
-    }
+    /// Whether a disk was read for the calling thread since it made this value.
+    var isCold: Bool { Self.count != before }
 
     /// Blocks of 512 bytes that were read from disks for the calling thread (getrusage(2), `ru_inblock`).
     private static var count: Int {

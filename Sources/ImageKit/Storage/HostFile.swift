@@ -96,8 +96,15 @@ struct HostFile: ~Copyable {
 
     /// Asks the kernel to have a range in memory soon.
     func prefetch(_ length: UInt64, at offset: UInt64) {
-        posix_fadvise(descriptor, off_t(offset), off_t(length), POSIX_FADV_WILLNEED)
+        // Of one request the kernel takes what the disk takes at once, or what it reads ahead of itself, and not the rest.
+        for start in stride(from: offset, to: offset + length, by: Self.prefetchStep) {
+            let step = min(UInt64(Self.prefetchStep), offset + length - start)
+            posix_fadvise(descriptor, off_t(start), off_t(step), POSIX_FADV_WILLNEED)
+        }
     }
+
+    /// What every disk takes at once, in bytes: the least that the kernel is set to read ahead.
+    private static let prefetchStep = 128 << 10
 
     /// Throws when the file is no longer what was planned. To be called after the last read.
     func checkUnchanged() throws(ImageError) { try Self.check(descriptor, expected, path) }

@@ -27,6 +27,8 @@ if command -v valgrind >/dev/null; then
     done
 fi
 if command -v strace >/dev/null; then
+    # From memory: what is on a disk only is asked for besides.
+    "${build[@]}" --out "$work/out.img.zst"
     # readlink is not among them: realpath calls it once for each component of the path that the closure lies at.
     strace -f -c -o "$work/calls" "${build[@]}" --out "$work/out.img.zst"
     awk '$NF ~ /^(open|openat|stat|lstat|newfstatat|fstat|read|pread64|write|close|getdents64|fadvise64|readlinkat|total)$/ \

@@ -72,8 +72,8 @@ struct RootTree {
         let scanned = try scan.run(threads: threads, into: &tree)
         let children = zip(closure.paths, scanned.nodes).map { (name: Array($0.path.baseName.utf8), node: $1) }
         let node = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o755))
-        let ordered = zip(closure.paths, children).map { info, child in
-            (name: String(info.path.name), info: info, node: child.node)
+        let ordered = zip(closure.paths, scanned.nodes).map { info, node in
+            (name: String(info.path.name), info: info, node: node)
         }.sorted {
             ($0.name, $0.info.path) < ($1.name, $1.info.path)
         }

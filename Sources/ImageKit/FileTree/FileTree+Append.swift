@@ -8,21 +8,26 @@ extension FileTree {
     mutating func append(
         _ other: FileTree, links: HostLinks, knowing known: inout HostLinks
     ) -> [NodeID] {
-        var places = [NodeID?](repeating: nil, count: other.nodes.count)
-        for (key, node) in links.nodes { places[Int(node.index)] = known.nodes[key] }
+        var knownHere: [NodeID: NodeID] = [:]
+        for (key, node) in links.nodes { knownHere[node] = known.nodes[key] }
+        var moved: [NodeID] = []
+        moved.reserveCapacity(other.nodes.count)
         let firstEntry = UInt64(entries.count), firstByte = UInt64(bytes.count), firstSource = UInt64(sources.count)
         let firstName = UInt32(names.count)
         let firstFile = UInt64(hostFiles.append(other.hostFiles))
-        for (index, var node) in other.nodes.enumerated() where places[index] == nil {
+        for (index, var node) in other.nodes.enumerated() {
+            if let place = knownHere[NodeID(index: UInt32(index))] {
+                moved.append(place)
+                continue
+            }
             switch (node.kind, node.storage) {
             case (.directory, _): node.place += firstEntry
             case (_, .memory): node.place += firstByte
             case (_, .host): node.place += firstFile
             case (_, .source): node.place += firstSource
             }
-            places[index] = add(node)
+            moved.append(add(node))
         }
-        let moved = places.map { $0 ?? NodeID(index: 0) }
         for (key, node) in links.nodes where known.nodes[key] == nil { known.nodes[key] = moved[Int(node.index)] }
         for entry in other.entries {
             entries.append(

@@ -1,4 +1,3 @@
-import Synchronization
 import SystemPackage
 
 #if canImport(Glibc)
@@ -21,34 +20,25 @@ struct SparseWriter {
         guard ftruncate(descriptor, off_t(map.size)) == 0 else {
             throw .system(Errno(rawValue: errno), "cannot write", path: path)
         }
-        let next = Atomic<UInt64>(0)
-        let failure = Monitor(ImageError?.none)
         let (map, progress) = (map, progress)
         let prefetch = Prefetcher(map)
-        try onThreads(threads) {
+        let pieces = Int(clamping: map.size.dividedRoundingUp(by: Self.piece))
+        try onThreads(threads, sharing: pieces, by: 1) { (next) throws(ImageError) in
             let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(Self.piece), alignment: Self.block)
             defer { buffer.deallocate() }
-            while true {
-                let start = next.wrappingAdd(Self.piece, ordering: .relaxed).oldValue
-                guard start < map.size else { return }
+            while let index = next()?.lowerBound {
+                let start = UInt64(index) * Self.piece
                 let range = start..<min(start + Self.piece, map.size)
-                do throws(ImageError) {
-                    try progress?.checkCancelled()
-                    if !map.isZero(range) {
-                        prefetch.run(range.upperBound..<min(range.upperBound + Self.piece, map.size))
-                        let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(range.upperBound - start)])
-                        try map.read(into: part, at: start)
-                        try Self.writeNonzero(UnsafeRawBufferPointer(part), to: descriptor, at: start, path: path)
-                    }
-                    progress?.advance(range.upperBound - start)
-                } catch {
-                    failure.change { $0 = $0 ?? error }
-                    next.store(map.size, ordering: .relaxed)
-                    return
+                try progress?.checkCancelled()
+                if !map.isZero(range) {
+                    prefetch.run(range.upperBound..<min(range.upperBound + Self.piece, map.size))
+                    let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(range.length)])
+                    try map.read(into: part, at: start)
+                    try Self.writeNonzero(UnsafeRawBufferPointer(part), to: descriptor, at: start, path: path)
                 }
+                progress?.advance(range.length)
             }
         }
-        if let error = failure.change({ $0 }) { throw error }
     }
 
     /// Writes those blocks of `bytes` that are not zero; the file must read as zeros where they are.

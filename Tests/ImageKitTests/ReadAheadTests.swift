@@ -101,10 +101,11 @@ struct ReadAheadTests {
     /// Files that are gone are nothing to it; whoever needs them says so.
     @Test func missingFilesAreNoError() throws {
         let scratch = try ScratchFolder()
-        let tree = try coldFiles([5000, 5000], in: scratch.path)
-        try FileManager.default.removeItem(atPath: scratch.path + "/0")
+        let missing = 0..<20
+        let tree = try coldFiles([Int](repeating: 5000, count: missing.count + 1), in: scratch.path)
+        for index in missing { try FileManager.default.removeItem(atPath: "\(scratch.path)/\(index)") }
         ReadAhead(tree, isCold: true, budget: 1 << 30).stopWhenDone()
-        #expect(waits(for: [2], in: scratch.path, from: 1))
+        #expect(waits(for: [2], in: scratch.path, from: missing.count))
     }
 
     /// What is in memory is not asked for.

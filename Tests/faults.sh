@@ -167,7 +167,7 @@ inject() { # CALL:WHAT COMMAND...
     local forged=$1; shift
     strace -f --seccomp-bpf -qq -o /dev/null -e trace="${forged%%:*}" -e inject="$forged" "$@"
 }
-count() { # CALL COMMAND...: how often that thread of it calls the system so that does most; strace counts threads by themselves
+count() { # CALL COMMAND...: how often that thread calls the system so that does it most: strace counts each by itself
     local call=$1; shift
     strace -f --seccomp-bpf -qq -o "$work/trace" -e trace="$call" "$@" >/dev/null
     awk '!/ resumed>/ { if (++calls[$1] > most) most = calls[$1] } END { print most + 0 }' "$work/trace"
@@ -320,15 +320,17 @@ if [ "$(id -u)" = 0 ] && mountable; then
         cp -a "$closure/root" "$work/whole.img" "$disk/"; umount "$disk"; mount -o loop,ro "$work/ext4" "$disk"
         blocks() { debugfs -f - "$work/ext4" 2>/dev/null; } # asked "blocks <INODE>", it says that again, and their numbers
         # Whatever lies last, a file, a folder or a long link: only that one's end is cut off.
-        read -r end inode < <(find "$disk/root/nix/store" \( -type f -o -type d -o -type l -size +59c \) -printf 'blocks <%i>\n' | blocks \
-            | awk '/blocks/ { inode = $NF; next } { for (i = 1; i <= NF; i++) if ($i > end) { end = $i; last = inode } }
+        read -r end inode < <(find "$disk/root/nix/store" \( -type f -o -type d -o -type l -size +59c \) \
+            -printf 'blocks <%i>\n' | blocks | awk '
+                /blocks/ { inode = $NF; next }
+                { for (i = 1; i <= NF; i++) if ($i > end) { end = $i; last = inode } }
                 END { gsub(/[<>]/, "", last); print end, last }')
         mapfile -d '' names < <(find "$disk/root" -inum "$inode" -printf '%P\0')
         # Of several names any may be told; odd ones are told with escapes.
         file=${names[0]}; [[ ${#names[@]} = 1 && $file != *[!a-zA-Z0-9_./+-]* ]] || file=nix/store/
         echo "blocks <$(stat -c %i "$disk/whole.img")>" | blocks | sed 1d | tr ' ' '\n' | sed '/^$/d' >"$work/blocks"
         half=$(sed -n "$(($(wc -l <"$work/blocks") / 2))p" "$work/blocks"); umount "$disk"
-        mount -o loop,ro "$work/ext4" "$disk"
+        mount -o loop,ro "$work/ext4" "$disk" # anew, with nothing of it in memory
         truncate -s $((end * 4096)) "$work/ext4"
         for image in pi.img pi.img.zst; do
             fault "a closure on it" "$file,Input/output error,the disk may be failing" \

@@ -84,4 +84,25 @@ import Testing
             if index < 3 { #expect(failure?.code == .changed) }
         }
     }
+
+    /// What Nix does while something else is built: it links equal files to one another, and removes what nobody needs.
+    @Test func namesThatComeAndGoAreNoChange() throws {
+        let folder = try ScratchFolder()
+        let file = folder.path + "/file", other = folder.path + ".other"
+        defer { unlink(other) }
+        for links in [1, 2] {
+            try Data("bytes".utf8).write(to: URL(fileURLWithPath: file))
+            if links == 2 { link(file, other) }
+            var tree = FileTree()
+            var known = FileTree.HostLinks()
+            tree.root = try tree.scan(FilePath(folder.path), rules: .init(metadata: .store), links: &known)
+            let layout = try Ext4Formatter.layOut(
+                tree, Ext4Options(uuid: [UInt8](repeating: 4, count: 16), slack: 0))
+            let before = try layout.map.read(Int(layout.map.size), at: 0)
+            usleep(20000)
+            if links == 1 { link(file, other) } else { unlink(other) }
+            #expect(try layout.map.read(Int(layout.map.size), at: 0) == before)
+            unlink(other)
+        }
+    }
 }

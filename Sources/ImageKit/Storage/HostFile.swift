@@ -14,7 +14,7 @@ struct HostFile: ~Copyable {
     /// Whether it has less on the disk than its size. Then holes may be worth asking for.
     private let mayHaveHoles: Bool
 
-    /// Opens the file. Whether it still is what was planned (device, inode, size and change time) is asked at once, unless
+    /// Opens the file. Whether it still is what was planned (device, inode, size and modification time) is asked at once, unless
     /// that is left to a later reading or to ``checkUnchanged()``.
     init(_ file: HostFiles.FileID, of files: HostFiles, isChecked: Bool = true) throws(ImageError) {
         let path = files.pathBytes(of: file)
@@ -139,6 +139,6 @@ extension HostFiles.Identity {
     init(_ status: stat) {
         self.init(
             device: UInt64(status.st_dev), inode: UInt64(status.st_ino), size: UInt64(max(0, status.st_size)),
-            changed: Int64(status.st_ctim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_ctim.tv_nsec))
+            modified: Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec))
     }
 }

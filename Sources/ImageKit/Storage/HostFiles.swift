@@ -10,15 +10,15 @@ public struct HostFiles: Sendable {
     /// A file in the table.
     public struct FileID: Hashable, Sendable { let index: UInt32 }
 
-    /// What tells that a file is still the one that was planned. (Modification times say nothing in a store: they are
-    /// always 1.)
+    /// What tells that a file is still the one that was planned. (Times of change say less: whenever a store is optimised,
+    /// or garbage is collected, files get and lose names, which counts as a change of theirs.)
     public struct Identity: Hashable, Sendable {
         /// Device and inode number.
         public var device: UInt64, inode: UInt64
         /// Size in bytes.
         public var size: UInt64
-        /// Time of the last change of the inode, in nanoseconds since 1970.
-        public var changed: Int64
+        /// When it was last written to, in nanoseconds since 1970: 1 s in a store, until somebody writes to it.
+        public var modified: Int64
     }
 
     struct Folder: Sendable {

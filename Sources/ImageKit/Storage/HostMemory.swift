@@ -6,10 +6,11 @@ import SystemPackage
     import Musl
 #endif
 
-/// The memory of this machine.
+/// The memory of this machine, as far as this process may use it.
 enum HostMemory {
     /// Bytes that may be used for what only saves time: what is free, or would be if caches gave it up (proc(5),
-    /// `MemAvailable`). Zero where the system does not say, and where address space is limited, of which threads take much.
+    /// `MemAvailable`), and no control group forbids. Zero where the system does not say, and where address space is limited,
+    /// of which threads take much.
     static var spare: UInt64 {
         var limit = rlimit()
         #if canImport(Glibc)
@@ -22,7 +23,9 @@ enum HostMemory {
         guard let text = try? WholeFile.read("/proc/meminfo", atMost: 1 << 16) else { return 0 }
         for line in text.split(separator: UInt8(ascii: "\n")) where line.starts(with: "MemAvailable:".utf8) {
             let number = line.drop { !(0x30...0x39).contains($0) }.prefix { (0x30...0x39).contains($0) }
-            return (UInt64(String(decoding: number, as: UTF8.self)) ?? 0).multipliedClamping(by: 1024)
+            let available = (UInt64(String(decoding: number, as: UTF8.self)) ?? 0).multipliedClamping(by: 1024)
+            let groups = (try? WholeFile.read("/proc/self/cgroup", atMost: 1 << 16)) ?? []
+            return min(available, ControlGroup(groups)?.spare ?? .max)
         }
         return 0
     }

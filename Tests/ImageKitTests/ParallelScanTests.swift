@@ -65,7 +65,7 @@ import Testing
 
     private func summary(_ node: FileTree.Node) -> String { "\(node.kind) \(node.attributes) \(node.size)" }
 
-    @Test(arguments: [(0, false), (1, false), (1, true), (2, false), (16, false)])
+    @Test(arguments: [(0, false), (1, false), (1, true), (2, false), (2, true), (16, false)])
     func givesWhatOneAfterTheOtherGives(threads: Int, isCold: Bool) throws {
         for seed in 1...4 as ClosedRange<UInt64> {
             let scratch = try ScratchFolder()
@@ -76,7 +76,8 @@ import Testing
             var tree = FileTree()
             _ = tree.addFile(Array("before".utf8), FileTree.Attributes(permissions: 0o600))
             let result = try ParallelScan(paths: paths, rules: Self.rules, progress: nil).run(
-                threads: threads, into: &tree)
+                threads: threads, isCold: isCold, into: &tree)
+            #expect(result.isCold || !isCold)
             #expect(try described(tree, result.nodes) == described(serial, expected))
             // Nodes are numbered as if they were scanned one after the other.
             #expect(result.nodes.map(\.index) == expected.map { $0.index + 1 })

@@ -84,7 +84,8 @@ def commands(options, build, work):
 END
         genimage --config config --rootpath {store} --tmppath tmp --inputpath in --outputpath . --loglevel 0
         zstd -q -T0 -3 disk.img -o {out}"""
-    reference = f"LAB={work}/lab SINGLE_ZSTD=0 {HERE}/reference-image.sh {value(build, '--closure')} {out}"
+    prefix = "" if store == "/" else store
+    reference = f"LAB={work}/lab STORE_ROOT={prefix} SINGLE_ZSTD=0 {HERE}/reference-image.sh {value(build, '--closure')} {out}"
     tools = os.environ.get("TOOLS", "")
     for name, tool, command in [
         ("zstd", "zstd", f"zstd -q -T0 -3 {raw} -o {out}"),
@@ -96,7 +97,9 @@ END
     ]:
         if name not in options.peers.split(","):
             continue
-        if shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
+        if name in ["mke2fs", "genimage"] and not prefix:
+            missing.append(f"{name} (it takes all of a store: name a copy with --store-root)")
+        elif shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
             found.append((name, command))
         else:
             missing.append(f"{name} ({os.path.basename(tool)} is not there)")

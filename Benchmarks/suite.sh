@@ -15,20 +15,22 @@ here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"; out=$(cd "$1" && pwd); shift
 [ $# -gt 0 ] || set -- 0.1 2.5 9
 export LAB=${LAB:-/var/tmp/mkpiimg-suite}
-rounds=${ROUNDS:-5}
+rounds=${ROUNDS:-5} all=$(nproc)
 mkdir -p "$LAB"
-memory=/dev/shm/mkpiimg-suite
-trap 'chmod -R u+w "$memory" 2>/dev/null; rm -rf "$memory"' EXIT
+memory=/dev/shm/mkpiimg-suite disk=$LAB/root
+remove() { [ ! -e "$1" ] || { chmod -R u+w "$1"; rm -rf "$1"; }; }
+trap 'remove "$memory"; remove "$disk"' EXIT
 swift build --package-path "$here/.." -c release --product mkpiimg
 
-# The arguments of mkpiimg for a closure of Nix's, whose store is at $2 (/ or a copy), into `options`.
-options_of() {
+# Copies a closure of Nix's to a folder, where nothing else is: some peers take all there is. The arguments of mkpiimg for
+# the copy go into `options`.
+copy() { # CLOSURE FOLDER
     mkdir -p "$LAB/firmware"; echo '[all]' >"$LAB/firmware/config.txt"
     mapfile -t paths < <(nix-store -qR "$1")
     nix-store --dump-db "${paths[@]}" >"$LAB/registration"
     options=(--closure "$1" --store-root "$2" --registration "$LAB/registration" --firmware "$LAB/firmware")
+    mkdir -p "$2/nix/store"; cp -a "${paths[@]}" "$2/nix/store/"
 }
-copy_to_memory() { mkdir -p "$memory/nix/store"; cp -a "${paths[@]}" "$memory/nix/store/"; }
 
 for size; do
     case $size in
@@ -36,26 +38,26 @@ for size; do
         "$here/../fixtures/demo/build.sh" "$LAB/demo"
         mapfile -t options <"$LAB/demo/options"
         # Nix's store has nothing of it, which those peers need that use Nix.
-        "$here/suite.py" --title "The demo closure" --out "$out/$size" --rounds "$rounds" --threads 2,1 \
+        "$here/suite.py" --title "The demo closure" --out "$out/$size" --rounds "$rounds" --threads "$all,1" \
             --peers zstd,pzstd,mke2fs,genimage --once mkpiimg-L19,mkpiimg-L19-T1 -- "${options[@]}"
         ;;
     *)
         [ -e "$LAB/big-$size" ] || "$here/big-closure.sh" "$size" "$LAB/big-$size"
         "$here/emulated-tools.sh" "$LAB/emulated" && export TOOLS=$LAB/emulated/bin
         closure=$(readlink -f "$LAB/big-$size")
-        options_of "$closure" /
+        copy "$closure" "$disk"
         if [ "$size" = 2.5 ]; then
             "$here/suite.py" --title "$size GB, with cold caches" --cold --out "$out/$size-cold" --rounds "$rounds" \
-                --levels 1,3 --threads 2 --peers zstd,genimage -- "${options[@]}"
-            copy_to_memory
-            options_of "$closure" "$memory"
-            "$here/suite.py" --title "$size GB" --out "$out/$size" --rounds "$rounds" --threads 2,1 \
+                --levels 1,3 --threads "$all" --peers zstd,genimage -- "${options[@]}"
+            copy "$closure" "$memory"
+            "$here/suite.py" --title "$size GB" --out "$out/$size" --rounds "$rounds" --threads "$all,1" \
                 --once mkpiimg-L9,mkpiimg-L19,mkpiimg-L9-T1,mkpiimg-L19-T1,nixpkgs,emulated -- "${options[@]}"
-            rm -rf "$memory"
+            remove "$memory"
         else
-            "$here/suite.py" --title "$size GB" --work "$LAB" --out "$out/$size" --rounds 2 --levels 1,3,9 --threads 2,1 \
+            "$here/suite.py" --title "$size GB" --work "$LAB" --out "$out/$size" --rounds 2 --levels 1,3,9 --threads "$all,1" \
                 --peers zstd,pzstd,mke2fs,genimage,nixpkgs --once mkpiimg-L9,mkpiimg-L9-T1,nixpkgs -- "${options[@]}"
         fi
+        remove "$disk"
         ;;
     esac
 done

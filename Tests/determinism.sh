@@ -54,7 +54,16 @@ for threads in 1 2 5 16; do
     "$mkpiimg" --threads $threads "${registered[@]}"; same "$threads threads"
 done
 "$mkpiimg" "${registered[@]}" --threads 7 --out "$work/pi.img"
-zstd -dcq "$work/wanted.img.zst" | cmp - "$work/pi.img"; rm "$work/pi.img"; echo "  the raw image, with 7"
+zstd -dcq "$work/wanted.img.zst" | cmp - "$work/pi.img"; echo "  the raw image, with 7"
+# In jobs so short that there are several.
+single=("${registered[@]}" --single-frame --level 1)
+"$mkpiimg" "${single[@]}" --threads 1 --out "$work/single.img.zst"
+zstd -dcq "$work/single.img.zst" | cmp - "$work/pi.img"
+for threads in 2 5 16; do
+    "$mkpiimg" "${single[@]}" --threads $threads
+    cmp "$work/out/pi.img.zst" "$work/single.img.zst"; echo "  a single frame, $threads threads"
+done
+rm "$work"/{pi.img,single.img.zst} "$work/out/pi.img.zst"
 if faketime 2001-02-03 true 2>/dev/null; then
     # The clock is another one, not the times of files, which would no longer be the same each time.
     export NO_FAKE_STAT=1

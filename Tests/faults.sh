@@ -190,6 +190,11 @@ if strace -f --seccomp-bpf -qq -o /dev/null -e trace=flock -e inject=flock:delay
     changed() { cp -a "$copy" "$big.new"; mv "$big.new" "$big"; }; change "that is replaced" 'changed.*build again'
     changed() { printf x | dd of="$big" conv=notrunc status=none; }; change "that is written to" 'changed.*build again'
     changed() { rm "$big"; mkfifo "$big"; }; change "that becomes a pipe" 'changed.*build again|Illegal seek'
+    # What Nix does meanwhile: it links equal files to one another.
+    inject flock:delay_enter=400000:when=1 "${build[@]}" --out "$out/pi.img.zst" & process=$!
+    appears; ln "$big" "$work/another-name"
+    wait $process || fail "a file that gets another name"
+    rm "$work/another-name"; fresh
     works
 
     title "calls of the system that fail"
@@ -373,17 +378,17 @@ whole() { # what is there is the old or the new, as a whole
     [ "$others" = "$(temporary "$out")" ] || fail "$1: left behind: $others"
 }
 for ((run = 1; run <= runs; run++)); do
-    signals=(INT TERM KILL KILL); signal=${signals[RANDOM % 4]} index=$((RANDOM % 3))
+    signals=(INT TERM HUP KILL KILL KILL); signal=${signals[RANDOM % 6]} index=$((RANDOM % 3))
     wait=$(((lasts[index] + 20) * RANDOM / 32768))
     name="run $run: $signal to ${kinds[index]} after $wait ms" before=$(left $index)
     # shellcheck disable=SC2086 # words
-    env --default-signal=INT,TERM ${commands[index]} 2>"$work/said" & process=$!
+    env --default-signal=INT,TERM,HUP ${commands[index]} 2>"$work/said" & process=$!
     sleep "$(printf '%d.%03d' $((wait / 1000)) $((wait % 1000)))"
     kill -$signal $process 2>/dev/null || true
     status=0; wait $process 2>/dev/null || status=$?
     case $signal:$status in
         *:0) finished[index]=$((finished[index] + 1)) ;;
-        INT:130 | TERM:143 | KILL:137) killed[index]=$((killed[index] + 1)) ;;
+        INT:130 | TERM:143 | HUP:129 | KILL:137) killed[index]=$((killed[index] + 1)) ;;
         *) fail "$name: exit status $status" ;;
     esac
     whole "$name"

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # slow.sh - proofs that take minutes: a folder of 60,000 entries read by U-Boot, an image of 9 GB and 188,000 inodes, a kernel
-# larger than U-Boot expects, one card after the other, a newer libext2fs, and a thousand runs that are ended at random moments.
+# larger than U-Boot expects, one card after the other, a newer libext2fs, a thousand runs that are ended at random moments,
+# and all tests under sanitizers.
 #
 # It needs what Tests/run.sh installs, about 25 GB in $TMPDIR, and the network for U-Boot and e2fsprogs.
 set -euo pipefail
@@ -104,4 +105,7 @@ case $status in
 esac
 echo "== the examples as a package of their own"
 Tests/examples.sh package
+echo "== sanitizers"
+Tests/sanitize.sh thread
+Tests/sanitize.sh address
 echo "all slow proofs passed"

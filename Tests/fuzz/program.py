@@ -6,8 +6,8 @@ CLOSURE is a folder that fixtures/small/make.sh filled. A third of the rounds ea
 
   - command lines of sizes, places, labels and paths that nobody would write;
   - the closure with some files changed at random: registration, bootspec, fstab, kernel, device trees, config.txt, U-Boot;
-  - its image with changed bytes in tables, filesystems and the files in them; inspect, ls, extract, verify and diff
-    look at it.
+  - its image with changed bytes in tables, filesystems and the files in them, or, compressed, in its frames and its seek
+    table; inspect, ls, cat, extract, verify and diff look at it.
 
 Each run has a gigabyte of address space and a minute. It must end with a documented exit status (never by a signal), say what is
 wrong in one line on standard error, and leave nothing behind. (Checksums are not repaired here: the tests of Tests/fuzz.sh
@@ -174,13 +174,14 @@ class Fuzz:
     # --- images
 
     def images(self, label):
-        """A sparse copy of the sound image is changed, looked at, and mended again."""
-        image = self.top + "/image"
+        """A copy of the sound image, raw (and sparse) or compressed, is changed, looked at, and mended again."""
+        form = self.pick(["", "", ".zst"])
+        image = self.top + "/image" + form
         size = os.stat(image).st_size
         changed = {}
         with open(image, "r+b") as file:
             for _ in range(self.random.randrange(1, 12)):
-                area = self.pick(self.areas)
+                area = self.pick(self.areas[form])
                 place = self.random.randrange(*area)
                 data = self.pick([
                     lambda: self.random.randbytes(self.random.randrange(1, 9)), lambda: self.pick(TEXT[:24]),
@@ -193,6 +194,7 @@ class Fuzz:
                            ["verify", "--json", "--threads", "2", "image"], ["verify", "--threads", "2", "image"],
                            ["extract", "image", "/", "out"], ["diff", "image", "sound"], ["diff", "--content", "sound", "image"],
                            ["inspect", "--html", "out", "image"], ["cat", "image", "/boot/extlinux/extlinux.conf"]])
+        words = [word + form if word in ("image", "sound") else word for word in words]
         status = self.run(label, self.top, words, (0, 1, 3))
         with open(image, "r+b") as file:
             for place, data in reversed(changed.items()):
@@ -205,7 +207,7 @@ class Fuzz:
                 shutil.rmtree(path)
             elif os.path.lexists(path):
                 os.unlink(path)
-        left = [name for name in os.listdir(self.top) if name not in ("image", "sound", "small")]
+        left = [name for name in os.listdir(self.top) if name not in ("image", "image.zst", "sound", "sound.zst", "small")]
         if left:
             self.faults.append("left behind")
             print(f"FAILED: {label}: {words} left {left}")
@@ -217,19 +219,40 @@ class Fuzz:
         os.rename(self.top + "/sound.img", self.top + "/sound")
         subprocess.run(["cp", "--sparse=always", "sound", "image"], cwd=self.top, check=True)
         # Where bytes matter: whatever is not zero, a block at a time; tables most of all.
-        self.areas = [(0, 512), (1 << 20, (1 << 20) + 512)] * 4
+        areas = [(0, 512), (1 << 20, (1 << 20) + 512)] * 4
         root = 31 << 20
         with open(self.top + "/sound", "rb") as file:
-            self.areas += [(root + 1024, root + 2048)] * 4
+            areas += [(root + 1024, root + 2048)] * 4
             data = file.read()
         for place in range(0, len(data), 4096):
             if data.count(0, place, place + 4096) != 4096:
-                self.areas.append((place, min(len(data), place + 4096)))
+                areas.append((place, min(len(data), place + 4096)))
         texts = [b"LABEL nixos", b"kernel=u-boot", b"sha256:", b"NIXOS_SD", b"boot.json", b"console="]
         for text in texts:
             place = data.find(text)
             if place >= 0:
-                self.areas += [(place, min(len(data), place + 300))] * max(4, len(self.areas) // 40)
+                areas += [(place, min(len(data), place + 300))] * max(4, len(areas) // 40)
+        self.areas = {"": areas, ".zst": self.make_frames()}
+
+    def make_frames(self):
+        """The image compressed; heads of frames, the seek table and its end matter most.
+
+        (Its last 9 bytes are the number of frames, a descriptor, and a magic number; before them, each frame has its
+        compressed and its decompressed size, and a checksum if the descriptor's highest bit is set.)"""
+        words = [self.mkpiimg, *self.build, "--frame-size", "64K", "--out", self.top + "/sound.img.zst"]
+        subprocess.run(words, cwd=self.closure, check=True, capture_output=True)
+        os.rename(self.top + "/sound.img.zst", self.top + "/sound.zst")
+        shutil.copyfile(self.top + "/sound.zst", self.top + "/image.zst")
+        with open(self.top + "/sound.zst", "rb") as file:
+            data = file.read()
+        count, entry = int.from_bytes(data[-9:-5], "little"), 12 if data[-5] & 0x80 else 8
+        table = len(data) - 9 - count * entry
+        areas, place = [(table - 8, len(data)), (len(data) - 9, len(data))] * count, 0
+        for index in range(count):
+            size = int.from_bytes(data[table + index * entry:][:4], "little")
+            areas += [(place, place + min(size, 18))] * 2 + [(place, place + size)]
+            place += size
+        return areas
 
 
 def main():

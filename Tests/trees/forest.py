@@ -34,7 +34,10 @@ class Forest:
         self.folders = []  # --root-files
         self.options = []
         self.kinds = set()
-        self.bytes_left = 600_000
+        self.is_large = self.chance(8)
+        self.bytes_left = 30_000_000 if self.is_large else 600_000
+        if self.is_large:
+            self.kinds.add("large")
         self.is_raw = self.deduplicates = True
         self.grow()
 
@@ -79,7 +82,7 @@ class Forest:
             if self.chance(25):
                 return self.pick(self.contents)
             size = self.pick(SIZES) if self.chance(70) else self.random.randrange(3000)
-            if self.chance(3):
+            if self.chance(15 if self.is_large else 3):
                 size = self.pick(LARGE_SIZES)
             if size > self.bytes_left:
                 size %= 100
@@ -185,9 +188,12 @@ class Forest:
         elif kind < 14:
             self.kinds.add("holes")
             self.holes(path, is_hashed=own is not None)
-        elif kind < 16:
+        elif kind < 15:
             self.kinds.add("empty")
-        elif kind < 16.03:
+        elif kind < 17 or self.is_large and kind < 40:
+            self.kinds.add("family")
+            self.family(path)
+        elif kind > 99.95:
             self.kinds.add("65,000 names")
             self.web(path, self.random.randrange(65_000, 65_010), folders=3)
         else:
@@ -281,6 +287,25 @@ class Forest:
                 with open(path + b"/" + name, "wb"):
                     pass
 
+    def family(self, path):
+        """Files that are alike, as versions of a program or translations of a text are: they are laid out side by side."""
+        size = self.pick([1 << 18, 300_001, UNIT + 5, 2_500_000] if self.is_large else [5000, 66_000])
+        first = self.random.randbytes(size) if self.chance(50) else (self.letters(1009) * (size // 1009 + 1))[:size]
+        for index in range(self.random.randrange(2, 7)):
+            if size > self.bytes_left:
+                return
+            data = bytearray(first)
+            for _ in range(self.random.randrange(20)):
+                place = self.random.randrange(len(data))
+                end = place + self.random.randrange(self.pick([2, 200, BLOCK]))
+                kind = self.random.randrange(3)
+                data[place:end] = [b"", data[place:end] * 2, self.random.randbytes(end - place)][kind]
+            self.bytes_left -= size
+            child = path + b"/version-%d" % index
+            with open(child, "wb") as file:
+                file.write(data)
+            self.touch(child)
+
     def web(self, path, count, folders=5):
         """Files with many names, in several folders."""
         places = [path] + [path + b"/%d" % index for index in range(folders)]
@@ -308,10 +333,11 @@ class Forest:
         marks = [0, UNIT, 3 * UNIT, 4 * UNIT, 9 * UNIT]
         if not is_hashed:
             marks += [1 << 31, 1 << 32]
-            if self.chance(10):
-                marks.append(1 << 41)
+        is_beyond = not is_hashed and self.chance(25)
+        if is_beyond:
+            self.kinds.add("2 TiB")
         for index in range(self.random.randrange(1, 4)):
-            mark = self.pick(marks)
+            mark = 1 << 41 if is_beyond and index == 0 else self.pick(marks)
             with open(path + b"/hole-%d" % index, "wb") as file:
                 file.truncate(max(0, mark + self.pick([-BLOCK, -1, 0, 1, BLOCK, UNIT])))
                 size = file.seek(0, os.SEEK_END)

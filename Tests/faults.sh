@@ -174,22 +174,29 @@ count() { # CALL COMMAND...: how often that thread calls the system so that does
 }
 if strace -f --seccomp-bpf -qq -o /dev/null -e trace=flock -e inject=flock:delay_enter=1 true 2>/dev/null; then
     title "sources that change between planning and reading"
-    copy=$work/copy; cp -a "$big" "$copy"
+    copy=$work/copy
     change() { # NAME WORDS: runs `changed` when all is planned
-        local status=0 process
-        inject flock:delay_enter=400000:when=1 "${build[@]}" --out "$out/pi.img.zst" 2>"$work/said" & process=$!
-        appears; changed
-        wait $process || status=$?
-        [ $status = 1 ] && grep -qF "$big" "$work/said" && grep -qE "$2" "$work/said" || fail "a file $1: exit status $status"
-        untouched "a file $1"
-        rm -f "$big"; cp -a "$copy" "$big"
+        local status image process
+        for image in pi.img pi.img.zst; do
+            cp -a "$source" "$copy"; status=0
+            inject flock:delay_enter=400000:when=1 "${build[@]}" --out "$out/$image" 2>"$work/said" & process=$!
+            appears; changed
+            wait $process || status=$?
+            [ $status = 1 ] && grep -qF "$source" "$work/said" && grep -qE "$2" "$work/said" \
+                || fail "$image of $source $1: exit status $status"
+            untouched "$image of $source $1"
+            rm -f "$source"; mv "$copy" "$source"
+        done
     }
-    changed() { rm "$big"; }; change "that vanishes" 'No such file'
-    changed() { truncate -s 1M "$big"; }; change "that shrinks" 'changed.*build again'
-    changed() { echo more >>"$big"; }; change "that grows" 'changed.*build again'
-    changed() { cp -a "$copy" "$big.new"; mv "$big.new" "$big"; }; change "that is replaced" 'changed.*build again'
-    changed() { printf x | dd of="$big" conv=notrunc status=none; }; change "that is written to" 'changed.*build again'
-    changed() { rm "$big"; mkfifo "$big"; }; change "that becomes a pipe" 'changed.*build again|Illegal seek'
+    # What is read in large pieces and at once; for the root and for the firmware partition.
+    for source in "$big" "${big%/*}/dtbs/overlays/README" "$closure/firmware/u-boot.bin"; do
+        changed() { rm "$source"; }; change "that vanishes" 'No such file'
+        changed() { truncate -s 100 "$source"; }; change "that shrinks" 'changed.*build again'
+        changed() { echo more >>"$source"; }; change "that grows" 'changed.*build again'
+        changed() { cp -a "$copy" "$source.new"; mv "$source.new" "$source"; }; change "that is replaced" 'changed.*build again'
+        changed() { printf x | dd of="$source" conv=notrunc status=none; }; change "that is written to" 'changed.*build again'
+        changed() { rm "$source"; mkfifo "$source"; }; change "that becomes a pipe" 'changed.*build again|Illegal seek'
+    done
     # What Nix does meanwhile: it links equal files to one another.
     inject flock:delay_enter=400000:when=1 "${build[@]}" --out "$out/pi.img.zst" & process=$!
     appears; ln "$big" "$work/another-name"

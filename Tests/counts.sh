@@ -11,8 +11,11 @@ set -euo pipefail
 export LC_ALL=C
 
 here=$(cd "$(dirname "$0")" && pwd)
-mapfile -t options <"$2/options"
-work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+# All is in memory, where that is to be had: what is on a disk only, be it a page of the program, is read ahead.
+memory=/dev/shm; [ "$(stat -f -c %T $memory 2>/dev/null)" = tmpfs ] && [ -w $memory ] || memory=${TMPDIR:-/tmp}
+work=$(mktemp -d -p "$memory"); trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+cp -a "$2" "$work/closure"
+mapfile -t options < <(sed -E 's|^.*/([^/]+)$|'"$work"'/closure/\1|' "$2/options")
 # valgrind reads no debug information of Swift's.
 strip -o "$work/mkpiimg" "$1"
 build=("$work/mkpiimg" "${options[@]}" --threads 1 --progress none)
@@ -27,8 +30,6 @@ if command -v valgrind >/dev/null; then
     done
 fi
 if command -v strace >/dev/null; then
-    # From memory: what is on a disk only is asked for besides.
-    "${build[@]}" --out "$work/out.img.zst"
     # readlink is not among them: realpath calls it once for each component of the path that the closure lies at.
     strace -f -c -o "$work/calls" "${build[@]}" --out "$work/out.img.zst"
     awk '$NF ~ /^(open|openat|stat|lstat|newfstatat|fstat|read|pread64|write|close|getdents64|fadvise64|readlinkat|total)$/ \

@@ -25,6 +25,7 @@ class Forest:
     """Makes the trees of one image in the folder `top`."""
 
     def __init__(self, seed, top, is_root):
+        self.seed = seed
         self.random = random.Random(seed)
         self.top = top
         self.is_root = is_root
@@ -122,6 +123,11 @@ class Forest:
                 self.leaf_at(path, earlier, name)
             else:
                 self.tree(path, earlier, name)
+        if self.seed % 256 == 0:  # it takes a minute
+            self.folders.append(self.top + b"/files-0")
+            os.mkdir(self.folders[0])
+            self.holes(self.folders[0], is_hashed=False, is_beyond=True)
+            self.touch(self.folders[0], is_folder=True)
         for _ in range(self.pick([0, 1, 1, 1, 2])):
             folder = self.top + b"/files-%d" % len(self.folders)
             self.folders.append(folder)
@@ -327,13 +333,12 @@ class Forest:
         for place in places[1:]:
             self.touch(place, is_folder=True)
 
-    def holes(self, path, is_hashed):
+    def holes(self, path, is_hashed, is_beyond=False):
         """Files that are mostly not there, up to beyond what 32 bits of bytes or blocks can count (where nobody hashes
         what is in them: that takes a second for each GiB)."""
         marks = [0, UNIT, 3 * UNIT, 4 * UNIT, 9 * UNIT]
         if not is_hashed:
             marks += [1 << 31, 1 << 32]
-        is_beyond = not is_hashed and self.chance(25)
         if is_beyond:
             self.kinds.add("2 TiB")
         for index in range(self.random.randrange(1, 4)):

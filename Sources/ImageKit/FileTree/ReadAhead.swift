@@ -41,13 +41,15 @@ struct ReadAhead: ~Copyable {
     /// - Parameters:
     ///   - isCold: whether a disk had to be read for their names. If not, a few files are looked at first.
     ///   - budget: bytes that may be asked for.
-    init(_ tree: FileTree, isCold: Bool, budget: UInt64 = HostMemory.spare / 4) {
+    init(_ tree: FileTree, isCold: Bool, budget: @autoclosure () -> UInt64 = HostMemory.spare / 4) {
         let files = tree.hostFiles
         let ids = tree.nodes.filter { $0.kind == .file && $0.storage == .host && 0 < $0.size && $0.size < Self.large }
             .map { HostFiles.FileID(index: UInt32($0.place)) }
+        // How much memory is free is asked only where something is to be read.
+        let budget = isCold || Self.mustRead(ids, of: files) ? budget() : 0
         let state = Monitor(State(left: budget))
         self.state = state
-        isNeeded = budget > 0 && (isCold || Self.mustRead(ids, of: files))
+        isNeeded = budget > 0
         guard isNeeded else { return }
         for _ in 0..<Self.threadCount {
             // Without it, all only takes longer.

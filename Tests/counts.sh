@@ -12,7 +12,7 @@ export LC_ALL=C
 
 here=$(cd "$(dirname "$0")" && pwd)
 # All is in memory, where that is to be had: what is on a disk only, be it a page of the program, is read ahead.
-memory=/dev/shm; [ "$(stat -f -c %T $memory 2>/dev/null)" = tmpfs ] && [ -w $memory ] || memory=${TMPDIR:-/tmp}
+memory=/dev/shm; [ -w $memory ] || memory=${TMPDIR:-/tmp}
 work=$(mktemp -d -p "$memory"); trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 cp -a "$2" "$work/closure"
 mapfile -t options < <(sed -E 's|^.*/([^/]+)$|'"$work"'/closure/\1|' "$2/options")

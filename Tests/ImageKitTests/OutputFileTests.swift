@@ -57,6 +57,12 @@ import Testing
         #expect(try String(contentsOfFile: folder.path + "/real.img", encoding: .utf8) == "new")
     }
 
+    private func layOut(_ folder: String) throws -> Ext4Formatter.Layout {
+        var tree = FileTree(), links = FileTree.HostLinks()
+        tree.root = try tree.scan(FilePath(folder), rules: .init(metadata: .store), links: &links)
+        return try Ext4Formatter.layOut(tree, Ext4Options(uuid: [UInt8](repeating: 4, count: 16), slack: 0))
+    }
+
     @Test func aSourceThatChangesIsNoticed() throws {
         let folder = try ScratchFolder()
         let path = folder.path + "/source"
@@ -71,11 +77,7 @@ import Testing
         ].enumerated() as EnumeratedSequence<[(String) throws -> Void]> {
             let file = path + "/file"
             try Data("bytes".utf8).write(to: URL(fileURLWithPath: file))
-            var tree = FileTree()
-            var links = FileTree.HostLinks()
-            tree.root = try tree.scan(FilePath(path), rules: .init(metadata: .store), links: &links)
-            let layout = try Ext4Formatter.layOut(
-                tree, Ext4Options(uuid: [UInt8](repeating: 4, count: 16), slack: 0))
+            let layout = try layOut(path)
             try change(file)
             let failure = #expect(throws: ImageError.self, "change \(index)") {
                 try layout.map.read(Int(layout.map.size), at: 0)
@@ -93,13 +95,9 @@ import Testing
         for links in [1, 2] {
             try Data("bytes".utf8).write(to: URL(fileURLWithPath: file))
             if links == 2 { link(file, other) }
-            var tree = FileTree()
-            var known = FileTree.HostLinks()
-            tree.root = try tree.scan(FilePath(folder.path), rules: .init(metadata: .store), links: &known)
-            let layout = try Ext4Formatter.layOut(
-                tree, Ext4Options(uuid: [UInt8](repeating: 4, count: 16), slack: 0))
+            let layout = try layOut(folder.path)
             let before = try layout.map.read(Int(layout.map.size), at: 0)
-            usleep(20000)
+            usleep(20000)  // The clock of files ticks every few milliseconds.
             if links == 1 { link(file, other) } else { unlink(other) }
             #expect(try layout.map.read(Int(layout.map.size), at: 0) == before)
             unlink(other)

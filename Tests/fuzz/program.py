@@ -213,17 +213,21 @@ class Fuzz:
             print(f"FAILED: {label}: {words} left {left}")
         return status
 
-    def make_image(self):
-        words = [self.mkpiimg, *self.build, "--out", self.top + "/sound.img"]
+    def make_form(self, form, *options):
+        """The sound image in a form, and the copy that is changed. Gives its bytes."""
+        words = [self.mkpiimg, *self.build, *options, "--out", f"{self.top}/sound.img{form}"]
         subprocess.run(words, cwd=self.closure, check=True, capture_output=True)
-        os.rename(self.top + "/sound.img", self.top + "/sound")
-        subprocess.run(["cp", "--sparse=always", "sound", "image"], cwd=self.top, check=True)
+        os.rename(f"{self.top}/sound.img{form}", f"{self.top}/sound{form}")
+        subprocess.run(["cp", "--sparse=always", "sound" + form, "image" + form], cwd=self.top, check=True)
+        with open(f"{self.top}/sound{form}", "rb") as file:
+            return file.read()
+
+    def make_image(self):
+        data = self.make_form("")
         # Where bytes matter: whatever is not zero, a block at a time; tables most of all.
         areas = [(0, 512), (1 << 20, (1 << 20) + 512)] * 4
         root = 31 << 20
-        with open(self.top + "/sound", "rb") as file:
-            areas += [(root + 1024, root + 2048)] * 4
-            data = file.read()
+        areas += [(root + 1024, root + 2048)] * 4
         for place in range(0, len(data), 4096):
             if data.count(0, place, place + 4096) != 4096:
                 areas.append((place, min(len(data), place + 4096)))
@@ -239,12 +243,7 @@ class Fuzz:
 
         (Its last 9 bytes are the number of frames, a descriptor, and a magic number; before them, each frame has its
         compressed and its decompressed size, and a checksum if the descriptor's highest bit is set.)"""
-        words = [self.mkpiimg, *self.build, "--frame-size", "64K", "--out", self.top + "/sound.img.zst"]
-        subprocess.run(words, cwd=self.closure, check=True, capture_output=True)
-        os.rename(self.top + "/sound.img.zst", self.top + "/sound.zst")
-        shutil.copyfile(self.top + "/sound.zst", self.top + "/image.zst")
-        with open(self.top + "/sound.zst", "rb") as file:
-            data = file.read()
+        data = self.make_form(".zst", "--frame-size", "64K")
         count, entry = int.from_bytes(data[-9:-5], "little"), 12 if data[-5] & 0x80 else 8
         table = len(data) - 9 - count * entry
         areas, place = [(table - 8, len(data)), (len(data) - 9, len(data))] * count, 0

@@ -3,7 +3,7 @@ import ImageKit
 
 /// How long work is done and shown.
 struct WorkOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Threads. Default: one a processor.", valueName: "n"))
+    @Option(help: ArgumentHelp("Threads. Default: one a processor, fewer where memory is short.", valueName: "n"))
     var threads: Int?
 
     @Option(
@@ -20,7 +20,7 @@ struct WorkOptions: ParsableArguments {
     }
 
     /// As many threads as are to work.
-    var threadCount: Int { threads ?? ImageRecipe.processors }
+    var threadCount: Int { threads ?? ImageRecipe.usefulThreads }
 }
 
 extension ParsableArguments {

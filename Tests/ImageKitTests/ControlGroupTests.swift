@@ -19,6 +19,15 @@ import Testing
         ControlGroup(Array(groups.utf8), root: FilePath(root))?.spare
     }
 
+    @Test func processorsThatMayBeUsed() {
+        func allowed(_ text: String) -> Int { HostProcessors.allowed(in: Array(text.utf8)) }
+        #expect(allowed("Name:\tx\nCpus_allowed:\t3\nCpus_allowed_list:\t0-1\n") == 2)
+        #expect(allowed("Cpus_allowed:\tff,00000000,80000001\n") == 10)
+        #expect(allowed("Cpus_allowed_list:\t0-1\n") == 0 && allowed("") == 0)
+        let threads = HostProcessors.usefulThreads
+        #expect(threads >= 1 && threads <= HostProcessors.count)
+    }
+
     @Test func secondVersion() throws {
         let root = try ScratchFolder().path
         try write(

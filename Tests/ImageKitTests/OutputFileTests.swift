@@ -29,6 +29,49 @@ import Testing
         #expect(try String(contentsOfFile: path.string, encoding: .utf8) == "whole")
     }
 
+    /// Names of files are bytes, whatever they mean.
+    @Test func theFolderMayHaveAnyName() throws {
+        let folder = try ScratchFolder()
+        let inner = FilePath(bytes: Array((folder.path + "/x").utf8) + [0xFF, 0xFE])
+        #expect(inner.withPlatformString { mkdir($0, 0o755) } == 0)
+        let path = inner.appending("x.img")
+        for text in ["first", "second"] {
+            try OutputFile.check(path)
+            var file = try OutputFile(path)
+            try put(text, file)
+            try file.commit()
+            #expect(try WholeFile.read(path, atMost: 100) == Array(text.utf8))
+        }
+        #expect(try DirectoryNames.read(folder: inner).count == 1)
+    }
+
+    /// What a build would find out only when all is planned is known before.
+    @Test func whatCannotBeWrittenIsKnownBefore() throws {
+        let folder = try ScratchFolder()
+        let place = FilePath(folder.path)
+        #expect(throws: ImageError.self) { try OutputFile.check(place) }
+        #expect(throws: ImageError.self) { try OutputFile.check(place.appending("none").appending("x.img")) }
+        let leftover = folder.path + "/.x.img.mkpiimg-01234567.tmp"
+        try Data("left by a killed build".utf8).write(to: URL(fileURLWithPath: leftover))
+        try OutputFile.check(place.appending("x.img"))
+        #expect(try names(folder) == [])
+    }
+
+    /// Of two equal files, the one whose bytes are not stored is looked at, too.
+    @Test func anEqualFileThatChangesIsNoticed() throws {
+        let folder = try ScratchFolder()
+        for name in ["one", "two"] {
+            try Data(count: 10_000).write(to: URL(fileURLWithPath: "\(folder.path)/\(name)"))
+        }
+        var tree = FileTree(), links = FileTree.HostLinks()
+        tree.root = try tree.scan(FilePath(folder.path), rules: .init(metadata: .store), links: &links)
+        let top = tree.root
+        usleep(20000)
+        try Data(count: 10_000).write(to: URL(fileURLWithPath: folder.path + "/two"))
+        let error = #expect(throws: ImageError.self) { try tree.joinLinks(under: top, .byContent(threads: 1)) }
+        #expect(error?.code == .changed && error?.path == folder.path + "/two", "\(String(describing: error))")
+    }
+
     @Test func removesLeftoversButNotLiveFiles() throws {
         let folder = try ScratchFolder()
         let leftover = folder.path + "/.x.img.mkpiimg-01234567.tmp"

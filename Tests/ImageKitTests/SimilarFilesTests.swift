@@ -140,17 +140,47 @@ import Testing
         #expect(sizes[0] > 21_000_000 && sizes[1] < 16_000_000, "\(sizes)")
     }
 
-    /// What has more files or bytes than can be looked at closely is looked at less closely.
-    @Test func lookingIsBounded() throws {
-        var tree = FileTree()
-        let source = StampedSource(size: 1 << 40) { _ in false }
-        let children = (0..<4).map { index in
-            (name: Array("f\(index)".utf8), node: tree.addFile(source, offset: 0, size: source.size, Self.attributes))
+    /// The same few bytes again and again, as far as one likes; counts how often it is read.
+    private final class RepeatingSource: ByteSource {
+        let size: UInt64
+        let bytes: [UInt8]
+        let reads = Monitor(0)
+
+        init(_ bytes: [UInt8], size: UInt64) { (self.bytes, self.size) = (bytes, size) }
+
+        func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
+            reads.change { $0 += 1 }
+            for index in buffer.indices {
+                buffer[index] = bytes[Int((offset + UInt64(index)) % UInt64(bytes.count))]
+            }
         }
+    }
+
+    /// What has more files or bytes than can be looked at closely is looked at less closely, and bytes that repeat themselves
+    /// (each run of 64 sevens would be a feature) give no more than others.
+    @Test func lookingIsBounded() throws {
+        for bytes in [[0x37], [0xA5, 0x5A], [1, 2, 3]] + (0..<40).map({ [UInt8($0), UInt8($0 * 5 + 1)] }) as [[UInt8]] {
+            var tree = FileTree()
+            let source = RepeatingSource(bytes, size: 1 << 40)
+            let files = (0..<4).map { _ in tree.addFile(source, offset: 0, size: source.size, Self.attributes) }
+            let features = try ContentSampler(tree: tree, files: files, mostWindows: 100).run(threads: 2, progress: nil)
+            let reads = source.reads.change { $0 }
+            #expect(reads > 50 && reads <= 100, "of \(bytes)")
+            #expect(features.count <= reads * (bytes.count == 1 ? 1 : ContentSampler.mostFeatures), "of \(bytes)")
+        }
+    }
+
+    /// A file that no image can hold is refused, and nothing is taken for its pieces before.
+    @Test func whatCannotBeHeldIsRefused() throws {
+        var tree = FileTree()
+        let source = StampedSource(size: 1 << 50) { _ in false }
+        let children = [
+            (name: Array("a".utf8), node: tree.addFile(Self.noise(300_000, seed: 1), Self.attributes)),
+            (name: Array("b".utf8), node: tree.addFile(source, offset: 0, size: source.size, Self.attributes)),
+        ]
         tree.root = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o755))
-        let files = children.map(\.node)
-        let counting = ContentSampler(tree: tree, files: files, mostWindows: 100)
-        let features = try counting.run(threads: 2, progress: nil)
-        #expect(features.count <= 100 * 4096)
+        try tree.gatherSimilar(threads: 1)
+        let error = #expect(throws: ImageError.self) { try Ext4Formatter.layOut(tree, Ext4Judge.options()) }
+        #expect(error?.code == .doesNotFit, "\(String(describing: error))")
     }
 }

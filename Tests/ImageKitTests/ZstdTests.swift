@@ -123,6 +123,57 @@ import Testing
         }
     }
 
+    /// However much of a disk is empty, its frames can be listed.
+    @Test func muchEmptySpaceHasFewFrames() throws {
+        var map = SegmentMap(size: 4 << 40)
+        map.add([1], at: 1 << 40)
+        try map.seal()
+        let frames = FrameCutter(target: 64 << 10).frames(of: map)
+        #expect(frames.count < FrameList.maximum / 2 && frames.count > 1000)
+        #expect(frames.last?.range.upperBound == map.size)
+        #expect(frames.allSatisfy { $0.length <= 8 << 20 })
+    }
+
+    /// While nobody takes what is finished, no more is made than was said.
+    @Test func aSlowOutputHoldsTheWorkersBack() throws {
+        /// Counts reads.
+        final class Source: ByteSource {
+            let size: UInt64 = 64 << 20
+            let reads = Monitor(0)
+            func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
+                reads.change { $0 += 1 }
+                buffer.initializeMemory(as: UInt8.self, repeating: UInt8(truncatingIfNeeded: offset >> 20))
+            }
+        }
+        /// Waits in its first write until nothing is read any more.
+        final class Sink: ByteSink {
+            let source: Source
+            var atRest: Int?
+            init(_ source: Source) { self.source = source }
+            func write(_ bytes: UnsafeRawBufferPointer) throws(ImageError) {
+                guard atRest == nil else { return }
+                var last = -1, calm = 0
+                while calm < 20 {
+                    usleep(10_000)
+                    let reads = source.reads.change { $0 }
+                    calm = reads == last ? calm + 1 : 0
+                    last = reads
+                }
+                atRest = last
+            }
+        }
+        let source = Source(), sink = Sink(source), threads = 3
+        var map = SegmentMap(size: source.size)
+        map.add(source, start: 0, length: source.size, at: 0)
+        try map.seal()
+        _ = try ZstdImageWriter(
+            map: map, parameters: ZstdParameters(), frameSize: 1 << 20, threads: threads, progress: nil
+        ).write(to: sink)
+        // Two for each worker, and the one that is being written.
+        let atRest = try #require(sink.atRest)
+        #expect(atRest > threads && atRest <= 2 * threads + 1, "\(atRest)")
+    }
+
     @Test func framesWithGatheredPartsAreKnown() throws {
         var map = SegmentMap(size: 4 << 20)
         for (place, isGathered) in [(0, false), (1, true), (3, false)] {

@@ -65,7 +65,7 @@ struct BuildImage {
         let hostname = try DiskImage(disk, path: "the plan").volume(.root).node(at: "/etc/hostname")
         print("the name has \(hostname?.size ?? 0) bytes")
         let format = ImageBuilder.Format.seekable(ZstdParameters(), frameSize: ImageBuilder.defaultFrameSize)
-        let report = try ImageBuilder(disk, format: format, threads: ImageRecipe.processors).write(to: .file(path))
+        let report = try ImageBuilder(disk, format: format, threads: ImageRecipe.usefulThreads).write(to: .file(path))
         print("\(ByteSize.format(report.imageSize)) in \(ByteSize.format(report.outputSize))")
     }
 }

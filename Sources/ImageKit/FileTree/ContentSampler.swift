@@ -34,6 +34,8 @@ struct ContentSampler {
     static let leastWindows: UInt64 = 24
     /// Of so many hashes, as a power of two, one is a feature.
     private static let rarity: UInt64 = 9
+    /// Features of a window at most; 8 are usual, and bytes that repeat themselves would give thousands.
+    static let mostFeatures = 32
     /// Files that a thread takes at a time.
     private static let batch = 8
 
@@ -68,29 +70,12 @@ struct ContentSampler {
         let size = tree.size(of: node)
         let stride = max(Self.window, size / windows / Self.window * Self.window)
         let places = Self.places(windows, stride: stride)
-        if case .host(let file) = tree.content(of: node) {
-            // Opened once. Whether it is still what was planned is asked when its bytes go into the image.
-            let open = try HostFile(file, of: tree.hostFiles, isChecked: false)
-            open.expectRandomReads()
-            for place in places { open.prefetch(min(Self.window, size - place), at: place) }
-            try sample(index, size: size, places, buffer, into: &features) { (target, place) throws(ImageError) in
-                try open.read(into: target, at: place)
-            }
-        } else {
-            try sample(index, size: size, places, buffer, into: &features) { (target, place) throws(ImageError) in
-                try tree.read(node, into: target, at: place)
-            }
-        }
-    }
-
-    private func sample(
-        _ index: Int, size: UInt64, _ places: [UInt64], _ buffer: UnsafeMutableRawBufferPointer,
-        into features: inout [Feature],
-        read: (UnsafeMutableRawBufferPointer, UInt64) throws(ImageError) -> Void
-    ) throws(ImageError) {
+        // Whether it is still what was planned is asked when its bytes go into the image.
+        let open = try FileTree.OpenContent(node, of: tree, isRandom: true)
+        for place in places { open.prefetch(min(Self.window, size - place), at: place) }
         for place in places {
             let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(min(Self.window, size - place))])
-            try read(part, place)
+            try open.read(into: part, at: place)
             Self.hashes(of: UnsafeRawBufferPointer(part)) { hash in
                 features.append(
                     Feature(hash: hash, file: UInt32(index), block: UInt32(clamping: place / Self.window)))
@@ -114,9 +99,14 @@ struct ContentSampler {
         gears.withUnsafeBufferPointer { gears in
             var hash: UInt64 = 0
             for byte in bytes[..<64] { hash = (hash << 1) &+ gears[Int(byte)] }
+            var last: UInt64?, count = 0
             for byte in bytes[64...] {
                 hash = (hash << 1) &+ gears[Int(byte)]
-                if hash >> (64 - rarity) == 0 { body(hash) }
+                if hash >> (64 - rarity) == 0, hash != last, count < mostFeatures {
+                    body(hash)
+                    last = hash
+                    count += 1
+                }
             }
         }
     }

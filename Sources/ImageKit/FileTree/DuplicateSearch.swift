@@ -122,29 +122,36 @@ struct DuplicateSearch {
 
 extension FileTree {
     fileprivate func haveSameContent(_ one: NodeID, _ other: NodeID, size: UInt64) throws(ImageError) -> Bool {
-        let step: UInt64 = 1 << 18
-        var first = [UInt8](repeating: 0, count: Int(min(step, size)))
-        var second = first
+        let step: UInt64 = 1 << 18, length = Int(min(step, size))
+        let first = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * length, alignment: 64)
+        defer { first.deallocate() }
+        let file = try OpenContent(one, of: self), otherFile = try OpenContent(other, of: self)
         var offset: UInt64 = 0
         while offset < size {
             let count = Int(min(step, size - offset))
-            try read(one, count: count, at: offset, into: &first)
-            try read(other, count: count, at: offset, into: &second)
-            guard first[..<count] == second[..<count] else { return false }
+            let own = UnsafeMutableRawBufferPointer(rebasing: first[..<count])
+            let others = UnsafeMutableRawBufferPointer(rebasing: first[length..<length + count])
+            try file.read(into: own, at: offset)
+            try otherFile.read(into: others, at: offset)
+            guard own.elementsEqual(others) else { return false }
             offset += UInt64(count)
         }
+        // Only one of the two will be read again.
+        try otherFile.checkUnchanged()
         return true
     }
 
     fileprivate func digest(of node: NodeID, size: UInt64) throws(ImageError) -> [UInt8] {
         var hash = SHA256()
-        var buffer = [UInt8](repeating: 0, count: Int(min(1 << 18, size)))
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(min(1 << 18, size)), alignment: 64)
+        defer { buffer.deallocate() }
+        let file = try OpenContent(node, of: self)
         var offset: UInt64 = 0
         while offset < size {
-            let count = Int(min(UInt64(buffer.count), size - offset))
-            try read(node, count: count, at: offset, into: &buffer)
-            hash.update(data: buffer[..<count])
-            offset += UInt64(count)
+            let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(min(UInt64(buffer.count), size - offset))])
+            try file.read(into: part, at: offset)
+            hash.update(bufferPointer: UnsafeRawBufferPointer(part))
+            offset += UInt64(part.count)
         }
         return Array(hash.finalize())
     }

@@ -19,8 +19,9 @@ extension FileTree {
         var range: Range<UInt64>
     }
 
-    /// Files from this size on are looked at, in bytes.
-    static let leastSimilarSize: UInt64 = 256 << 10
+    /// Files of these sizes are looked at, in bytes. (What is larger than an image's files can be must not be counted in
+    /// pieces.)
+    static let similarSizes: ClosedRange<UInt64> = 256 << 10...64 << 30
     /// What files are cut into, in bytes. (A file's last piece has from a half to one and a half of it.)
     static let pieceSize: UInt64 = 512 << 10
     /// What a cluster has at most, in bytes: as much as a frame aims at.
@@ -37,7 +38,7 @@ extension FileTree {
             var offset: UInt64 = 0
             for node in group.nodes where kind(of: node) == .file {
                 let size = size(of: node)
-                if size >= Self.leastSimilarSize {
+                if Self.similarSizes.contains(size) {
                     files.append(node)
                     places.append(PieceClusters.File(size: size, unit: unit, offset: offset))
                 }

@@ -69,11 +69,11 @@ struct PieceClusters {
         }
 
         let counts = files.map { FileTree.pieces(ofSize: $0.size) }
-        var firsts: [Int] = []  // piece of each file
+        var firsts = [Int](repeating: 0, count: files.count)  // piece of each file that is in a family
         var pieces: [Piece] = []
-        for (file, count) in counts.enumerated() {
-            firsts.append(pieces.count)
-            for index in 0..<count { pieces.append(Piece(file: file, index: index)) }
+        for file in families.sets().joined().sorted() {
+            firsts[file] = pieces.count
+            for index in 0..<counts[file] { pieces.append(Piece(file: file, index: index)) }
         }
         var edges: [Edge] = []
         for pair in pairs where families.top(of: pair.one) == families.top(of: pair.other) {

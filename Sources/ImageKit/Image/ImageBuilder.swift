@@ -24,6 +24,12 @@ public struct ImageBuilder: Sendable {
         case file(FilePath)
         /// Standard output.
         case standardOutput
+
+        /// Makes sure that an image can be written there, as far as that is known before it is made, and removes what runs
+        /// that were killed left of one.
+        public func check() throws(ImageError) {
+            if case .file(let path) = self { try OutputFile.check(path) }
+        }
     }
 
     /// What was written.

@@ -52,7 +52,7 @@ public struct ImageCheck {
     /// Damage is no error: it is in the report.
     /// - Throws: when there is no image, it cannot be read, or the progress is asked to stop.
     public static func run(
-        _ path: FilePath, limits: ImageSource.Limits = ImageSource.Limits(), threads: Int = ImageRecipe.processors,
+        _ path: FilePath, limits: ImageSource.Limits = ImageSource.Limits(), threads: Int = ImageRecipe.usefulThreads,
         progress: Progress? = nil
     ) throws(ImageError) -> Report {
         var findings = Findings()

@@ -73,6 +73,6 @@ public struct ImageRecipe: Sendable {
             kernelParameters: kernelParameters, menuTimeout: menuTimeout, deviceTree: deviceTree)
     }
 
-    /// Processors of this machine that are at work: a good number of threads.
-    public static var processors: Int { Threads.processors }
+    /// A good number of threads here: one for each processor that this process may use, fewer where memory is short.
+    public static var usefulThreads: Int { HostProcessors.usefulThreads }
 }

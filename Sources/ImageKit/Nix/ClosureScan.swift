@@ -69,14 +69,7 @@ struct ClosureScan {
     func run(roots: [StorePath], threads count: Int) throws(ImageError) -> [PathInfo] {
         let work = Monitor(Work(waiting: roots.reversed(), seen: Set(roots)))
         var threads = Threads()
-        for _ in 0..<max(1, min(count, candidates.count)) {
-            do throws(ImageError) {
-                try threads.start { [self] in scanPaths(work) }
-            } catch {
-                work.change { $0.failure = $0.failure ?? error }
-                break
-            }
-        }
+        try threads.start(upTo: max(1, min(count, candidates.count))) { [self] in scanPaths(work) }
         threads.join()
         return try work.change { state -> Result<[PathInfo], ImageError> in
             state.failure.map { .failure($0) } ?? .success(state.found)

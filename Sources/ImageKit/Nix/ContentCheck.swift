@@ -71,15 +71,7 @@ struct ContentCheck: Sendable {
     ) throws(ImageError) -> Result {
         let state = Monitor(State())
         var threads = Threads()
-        for index in 0..<max(1, min(count, items.count)) {
-            do throws(ImageError) {
-                try threads.start { [self] in check(state, progress) }
-            } catch {
-                // Fewer do the same work.
-                if index == 0 { throw error }
-                break
-            }
-        }
+        try threads.start(upTo: max(1, min(count, items.count))) { [self] in check(state, progress) }
         let result: Result
         do throws(ImageError) {
             result = try body()

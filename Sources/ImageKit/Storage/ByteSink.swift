@@ -42,8 +42,9 @@ final class DescriptorSink: ByteSink {
             #endif
             if count > 0 {
                 rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-            } else if count < 0, errno != EINTR {
-                throw .system(Errno(rawValue: errno), "cannot write", path: path)
+            } else if count == 0 || errno != EINTR {
+                // A device that takes nothing, and does not say why, would be asked for ever.
+                throw .system(count == 0 ? .ioError : Errno(rawValue: errno), "cannot write", path: path)
             }
         }
     }

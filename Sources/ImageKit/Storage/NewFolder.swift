@@ -27,7 +27,7 @@ struct NewFolder: ~Copyable {
 
     /// Opens the folder at a path, which the user named: links may lead to it.
     init(at path: FilePath) throws(ImageError) {
-        descriptor = open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        descriptor = path.withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         (start, names) = (path, [])
         guard descriptor >= 0 else { throw .system(Errno(rawValue: errno), "cannot open the folder", path: path) }
     }

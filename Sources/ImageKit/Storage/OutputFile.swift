@@ -30,7 +30,7 @@ struct OutputFile: ~Copyable {
 
     deinit {
         if !isCommitted {
-            unlink(temporary.string)
+            temporary.withPlatformString { _ = unlink($0) }
             TemporaryFiles.forget(temporary)
         }
         close(descriptor)
@@ -39,21 +39,32 @@ struct OutputFile: ~Copyable {
     /// Brings the bytes to the disk and gives the file its name.
     mutating func commit() throws(ImageError) {
         guard fsync(descriptor) == 0 else { throw .system(Errno(rawValue: errno), "cannot write", path: target) }
-        guard rename(temporary.string, target.string) == 0 else {
-            throw .system(Errno(rawValue: errno), "cannot create", path: target)
-        }
+        let renamed = temporary.withPlatformString { from in target.withPlatformString { rename(from, $0) } }
+        guard renamed == 0 else { throw .system(Errno(rawValue: errno), "cannot create", path: target) }
         isCommitted = true
         TemporaryFiles.forget(temporary)
         // The name is only safe once its folder is on the disk. Some filesystems cannot do this; the file is there.
-        let folder = open(Self.folder(of: target).string, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        if folder >= 0 {
-            fsync(folder)
-            close(folder)
+        let folder = Self.folder(of: target).withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        guard folder >= 0 else { return }
+        let code = fsync(folder) == 0 ? 0 : errno
+        close(folder)
+        if code == EIO || code == ENOSPC || code == EDQUOT {
+            throw .system(Errno(rawValue: code), "cannot bring to the disk", path: target)
         }
     }
 
     /// Bytes that are free for it on its disk.
     func freeBytes() -> UInt64? { OpenFile.freeBytes(descriptor) }
+
+    /// Makes sure that a file can be written there, as far as that can be known, and removes what killed builds of it have left:
+    /// before anybody waits for what will be written.
+    static func check(_ path: FilePath) throws(ImageError) {
+        let target = try resolve(path), folder = folder(of: target)
+        guard folder.withPlatformString({ access($0, W_OK | X_OK) }) == 0 else {
+            throw .system(Errno(rawValue: errno), "cannot create a file in", path: folder)
+        }
+        removeLeftovers(in: folder, prefix: prefix(of: target))
+    }
 
     // MARK: Names
 
@@ -66,7 +77,7 @@ struct OutputFile: ~Copyable {
     private static func resolve(_ path: FilePath) throws(ImageError) -> FilePath {
         var target = path
         var status = stat()
-        if stat(path.string, &status) == 0 {
+        if path.withPlatformString({ stat($0, &status) }) == 0 {
             switch status.st_mode & S_IFMT {
             case S_IFREG: break
             case S_IFDIR:
@@ -78,7 +89,7 @@ struct OutputFile: ~Copyable {
                     .invalidInput, "cannot write to", path: path.string, reason: "it is not a regular file",
                     remedy: "write to a file and put that on the device, or stream with '--out -'")
             }
-            if let resolved = realpath(path.string, nil) {
+            if let resolved = path.withPlatformString({ realpath($0, nil) }) {
                 target = FilePath(platformString: resolved)
                 free(resolved)
             }
@@ -87,7 +98,7 @@ struct OutputFile: ~Copyable {
             throw ImageError(.invalidInput, "cannot write to", path: path.string, reason: "it names no file")
         }
         let folder = folder(of: target)
-        guard stat(folder.string, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+        guard folder.withPlatformString({ stat($0, &status) }) == 0, status.st_mode & S_IFMT == S_IFDIR else {
             throw ImageError(
                 .notFound, "cannot write to", path: path.string,
                 reason: "the folder '\(folder.string)' does not exist", remedy: "create it first")
@@ -96,21 +107,15 @@ struct OutputFile: ~Copyable {
     }
 
     private static func create(beside target: FilePath, mode: mode_t) throws(ImageError) -> (Int32, FilePath) {
-        let folder = folder(of: target)
-        // A name may have 255 bytes, of which the temporary one needs some for itself.
-        var name = target.lastComponent?.string ?? ""
-        while name.utf8.count > 220 { name.removeLast() }
-        let prefix = ".\(name).mkpiimg-"
+        let folder = folder(of: target), prefix = prefix(of: target)
         removeLeftovers(in: folder, prefix: prefix)
         while true {
             let temporary = folder.appending(TemporaryFiles.name(prefix))
-            TemporaryFiles.remember(temporary)
-            let descriptor = open(temporary.string, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode)
-            guard descriptor >= 0 else {
-                let code = Errno(rawValue: errno)
-                TemporaryFiles.forget(temporary)
-                if code == .fileExists { continue }
-                throw .system(code, "cannot create a file in", path: folder)
+            let descriptor: Int32
+            switch TemporaryFiles.create(temporary, { open($0, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode) }) {
+            case .success(let made): descriptor = made
+            case .failure(.fileExists): continue
+            case .failure(let code): throw .system(code, "cannot create a file in", path: folder)
             }
             // Another build may have taken it for a leftover in the moment before it was locked. (A filesystem without
             // locks has no such builds either: they cannot lock it.)
@@ -122,16 +127,25 @@ struct OutputFile: ~Copyable {
         }
     }
 
+    /// How temporary names of a target begin.
+    private static func prefix(of target: FilePath) -> String {
+        // A name may have 255 bytes, of which the temporary one needs some for itself.
+        var name = target.lastComponent?.string ?? ""
+        while name.utf8.count > 220 { name.removeLast() }
+        return ".\(name).mkpiimg-"
+    }
+
     private static func removeLeftovers(in folder: FilePath, prefix: String) {
-        guard case .success(let names) = DirectoryNames.read(path: folder.string) else { return }
+        guard case .success(let names) = folder.withPlatformString({ DirectoryNames.read(path: $0) }) else { return }
         for index in 0..<names.count {
             let name = String(decoding: names[index], as: UTF8.self)
             guard TemporaryFiles.isName(name, prefix) else { continue }
-            let path = folder.appending(name).string
-            let descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
-            guard descriptor >= 0 else { continue }
-            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { unlink(path) }
-            close(descriptor)
+            folder.appending(name).withPlatformString { path in
+                let descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+                guard descriptor >= 0 else { return }
+                if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { unlink(path) }
+                close(descriptor)
+            }
         }
     }
 }

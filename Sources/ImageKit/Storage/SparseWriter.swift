@@ -60,8 +60,9 @@ struct SparseWriter {
             while start < end {
                 let count = pwrite(
                     descriptor, bytes.baseAddress.map { $0 + start }, end - start, off_t(offset) + off_t(start))
-                if count < 0, errno != EINTR {
-                    throw .system(Errno(rawValue: errno), "cannot write", path: path, offset: offset + UInt64(start))
+                if count == 0 || (count < 0 && errno != EINTR) {
+                    let code = count == 0 ? Errno.ioError : Errno(rawValue: errno)
+                    throw .system(code, "cannot write", path: path, offset: offset + UInt64(start))
                 }
                 start += max(0, count)
             }

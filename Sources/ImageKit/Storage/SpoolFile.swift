@@ -22,15 +22,17 @@ struct SpoolFile: ~Copyable {
     init(in folder: FilePath) throws(ImageError) {
         // Where the filesystem can, it never has a name, which would stay if this program was killed.
         let unnamed = O_DIRECTORY | 0o20_000_000  // O_TMPFILE, which glibc only shows to GNU sources
-        var descriptor = open(folder.string, O_RDWR | O_CLOEXEC | unnamed, 0o600)
+        var descriptor = folder.withPlatformString { open($0, O_RDWR | O_CLOEXEC | unnamed, 0o600) }
         var code = Errno.fileExists
         while descriptor < 0, code == .fileExists {
             let name = folder.appending(".mkpiimg-\(String(UInt64.random(in: .min ... .max), radix: 16)).tmp")
-            TemporaryFiles.remember(name)
-            descriptor = open(name.string, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-            code = Errno(rawValue: errno)
-            if descriptor >= 0 { unlink(name.string) }
-            TemporaryFiles.forget(name)
+            switch TemporaryFiles.create(name, { open($0, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600) }) {
+            case .success(let made):
+                descriptor = made
+                name.withPlatformString { _ = unlink($0) }
+                TemporaryFiles.forget(name)
+            case .failure(let failure): code = failure
+            }
         }
         guard descriptor >= 0 else {
             throw .system(

@@ -26,10 +26,23 @@ public enum TemporaryFiles {
             }
     }
 
-    /// To be called before the file or folder is created. When the program is ending it does not come back.
-    static func remember(_ path: FilePath) {
-        paths.withLock { _ = $0.insert(path) }
-        waitIfEnding()
+    /// Creates a file or folder, and remembers it in the same step, so that ``removeAll()`` sees all there are. When the program
+    /// is ending it does not come back.
+    ///
+    /// - Parameter create: what creates it: gives a negative number, and sets `errno`, where that failed.
+    /// - Returns: what `create` gave, or why it failed.
+    static func create(_ path: FilePath, _ create: (UnsafePointer<CChar>) -> Int32) -> Result<Int32, Errno> {
+        let made = paths.withLock { known -> Result<Int32, Errno>? in
+            if isEnding.load(ordering: .sequentiallyConsistent) { return nil }
+            let code = path.withPlatformString(create)
+            guard code >= 0 else { return .failure(Errno(rawValue: errno)) }
+            known.insert(path)
+            return .success(code)
+        }
+        while true {
+            if let made { return made }
+            waitIfEnding()
+        }
     }
 
     /// Does not come back when the program is ending: what fails from then on fails because its files are being removed, and
@@ -47,7 +60,7 @@ public enum TemporaryFiles {
     public static func removeAll() {
         isEnding.store(true, ordering: .sequentiallyConsistent)
         paths.withLock {
-            for path in $0 where unlink(path.string) != 0 && (errno == EISDIR || errno == EPERM) {
+            for path in $0 where path.withPlatformString({ unlink($0) }) != 0 && (errno == EISDIR || errno == EPERM) {
                 // Other threads may still be filling it.
                 var attempts = 0
                 while !remove(folder: path), attempts < 50 {
@@ -61,7 +74,8 @@ public enum TemporaryFiles {
     /// Removes a folder and what is in it, as far as that can be. Links are removed, not followed.
     @discardableResult
     static func remove(folder: FilePath) -> Bool {
-        let descriptor = open(folder.string, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+        let descriptor = folder.withPlatformString { open($0, flags) }
         if descriptor >= 0 {
             // Folders that lay too deep are at the top the next time.
             while case .success(let names) = DirectoryNames.read(descriptor),
@@ -69,7 +83,7 @@ public enum TemporaryFiles {
             {}
             close(descriptor)
         }
-        return rmdir(folder.string) == 0 || errno == ENOENT
+        return folder.withPlatformString { rmdir($0) } == 0 || errno == ENOENT
     }
 
     /// As many levels of folders below the top are open at a time. (On a full disk there may be no room at the top for what is

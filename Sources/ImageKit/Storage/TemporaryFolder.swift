@@ -22,9 +22,12 @@ struct TemporaryFolder: ~Copyable {
     init(in place: FilePath) throws(ImageError) {
         while true {
             let path = place.appending(TemporaryFiles.name(Self.prefix))
-            TemporaryFiles.remember(path)
+            if case .failure(let code) = TemporaryFiles.create(path, { mkdir($0, 0o700) }) {
+                if code == .fileExists { continue }
+                throw .system(code, "cannot create a folder in", path: place)
+            }
             do throws(ImageError) {
-                if let made = try Self.make(path, in: place) {
+                if let made = try Self.locked(path) {
                     spare = try Self.spareDescriptors(of: made)
                     folder = made
                     return
@@ -43,19 +46,15 @@ struct TemporaryFolder: ~Copyable {
         TemporaryFiles.forget(folder.path)
     }
 
-    /// Makes and locks it; `nil` where the name is somebody else's.
-    private static func make(_ path: FilePath, in place: FilePath) throws(ImageError) -> NewFolder? {
-        guard mkdir(path.string, 0o700) == 0 else {
-            if errno == EEXIST { return nil }
-            throw .system(Errno(rawValue: errno), "cannot create a folder in", path: place)
-        }
+    /// Opens and locks it; `nil` where another run took it for a leftover.
+    private static func locked(_ path: FilePath) throws(ImageError) -> NewFolder? {
         let made: NewFolder
         do throws(ImageError) {
             made = try NewFolder(at: path)
         } catch {
             // Another run took it for a leftover, in the moment before it was locked.
             if error.code == .notFound { return nil }
-            rmdir(path.string)
+            path.withPlatformString { _ = rmdir($0) }
             throw error
         }
         let isTaken = flock(made.descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
@@ -70,7 +69,7 @@ struct TemporaryFolder: ~Copyable {
             guard descriptor >= 0 else {
                 let code = Errno(rawValue: errno)
                 for descriptor in spare { close(descriptor) }
-                rmdir(folder.path.string)
+                folder.path.withPlatformString { _ = rmdir($0) }
                 throw .system(code, "cannot work in the folder", path: folder.path)
             }
             spare.append(descriptor)
@@ -80,12 +79,13 @@ struct TemporaryFolder: ~Copyable {
 
     /// Removes what killed runs of this user have left in a folder.
     static func removeLeftovers(in place: FilePath) {
-        guard case .success(let names) = DirectoryNames.read(path: place.string) else { return }
+        guard case .success(let names) = place.withPlatformString({ DirectoryNames.read(path: $0) }) else { return }
         for index in 0..<names.count {
             let name = String(decoding: names[index], as: UTF8.self)
             guard TemporaryFiles.isName(name, prefix) else { continue }
             let path = place.appending(name)
-            let descriptor = open(path.string, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+            let descriptor = path.withPlatformString { open($0, flags) }
             guard descriptor >= 0 else { continue }
             var status = stat()
             if flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &status) == 0, status.st_uid == geteuid(),
@@ -99,7 +99,7 @@ struct TemporaryFolder: ~Copyable {
 
     private static func isStill(_ descriptor: Int32, at path: FilePath) -> Bool {
         var own = stat(), there = stat()
-        return fstat(descriptor, &own) == 0 && lstat(path.string, &there) == 0 && own.st_ino == there.st_ino
+        return fstat(descriptor, &own) == 0 && path.withPlatformString({ lstat($0, &there) }) == 0 && own.st_ino == there.st_ino
             && own.st_dev == there.st_dev
     }
 }

@@ -35,6 +35,20 @@ struct Threads: ~Copyable {
         handles.append(handle)
     }
 
+    /// Starts up to so many threads that do the same work, or as many as the system gives: fewer do it as well.
+    ///
+    /// - Throws: when not even one can be started.
+    mutating func start(upTo count: Int, _ run: @escaping @Sendable () -> Void) throws(ImageError) {
+        for index in 0..<count {
+            do throws(ImageError) {
+                try start(run)
+            } catch {
+                if index == 0 { throw error }
+                return
+            }
+        }
+    }
+
     /// Waits for all of them.
     mutating func join() {
         for handle in handles { pthread_join(handle, nil) }
@@ -44,24 +58,13 @@ struct Threads: ~Copyable {
     deinit {
         for handle in handles { pthread_join(handle, nil) }
     }
-
-    /// Processors of this machine that are at work.
-    static var processors: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
 }
 
 /// Runs `body` on up to `count` threads at once (as many as the system gives) and returns when all are done.
 func onThreads(_ count: Int, _ body: @escaping @Sendable () -> Void) throws(ImageError) {
     if count <= 1 { return body() }
     var threads = Threads()
-    for index in 0..<count {
-        do throws(ImageError) {
-            try threads.start(body)
-        } catch {
-            // Fewer do the same work.
-            if index == 0 { throw error }
-            break
-        }
-    }
+    try threads.start(upTo: count, body)
     threads.join()
 }
 

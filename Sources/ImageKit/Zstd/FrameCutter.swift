@@ -16,9 +16,11 @@ struct Frame: Sendable, Hashable {
 /// distances from their beginning), never at places that depend on where the data happens to lie. After a small change
 /// the cuts fall into step again, and most frames of the new image are frames of the old one.
 struct FrameCutter {
-    /// The length aimed at, in bytes. Frames are at most twice as long.
+    /// The length aimed at, in bytes. Frames of data are at most twice as long.
     let target: UInt64
 
+    /// Frames of zeros are longer than others where there would be more than so many of them otherwise.
+    private static let mostZeroFrames: UInt64 = 1 << 20
     /// What a stretch of zeros must have to become frames of its own.
     private static let zeroRun: UInt64 = 1 << 20
     private static let block: UInt64 = 4096
@@ -26,13 +28,15 @@ struct FrameCutter {
     /// All frames of the disk in order, without gaps.
     func frames(of map: SegmentMap) -> [Frame] {
         let edges = edges(of: map)
+        let zeros = zip(edges, edges.dropFirst()).reduce(0) { $0 + (map.isZero($1.0..<$1.1) ? $1.1 - $1.0 : 0) }
+        let zeroTarget = max(target, (zeros / Self.mostZeroFrames).roundedUp(to: Self.block))
         var frames: [Frame] = []
         var marks = map.marks[...]
         for (start, end) in zip(edges, edges.dropFirst()) {
             marks = marks.drop { $0.offset < start }
             if map.isZero(start..<end) {
-                for place in stride(from: start, to: end, by: Int(target)) {
-                    frames.append(Frame(range: place..<min(place + target, end), isZero: true))
+                for place in stride(from: start, to: end, by: Int(zeroTarget)) {
+                    frames.append(Frame(range: place..<min(place + zeroTarget, end), isZero: true))
                 }
             } else {
                 let units = marks.prefix { $0.offset < end }.compactMap { mark in

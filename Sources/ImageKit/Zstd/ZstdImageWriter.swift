@@ -34,6 +34,7 @@ struct ZstdImageWriter {
     private struct State {
         var next = 0  // the frame that the next free worker takes
         var written = 0  // frames that have left
+        var inWork = 0  // frames that workers have
         var finished: [Int: FrameBuffer] = [:]
         var spare: [FrameBuffer] = []
         var failure: ImageError?
@@ -43,14 +44,17 @@ struct ZstdImageWriter {
     /// Writes all frames, a frame that says how they were made, and the seek table.
     func write(to sink: some ByteSink) throws(ImageError) -> Result {
         let frames = FrameCutter(target: frameSize).frames(of: map)
+        guard frames.count < FrameList.maximum else {
+            throw ImageError(
+                .doesNotFit, "the image has too many frames", reason: "\(frames.count), and \(FrameList.maximum) can be read",
+                remedy: "use a larger --frame-size")
+        }
         let zeroFrames = try compressZeros(of: frames)
         let state = Monitor(State())
         var workers = Threads()
         var result = Result()
         do throws(ImageError) {
-            for _ in 0..<threads {
-                try workers.start { [self] in work(on: frames, state) }
-            }
+            try workers.start(upTo: threads) { [self] in work(on: frames, state) }
             for (index, frame) in frames.enumerated() {
                 try progress?.checkCancelled()
                 if frame.isZero {
@@ -113,7 +117,10 @@ struct ZstdImageWriter {
                 let output = if let spare { spare } else { try FrameBuffer(capacity: ZstdCompressor.bound(longest)) }
                 output.count = try compressor.compress(
                     UnsafeRawBufferPointer(plain), into: output.memory, isGathered: frames[index].isGathered)
-                state.change { $0.finished[index] = output }
+                state.change {
+                    $0.finished[index] = output
+                    $0.inWork -= 1
+                }
             }
         } catch {
             state.change {
@@ -129,9 +136,10 @@ struct ZstdImageWriter {
         return state.wait { state -> Int?? in
             while state.next < frames.count, frames[state.next].isZero { state.next += 1 }
             if state.isStopped || state.next == frames.count { return .some(nil) }
-            // Waiting frames are bounded by their number, but for zeros, which weigh nothing.
-            if state.finished.count >= window, state.next > state.written { return nil }
+            // Frames that wait, or will, are bounded by their number, but for zeros, which weigh nothing.
+            if state.finished.count + state.inWork >= window, state.next > state.written { return nil }
             state.next += 1
+            state.inWork += 1
             return .some(state.next - 1)
         }
     }

@@ -20,7 +20,9 @@ enum HostProcessors {
     /// The processors that a status names: the ones of a mask of hexadecimal digits, in groups. Zero where it names none.
     static func allowed(in status: [UInt8]) -> Int {
         let key = Array("Cpus_allowed:".utf8)
-        guard let line = status.split(separator: UInt8(ascii: "\n")).first(where: { $0.starts(with: key) }) else { return 0 }
+        guard let line = status.split(separator: UInt8(ascii: "\n")).first(where: { $0.starts(with: key) }) else {
+            return 0
+        }
         return line.dropFirst(key.count).reduce(0) { sum, digit in
             sum + (Character(UnicodeScalar(digit)).hexDigitValue ?? 0).nonzeroBitCount
         }

@@ -99,7 +99,7 @@ struct TemporaryFolder: ~Copyable {
 
     private static func isStill(_ descriptor: Int32, at path: FilePath) -> Bool {
         var own = stat(), there = stat()
-        return fstat(descriptor, &own) == 0 && path.withPlatformString({ lstat($0, &there) }) == 0 && own.st_ino == there.st_ino
-            && own.st_dev == there.st_dev
+        return fstat(descriptor, &own) == 0 && path.withPlatformString({ lstat($0, &there) }) == 0
+            && own.st_ino == there.st_ino && own.st_dev == there.st_dev
     }
 }

@@ -46,7 +46,8 @@ struct ZstdImageWriter {
         let frames = FrameCutter(target: frameSize).frames(of: map)
         guard frames.count < FrameList.maximum else {
             throw ImageError(
-                .doesNotFit, "the image has too many frames", reason: "\(frames.count), and \(FrameList.maximum) can be read",
+                .doesNotFit, "the image has too many frames",
+                reason: "\(frames.count), and \(FrameList.maximum) can be read",
                 remedy: "use a larger --frame-size")
         }
         let zeroFrames = try compressZeros(of: frames)

@@ -123,17 +123,17 @@ struct DuplicateSearch {
 extension FileTree {
     fileprivate func haveSameContent(_ one: NodeID, _ other: NodeID, size: UInt64) throws(ImageError) -> Bool {
         let step: UInt64 = 1 << 18, length = Int(min(step, size))
-        let first = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * length, alignment: 64)
-        defer { first.deallocate() }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * length, alignment: 64)
+        defer { buffer.deallocate() }
         let file = try OpenContent(one, of: self), otherFile = try OpenContent(other, of: self)
         var offset: UInt64 = 0
         while offset < size {
             let count = Int(min(step, size - offset))
-            let own = UnsafeMutableRawBufferPointer(rebasing: first[..<count])
-            let others = UnsafeMutableRawBufferPointer(rebasing: first[length..<length + count])
+            let own = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
+            let others = UnsafeMutableRawBufferPointer(rebasing: buffer[length..<length + count])
             try file.read(into: own, at: offset)
             try otherFile.read(into: others, at: offset)
-            guard own.elementsEqual(others) else { return false }
+            guard UnsafeRawBufferPointer(own).isEqual(to: UnsafeRawBufferPointer(others)) else { return false }
             offset += UInt64(count)
         }
         // Only one of the two will be read again.

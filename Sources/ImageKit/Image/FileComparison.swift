@@ -1,9 +1,3 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// Compares what is in two filesystems, folder by folder: by kind, size, permissions and owner, and then by content.
 ///
 /// Only one way from the top folder down is in memory at a time, with the names beside it.
@@ -230,7 +224,7 @@ enum ContentComparison {
             let right = UnsafeMutableRawBufferPointer(rebasing: buffers.1[..<count])
             try one.read(into: left, at: place)
             try other.read(into: right, at: place)
-            if let start = left.baseAddress, let otherStart = right.baseAddress, memcmp(start, otherStart, count) != 0 {
+            if !UnsafeRawBufferPointer(left).isEqual(to: UnsafeRawBufferPointer(right)) {
                 return place + UInt64(left.indices.first { left[$0] != right[$0] } ?? 0)
             }
             place += UInt64(count)

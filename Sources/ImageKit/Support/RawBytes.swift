@@ -12,6 +12,13 @@ extension UnsafeRawBufferPointer {
         return self[0] == 0 && memcmp(start, start + 1, count - 1) == 0
     }
 
+    /// Whether it has the same bytes as another one.
+    func isEqual(to other: UnsafeRawBufferPointer) -> Bool {
+        guard count == other.count else { return false }
+        guard let start = baseAddress, let otherStart = other.baseAddress else { return true }
+        return memcmp(start, otherStart, count) == 0
+    }
+
     /// The bytes up to the last one that is not zero, or up to seven more.
     var lengthInUse: Int {
         var end = count

@@ -197,11 +197,23 @@ if strace -f --seccomp-bpf -qq -o /dev/null -e trace=flock -e inject=flock:delay
         changed() { printf x | dd of="$source" conv=notrunc status=none; }; change "that is written to" 'changed.*build again'
         changed() { rm "$source"; mkfifo "$source"; }; change "that becomes a pipe" 'changed.*build again|Illegal seek'
     done
-    # What Nix does meanwhile: it links equal files to one another.
-    inject flock:delay_enter=400000:when=1 "${build[@]}" --out "$out/pi.img.zst" & process=$!
-    appears; ln "$big" "$work/another-name"
-    wait $process || fail "a file that gets another name"
-    rm "$work/another-name"; fresh
+    # What Nix does meanwhile: it links equal files to one another, and its collector removes names again.
+    name=$work/another-name
+    harmless() { # NAME: runs `changed` when all is planned, which makes no difference
+        local image process
+        for image in pi.img pi.img.zst; do
+            rm -f "$name"; "${2:-true}" "$big" "$name"
+            inject flock:delay_enter=400000:when=1 "${build[@]}" --frame-size 64K --out "$out/$image" 2>"$work/said" & process=$!
+            appears; changed
+            [ -n "$(temporary "$out")" ] || fail "$image of a file $1: the build was done before"
+            wait $process || fail "$image of a file $1: exit status $?"
+            cmp "$out/$image" "$work/whole.${image#pi.}" || fail "$image of a file $1: another image"
+            rm -f "$name"; fresh
+        done
+    }
+    changed() { ln "$big" "$name"; }; harmless "that gets another name"
+    changed() { rm "$name"; }; harmless "that loses a name" ln
+    changed() { ln "$big" "$name"; rm "$name"; }; harmless "with a name that comes and goes"
     works
 
     title "calls of the system that fail"

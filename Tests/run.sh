@@ -38,7 +38,9 @@ proof() {
     case $status in
         0)
             passed=$((passed + 1))
-            while read -r line; do skipped+=("$name: ${line#SKIPPED: }"); done < <(grep -aE '^(SKIPPED|NOT MOUNTED)' "$work/said")
+            while read -r line; do
+                skipped+=("$name: ${line#SKIPPED: }")
+            done < <(grep -aE '^(SKIPPED|NOT MOUNTED)' "$work/said")
             ;;
         77) skip "$name" ;;
         *) echo "FAILED: $name (exit status $status)"; exit 1 ;;

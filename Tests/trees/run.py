@@ -33,7 +33,8 @@ from judge import Failure, Judge, can_mount
 STATE = {}
 MOST_FAILURES = 10
 EXPECTED = ["deep", "huge folder", "full folder", "links", "holes", "4 GiB", "2 TiB", "empty", "family", "large",
-            "frame edges", "65,000 names", "59-byte target", "60-byte target", "4095-byte target", "compressed", "default frames"]
+            "frame edges", "65,000 names", "59-byte target", "60-byte target", "4095-byte target", "compressed",
+            "default frames"]
 
 
 def prepare(mkpiimg, top, mounts):

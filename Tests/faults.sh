@@ -231,7 +231,8 @@ if strace -f --seccomp-bpf -qq -o /dev/null -e trace=flock -e inject=flock:delay
         local image process
         for image in pi.img pi.img.zst; do
             rm -f "$name"; "${2:-true}" "$big" "$name"
-            inject flock:delay_enter=400000:when=1 "${build[@]}" --frame-size 64K --out "$out/$image" 2>"$work/said" & process=$!
+            inject flock:delay_enter=400000:when=1 "${build[@]}" --frame-size 64K --out "$out/$image" 2>"$work/said" &
+            process=$!
             appears; changed
             [ -n "$(temporary "$out")" ] || fail "$image of a file $1: the build was done before"
             wait $process || fail "$image of a file $1: exit status $?"
@@ -303,7 +304,11 @@ if strace -f --seccomp-bpf -qq -o /dev/null -e trace=flock -e inject=flock:delay
             status=0; inject "$calls:error=$error:when=$when" "$@" >"$work/made" 2>"$work/said" || status=$?
             case $status in
                 0) right "$name, $error for the ${when}th" "$@"; unharmed=$((unharmed + 1)); renew ;;
-                1) grep -q '^mkpiimg: .' "$work/said" || fail "$name, $error for the ${when}th: no sentence" ;;
+                1)
+                    grep -q '^mkpiimg: .' "$work/said" || fail "$name, $error for the ${when}th: no sentence"
+                    # Whether a new name is on the disk is only known when it is given: the whole new image may have it.
+                    [ "$calls" != fsync ] || ! cmp -s "$out/pi.img.zst" "$work/whole.img.zst" || fresh
+                    ;;
                 *) fail "$name, $error for the ${when}th: exit status $status" ;;
             esac
             rm -f "$stale"

@@ -61,7 +61,8 @@ echo "a build with two threads takes $((memory / 1024)) MiB at most"
 echo "== address space"
 # What docs/reliability.md says that is enough: frames are as large here as they get, and must wait where a pipe is slow.
 files=$(find "$demo/root/nix/store" -type f | wc -l)
-enough=$((64 * 1024 + files * 3 / 2 + 2 * 160 * 1024))
+each=$(grep -oE 'each thread [0-9]+ MiB' "$top/docs/reliability.md" | tr -dc 0-9)
+enough=$((64 * 1024 + files * 3 / 2 + 2 * each * 1024))
 # shellcheck disable=SC2016 # scripts
 confined() { bash -c 'ulimit -c 0 -v "$0"; exec "$@"' $enough "$@"; }
 confined "${usual[@]}" "$work/confined.img.zst" || fail "a build in $enough KiB of addresses: exit status $?"

@@ -27,12 +27,40 @@ options=(--progress none --out "$work/out/pi.img.zst")
 # The registration makes most runs quick; whether it says the same as a scan is the first thing to be seen.
 mapfile -t scan <"$closure/options"
 "$mkpiimg" "${scan[@]}" "${options[@]}"; mv "$work/out/pi.img.zst" "$work/wanted.img.zst"
-"$mkpiimg" cat "$work/wanted.img.zst" /nix-path-registration >"$work/registration"
+# By another implementation, and in another order than the image has it.
+export PYTHONDONTWRITEBYTECODE=1
+PYTHONPATH=$(dirname "$0")/trees python3 - "$closure/root/nix/store" >"$work/registration" <<'PYTHON'
+import os, re, sys
+from expect import NAR, base32
+
+store = os.fsencode(sys.argv[1])
+paths = sorted((name for name in os.listdir(store) if re.match(rb"[0-9a-z]{32}-", name)), reverse=True)
+
+def bytes_of(path):
+    """All that a path's references may be in."""
+    if os.path.islink(path):
+        return os.readlink(path)
+    if os.path.isdir(path):
+        return b"\n".join(name + b"\n" + bytes_of(path + b"/" + name) for name in os.listdir(path))
+    with open(path, "rb") as file:
+        return file.read()
+
+for name in paths:
+    nar, data = NAR(), bytes_of(store + b"/" + name)
+    nar.add(store + b"/" + name)
+    refers = [other for other in paths if other[:32] in data]
+    lines = [name, b"sha256:" + base32(nar.hash.digest()), b"%d" % nar.size, b"", b"%d" % len(refers), *refers]
+    for index, line in enumerate(lines):
+        sys.stdout.buffer.write((b"/nix/store/" if index == 0 or index > 4 else b"") + line + b"\n")
+PYTHON
 read -ra usual < <(store "$closure/root")
 registered=(--registration "$work/registration" "${usual[@]}" "${options[@]}")
 
 echo "== where the registration comes from"
-"$mkpiimg" "${registered[@]}"; same "a registration of closureInfo"
+"$mkpiimg" "${registered[@]}"; same "a registration of somebody else"
+"$mkpiimg" cat "$work/wanted.img.zst" /nix-path-registration >"$work/again"
+! cmp -s "$work/again" "$work/registration" || { echo "determinism.sh: the registrations have one order" >&2; exit 1; }
+"$mkpiimg" --registration "$work/again" "${usual[@]}" "${options[@]}"; same "the image's own"
 if command -v nix-store >/dev/null; then
     cp -a "$closure/root" "$work/nix"; chmod -R u+w "$work/nix"
     nix-store --store "local?root=$work/nix" --load-db <"$work/registration"
@@ -74,10 +102,30 @@ if faketime 2001-02-03 true 2>/dev/null; then
 else
     skip "other times (needs faketime)"
 fi
-variables=(TZ=Asia/Kathmandu LC_ALL=tr_TR.UTF-8 LANG=ja_JP.EUC-JP SOURCE_DATE_EPOCH=1234567890 E2FSPROGS_FAKE_TIME=987654321
+variables=(TZ=Asia/Kathmandu SOURCE_DATE_EPOCH=1234567890 E2FSPROGS_FAKE_TIME=987654321
     MKE2FS_FIRST_META_BG=1 MKE2FS_DEVICE_SECTSIZE=512 MKE2FS_CONFIG=/dev/null ZSTD_CLEVEL=19 ZSTD_NBTHREADS=3
     TMPDIR=/nonexistent)
-env "${variables[@]}" "$mkpiimg" "${registered[@]}"; same "time zone, language, and variables of e2fsprogs and zstd"
+env "${variables[@]}" "$mkpiimg" "${registered[@]}"; same "time zone, and variables of e2fsprogs and zstd"
+# Turkish has another small I and a decimal comma, Japanese another encoding. A language that is not there changes nothing.
+languages() { # makes them; false where they cannot be made or used
+    mkdir "$work/locales"
+    local made=("tr_TR UTF-8 tr_TR.UTF-8" "ja_JP EUC-JP ja_JP.EUC-JP") from map name
+    for made in "${made[@]}"; do
+        read -r from map name <<<"$made"
+        localedef -i "$from" -f "$map" "$work/locales/$name" 2>/dev/null || [ -e "$work/locales/$name/LC_CTYPE" ] || return 1
+    done
+    chmod -R a+rX "$work/locales"
+    [ "$(LOCPATH=$work/locales LC_ALL=tr_TR.UTF-8 locale decimal_point)" = , ] \
+        && [ "$(LOCPATH=$work/locales LC_ALL=ja_JP.EUC-JP locale charmap)" = EUC-JP ]
+}
+if languages; then
+    for language in tr_TR.UTF-8 ja_JP.EUC-JP; do
+        env LOCPATH="$work/locales" LC_ALL=$language LANG=$language "$mkpiimg" "${scan[@]}" "${options[@]}"
+        same "in $language"
+    done
+else
+    skip "other languages (needs localedef and its sources: the package locales)"
+fi
 env -i "$mkpiimg" "${registered[@]}"; same "no environment"
 for mask in 000 077; do
     (umask $mask; "$mkpiimg" "${registered[@]}"); same "umask $mask"
@@ -118,6 +166,24 @@ backwards() {
     rm "$work/tar"
 }
 copy "that was written backwards" backwards
+# What is read from a disk comes in another order than what is in memory.
+cold() { # whether the copy is on a disk, and none of it in memory now
+    cp -a "$closure/root" "$work/root"
+    case $(stat -f -c %T "$work/root") in tmpfs | ramfs | overlayfs) return 1 ;; esac
+    isRoot && [ -w /proc/sys/vm/drop_caches ] && sync -f "$work" && echo 3 >/proc/sys/vm/drop_caches
+}
+for threads in 1 2 7; do
+    if cold; then
+        # shellcheck disable=SC2046
+        /usr/bin/time -o "$work/blocks" -f %I "$mkpiimg" --threads $threads --registration "$work/registration" \
+            $(store "$work/root") "${options[@]}"
+        [ "$(cat "$work/blocks")" -ge 4000 ] || skip "a cold disk (only $(cat "$work/blocks") blocks were read from it)"
+        same "on a cold disk, $threads threads"
+    else
+        skip "a cold disk, $threads threads (needs root, and a disk under \$TMPDIR)"
+    fi
+    chmod -R u+w "$work/root"; rm -rf "$work/root"
+done
 
 echo "== filesystems that the closure is on"
 on() { # NAME: what is mounted on the disk gets the closure

@@ -49,6 +49,8 @@ fault() { # NAME WORDS COMMAND...: it fails, and says all of the WORDS, which co
     [ "$(grep -c '' "$work/said")" = 1 ] && grep -q '^mkpiimg: ' "$work/said" || fail "$name: it says not one sentence"
     for word in "${words[@]}"; do grep -qF -- "$word" "$work/said" || fail "$name: it does not say '$word'"; done
     untouched "$name"
+    # On a disk that has no room, the next run cannot.
+    [ "$out" != "$work/out" ] || [ ! -w "$out" ] || works
 }
 works() { # the next run does, and is as ever
     "${build[@]}" --frame-size 64K --out "$out/pi.img.zst" 2>"$work/said" || fail "the next run does not work"
@@ -66,21 +68,32 @@ for command in "ls -lR" "inspect --json" "verify --json --progress none"; do
 done
 fault "cat to a full device" "standard output,No space left,free some space" \
     bash -c '"$@" >/dev/full' - "$mkpiimg" cat "$work/whole.img" /nix-path-registration
-for command in "ls -lR" "inspect --json" "cat"; do
-    place=(); [ "$command" != cat ] || place=("${big#"$closure/root"}")
-    status=0
-    # shellcheck disable=SC2016,SC2086 # words
-    bash -c '"$@" | head -c 10; exit ${PIPESTATUS[0]}' - "$mkpiimg" ${command%% *} "$work/whole.img" "${place[@]}" \
-        ${command#"${command%% *}"} >/dev/null 2>"$work/said" || status=$?
-    # What fits into the pipe may be all there is.
-    { [ $status = 1 ] || [ "$command" != cat ]; } && [ ! -s "$work/said" ] \
-        || fail "$command into a closed pipe: exit status $status"
+closed() { # NAME COMMAND...: one reader is gone before anything is written, another one takes ten bytes and goes
+    local name=$1 size reader status; shift
+    size=$("$@" | wc -c)
+    for reader in "exec <&-" "head -c 10"; do
+        status=0
+        # shellcheck disable=SC2016 # a script
+        bash -c '{ sleep 0.1; exec "${@:2}"; } | eval "$1"; exit ${PIPESTATUS[0]}' - "$reader" "$@" \
+            >/dev/null 2>"$work/said" || status=$?
+        # What fits into the pipe may be all there is.
+        [ $status = 1 ] || { [ $status = 0 ] && [ "$reader" = "head -c 10" ] && [ "$size" -le 65536 ]; } \
+            || fail "$name into a pipe that closes ($reader), of $size bytes: exit status $status"
+        [ ! -s "$work/said" ] || fail "$name into a pipe that closes ($reader) is not quiet"
+    done
+}
+closed "a build" "${build[@]}" --out -
+closed cat "$mkpiimg" cat "$work/whole.img" "${big#"$closure/root"}"
+for command in "ls -lR" "ls -R --json" "inspect --json" "inspect --html -" "verify --json --progress none"; do
+    # shellcheck disable=SC2086 # words
+    closed "$command" "$mkpiimg" $command "$work/whole.img"
 done
+works
 
 title "limits"
 for limit in 4 7 10 24; do
-    for command in "build --out $out/new.img" "build --out $out/new.img.zst --frame-size 64K" \
-        "extract $work/whole.img.zst /nix $out/new" "verify --progress none $work/whole.img.zst"
+    for command in "build --threads 2 --out $out/new.img" "build --threads 2 --out $out/new.img.zst --frame-size 64K" \
+        "extract --threads 2 $work/whole.img.zst /nix $out/new" "verify --threads 2 --progress none $work/whole.img.zst"
     do
         run=("$mkpiimg"); [ "${command%% *}" != build ] || run=("${build[@]}")
         status=0
@@ -97,9 +110,25 @@ for limit in 4 7 10 24; do
             *64K) cmp "$out/new.img.zst" "$work/whole.img.zst" ;;
         esac
         [ ! -e "$out/new" ] || chmod -R u+w "$out/new"
-        rm -rf "$out"/new*; untouched "$limit open files"
+        rm -rf "$out"/new*; untouched "$limit open files"; works
     done
 done
+# What is in memory is read by few threads; only a disk is waited for by many, each with a file open.
+cold() { # whether nothing of the closure is in memory now
+    [ "$(id -u)" = 0 ] && [ -w /proc/sys/vm/drop_caches ] || return 1
+    case $(stat -f -c %T "$closure/root") in tmpfs | ramfs | overlayfs) return 1 ;; esac
+    sync -f "$work"; echo 3 >/proc/sys/vm/drop_caches
+}
+if cold; then
+    # shellcheck disable=SC2016 # a script
+    /usr/bin/time -o "$work/blocks" -f %I bash -c 'ulimit -n 24; exec "$@"' - "${build[@]}" --threads 2 --frame-size 64K \
+        --out "$out/pi.img.zst" 2>"$work/said" || fail "24 open files and a cold disk: exit status $?"
+    cmp "$out/pi.img.zst" "$work/whole.img.zst"; fresh
+    need=$(du -k --apparent-size "$big" | cut -f1)
+    [ $(($(cat "$work/blocks") / 2)) -ge "$need" ] || skip "24 open files and a cold disk (it was not cold)"
+else
+    skip "24 open files and a cold disk (needs root, and a disk under \$TMPDIR)"
+fi
 # What docs/reliability.md says that address space is needed, and less.
 bash -c 'ulimit -v $((384 * 1024)); exec "$@"' - "${build[@]}" --threads 2 --out "$out/pi.img.zst" 2>"$work/said" \
     || fail "384 MiB of address space: exit status $?"
@@ -111,9 +140,8 @@ for limit in 60 100 140 200; do
         --out "$out/pi.img.zst" 2>"$work/said" || status=$?
     cmp -s "$work/old" "$out/pi.img.zst" || { [ $status = 0 ] && zstd -dcq "$out/pi.img.zst" | cmp - "$work/whole.img"; } \
         || fail "$limit MiB of address space: the old image was harmed"
-    cp "$work/old" "$out/pi.img.zst"
+    cp "$work/old" "$out/pi.img.zst"; works
 done
-works
 
 title "read-only folders"
 if [ "$(id -u)" = 0 ]; then
@@ -126,12 +154,11 @@ if [ "$(id -u)" = 0 ]; then
     else
         skip "folders of somebody else (nobody else may run the program)"
     fi
-    chmod 755 "$out"
 else
     chmod 555 "$out"
     fault "a read-only folder" "$out,Permission denied" "${build[@]}" --out "$out/pi.img.zst"
-    chmod 755 "$out"
 fi
+chmod 755 "$out"; works
 
 title "two builds at once"
 for level in 1 2 3; do
@@ -141,7 +168,7 @@ done
 for level in 1 2 3; do wait "${jobs[level]}" || fail "one of several builds onto the same output"; done
 cmp -s "$out/pi.img.zst" "$work/level1.img.zst" || cmp -s "$out/pi.img.zst" "$work/level2.img.zst" \
     || cmp -s "$out/pi.img.zst" "$work/level3.img.zst" || fail "several builds made something that none of them did"
-cp "$work/old" "$out/pi.img.zst"; untouched "several builds"
+cp "$work/old" "$out/pi.img.zst"; untouched "several builds"; works
 rm "$work"/level?.img.zst
 
 temporary() { # FOLDER: what is in it of those that are not done
@@ -160,17 +187,18 @@ appears; kill -STOP $first; before=$(temporary "$out")
 "${build[@]}" --level 1 --out "$out/pi.img.zst"
 [ "$(temporary "$out")" = "$before" ] || fail "a live build's file was removed"
 kill -CONT $first; wait $first || fail "the first of two builds"
-zstd -dcq "$out/pi.img.zst" | cmp - "$work/whole.img"; fresh; untouched "two builds"
+zstd -dcq "$out/pi.img.zst" | cmp - "$work/whole.img"; fresh; untouched "two builds"; works
 
 # The system's answers are forged. What a program does before it begins is not its own.
-inject() { # CALL:WHAT COMMAND...
+inject() { # CALLS:WHAT COMMAND...: "$work/forged" has each call, and which of them were forged
     local forged=$1; shift
-    strace -f --seccomp-bpf -qq -o /dev/null -e trace="${forged%%:*}" -e inject="$forged" "$@"
+    strace -f --seccomp-bpf -qq -o "$work/forged" -e trace="${forged%%:*}" -e inject="$forged" "$@"
 }
-count() { # CALL COMMAND...: how often that thread calls the system so that does it most: strace counts each by itself
-    local call=$1; shift
-    strace -f --seccomp-bpf -qq -o "$work/trace" -e trace="$call" "$@" >/dev/null
-    awk '!/ resumed>/ { if (++calls[$1] > most) most = calls[$1] } END { print most + 0 }' "$work/trace"
+count() { # CALLS COMMAND...: how often that thread makes one of these calls that does it most: strace counts each by itself
+    local calls=$1; shift
+    strace -f --seccomp-bpf -qq -o "$work/trace" -e trace="$calls" "$@" >"$work/told"
+    awk '!/ resumed>/ { sub(/\(.*/, "", $2); if (++calls[$1, $2] > most) most = calls[$1, $2] }
+        END { print most + 0 }' "$work/trace"
 }
 if strace -f --seccomp-bpf -qq -o /dev/null -e trace=flock -e inject=flock:delay_enter=1 true 2>/dev/null; then
     title "sources that change between planning and reading"
@@ -185,7 +213,7 @@ if strace -f --seccomp-bpf -qq -o /dev/null -e trace=flock -e inject=flock:delay
             [ $status = 1 ] && grep -qF "$source" "$work/said" && grep -qE "$2" "$work/said" \
                 || fail "$image of $source $1: exit status $status"
             untouched "$image of $source $1"
-            rm -f "$source"; mv "$copy" "$source"
+            rm -f "$source"; mv "$copy" "$source"; works
         done
     }
     # What is read in large pieces and at once; for the root and for the firmware partition.
@@ -197,12 +225,24 @@ if strace -f --seccomp-bpf -qq -o /dev/null -e trace=flock -e inject=flock:delay
         changed() { printf x | dd of="$source" conv=notrunc status=none; }; change "that is written to" 'changed.*build again'
         changed() { rm "$source"; mkfifo "$source"; }; change "that becomes a pipe" 'changed.*build again|Illegal seek'
     done
-    # What Nix does meanwhile: it links equal files to one another.
-    inject flock:delay_enter=400000:when=1 "${build[@]}" --out "$out/pi.img.zst" & process=$!
-    appears; ln "$big" "$work/another-name"
-    wait $process || fail "a file that gets another name"
-    rm "$work/another-name"; fresh
-    works
+    # What Nix does meanwhile: it links equal files to one another, and its collector removes names again.
+    name=$work/another-name
+    harmless() { # NAME: runs `changed` when all is planned, which makes no difference
+        local image process
+        for image in pi.img pi.img.zst; do
+            rm -f "$name"; "${2:-true}" "$big" "$name"
+            inject flock:delay_enter=400000:when=1 "${build[@]}" --frame-size 64K --out "$out/$image" 2>"$work/said" &
+            process=$!
+            appears; changed
+            [ -n "$(temporary "$out")" ] || fail "$image of a file $1: the build was done before"
+            wait $process || fail "$image of a file $1: exit status $?"
+            cmp "$out/$image" "$work/whole.${image#pi.}" || fail "$image of a file $1: another image"
+            rm -f "$name"; fresh; works
+        done
+    }
+    changed() { ln "$big" "$name"; }; harmless "that gets another name"
+    changed() { rm "$name"; }; harmless "that loses a name" ln
+    changed() { ln "$big" "$name"; rm "$name"; }; harmless "with a name that comes and goes"
 
     title "calls of the system that fail"
     fault "the write of an image" "pi.img.zst,No space left,free some space" \
@@ -228,49 +268,91 @@ if strace -f --seccomp-bpf -qq -o /dev/null -e trace=flock -e inject=flock:delay
             inject "$call:error=EINTR:when=$(($(count $call "$mkpiimg" --version) + 1))+3" "${build[@]}" --frame-size 64K \
                 --out "$out/$image" 2>"$work/said" || fail "interrupted calls of $call: exit status $?"
             cmp "$out/$image" "$work/whole.${image#pi.}" || fail "interrupted calls of $call"
+            fresh; works
         done
     done
-    fresh
 
     # Whatever fails, and whenever: it is an error, or makes no difference.
-    sweep() { # CALL ERROR COMMAND...
-        local call=$1 error=$2 first all when status; shift 2
-        [ -n "${firsts[$call]:-}" ] || firsts[$call]=$(count "$call" "$mkpiimg" --version)
-        first=${firsts[$call]}
-        all=$(count "$call" "$@"); fresh; clear_new
-        for when in $((first + 1)) $((first + 1 + RANDOM % (all - first + 1))) "$all"; do
-            status=0; inject "$call:error=$error:when=$when" "$@" >/dev/null 2>"$work/said" || status=$?
-            if [ $status = 0 ]; then
-                for image in pi.img pi.img.zst; do
-                    cmp -s "$out/$image" "$work/old" || cmp "$out/$image" "$work/whole.${image#pi.}" \
-                        || fail "$call $when: another image"
-                done
-                fresh; clear_new
-            else
-                [ $status = 1 ] && grep -q '^mkpiimg: ' "$work/said" || fail "$call $when fails with $error: exit status $status"
-            fi
-            untouched "$call $when fails with $error"
-            swept=$((swept + 1))
-        done
+    tree() { # FOLDER: its names, metadata and content, as one number (without links' times: not every filesystem keeps them)
+        (cd "$1" && { find . -type d -printf '%p %m %U %G %T@\n' -o -type l -printf '%p %n %U %G %l\n' \
+            -o -printf '%p %m %n %U %G %T@ %s\n' | sort
+            find . -type f -print0 | sort -z | xargs -0 sha256sum; } | sha256sum)
     }
-    clear_new() { [ ! -e "$out/new" ] || { chmod -R u+w "$out/new"; rm -rf "$out/new"; }; }
-    swept=0; declare -A firsts
-    for what in "openat EMFILE" "openat EIO" "newfstatat EIO" "pread64 EIO" "getdents64 EIO" "readlink EIO" \
-        "write EDQUOT" "fsync ENOSPC"; do
+    renew() { fresh; [ ! -e "$out/new" ] || { chmod -R u+w "$out/new"; rm -rf "$out/new"; }; }
+    right() { # CALL COMMAND...: it has said and made what it does when nothing fails; `inspect` may list what it cannot read
+        local image
+        case $* in
+            *" inspect "*) [ "$(jq '.problems | length' "$work/made")" -gt 0 ] || cmp "$work/made" "$work/told" ;;
+            *) cmp "$work/made" "$work/told" ;;
+        esac || fail "$1: it says something else"
+        for image in pi.img pi.img.zst; do
+            cmp -s "$out/$image" "$work/old" || cmp "$out/$image" "$work/whole.${image#pi.}" || fail "$1: another image"
+        done
+        [ -z "$wanted" ] || [ "$(tree "$out/new")" = "$wanted" ] || fail "$1: another tree"
+    }
+    sweep() { # CALLS ERROR COMMAND...
+        local calls=$1 error=$2 first all when status wanted='' forged=0 name; shift 2
+        case $* in *" --out "*) name="$calls of a build of ${*: -1}" ;; *) name="$calls of $2" ;; esac
+        [ -n "${firsts[$calls]:-}" ] || firsts[$calls]=$(count "$calls" "$mkpiimg" --version)
+        # All that it writes is its own.
+        first=${firsts[$calls]}; [ "$calls" != write ] || first=0
+        [ "$calls" != unlink ] || touch "$stale"
+        all=$(count "$calls" "$@"); [ ! -e "$out/new" ] || wanted=$(tree "$out/new"); renew
+        [ "$all" -gt "$first" ] || fail "$name: it does not make such calls (any more): take them from the list"
+        for when in $((first + 1)) $((first + 1 + RANDOM % (all - first))) "$all"; do
+            [ "$calls" != unlink ] || touch "$stale"
+            status=0; inject "$calls:error=$error:when=$when" "$@" >"$work/made" 2>"$work/said" || status=$?
+            case $status in
+                0) right "$name, $error for the ${when}th" "$@"; unharmed=$((unharmed + 1)); renew ;;
+                1)
+                    grep -q '^mkpiimg: .' "$work/said" || fail "$name, $error for the ${when}th: no sentence"
+                    # Whether a new name is on the disk is only known when it is given: the whole new image may have it.
+                    [ "$calls" != fsync ] || ! cmp -s "$out/pi.img.zst" "$work/whole.img.zst" || fresh
+                    ;;
+                *) fail "$name, $error for the ${when}th: exit status $status" ;;
+            esac
+            rm -f "$stale"
+            untouched "$name, $error for the ${when}th"
+            forged=$((forged + $(grep -c INJECTED "$work/forged" || true))) swept=$((swept + 1))
+        done
+        # The last of some thread's calls may never come, where threads share them.
+        [ "$forged" -gt 0 ] || fail "$name: no answer was forged"
+        works
+    }
+    # What an earlier run left, for the call that removes it. (Without those that remove what is its own, no run can do.)
+    stale=$out/.pi.img.mkpiimg-0123abcd.tmp
+    swept=0 unharmed=0; declare -A firsts
+    for what in "openat EMFILE" "openat EIO" "fstat,newfstatat EIO" "pread64 EIO" "read EIO" "getdents64 EIO" \
+        "readlink,readlinkat EIO" "write EDQUOT" "fsync ENOSPC" "lseek EIO" "flock ENOLCK" "close EIO" "fcntl EIO" \
+        "fadvise64 EIO" "clone,clone3 EAGAIN"
+    do
         # shellcheck disable=SC2086 # words
         sweep $what "${build[@]}" --threads 1 --frame-size 64K --out "$out/pi.img.zst"
     done
-    for what in "ftruncate EFBIG" "pwrite64 EDQUOT" "rename EROFS"; do
+    for what in "ftruncate EFBIG" "pwrite64 EDQUOT" "rename,renameat EROFS" "fstatfs EIO" "unlink EPERM"; do
         # shellcheck disable=SC2086 # words
         sweep $what "${build[@]}" --threads 1 --out "$out/pi.img"
     done
-    for what in "openat EMFILE" "pread64 EIO" "mkdirat ENOSPC" "linkat EMLINK" "symlinkat EPERM" "pwrite64 ENOSPC" \
-        "fchmod EPERM" "utimensat EPERM"; do
+    for what in "openat EMFILE" "pread64 EIO" "mkdir EACCES" "mkdirat ENOSPC" "linkat EMLINK" "symlinkat EPERM" \
+        "pwrite64 ENOSPC" "ftruncate EFBIG" "fchmod EPERM" "fchown,fchownat EPERM" "utimensat EPERM" \
+        "rename,renameat ENOSPC" "lseek EIO" "flock ENOLCK" "close EIO"
+    do
         # shellcheck disable=SC2086 # words
         sweep $what "$mkpiimg" extract --progress none --threads 1 "$work/whole.img.zst" /nix/store "$out/new"
     done
-    echo "$swept calls failed"
-    works
+    for command in "verify --progress none --threads 1 $work/whole.img.zst" \
+        "verify --progress none --threads 2 $work/whole.img" "inspect --json $work/whole.img.zst" \
+        "diff $work/whole.img.zst $work/whole.img" "ls -lR $work/whole.img.zst" "cat $work/whole.img ${big#"$closure/root"}"
+    do
+        for what in "openat EMFILE" "openat EIO" "pread64 EIO" "fstat,newfstatat EIO" "lseek EIO" "close EIO" "write ENOSPC"
+        do
+            # What is the same is not told.
+            [ "$what ${command%% *}" != "write ENOSPC diff" ] || continue
+            # shellcheck disable=SC2086 # words
+            sweep $what "$mkpiimg" $command
+        done
+    done
+    echo "$swept calls failed, $unharmed of which made no difference"
 else
     skip "sources that change, and calls that fail (needs strace, and that it may be used)"
 fi
@@ -288,6 +370,7 @@ if [ "$(id -u)" = 0 ] && mountable; then
         [ $status = 1 ] && grep -q "pi.img.zst.*No space left.*free some space" "$work/said" \
             || fail "$page pages: exit status $status"
         untouched "$page pages"
+        mount -o "remount,size=64M" "$disk"; works
     done
     [ "$fits" -gt 0 ] || fail "the image did not fit where it should"
     echo "a compressed image on disks of 2 to $((pages + 3)) pages: it fits from $fits on"
@@ -295,6 +378,7 @@ if [ "$(id -u)" = 0 ] && mountable; then
     for size in 64 $((need / 2)) $((need - 64)); do
         mount -o "remount,size=${size}k" "$disk"
         fault "a raw image, and $size KiB" "pi.img,free some space" "${build[@]}" --out "$disk/pi.img"
+        mount -o "remount,size=64M" "$disk"; works
     done
     # What was free when it began is not any more.
     mount -o "remount,size=$((need + 256))k" "$disk"
@@ -304,12 +388,13 @@ if [ "$(id -u)" = 0 ] && mountable; then
         status=0; wait $process || status=$?
         [ $status = 1 ] && grep -q "pi.img.*No space left.*free some space" "$work/said" \
             || fail "a disk that fills: exit status $status"
-        rm "$disk/other"; untouched "a disk that fills"
+        rm "$disk/other"; untouched "a disk that fills"; works
     fi
     for size in 64 600 1600 $((need / 2)); do
         mount -o "remount,size=${size}k" "$disk"
         fault "extract, and $size KiB" "No space left,free some space" \
             "$mkpiimg" extract --progress none "$work/whole.img.zst" /nix/store "$disk/new"
+        mount -o "remount,size=64M" "$disk"; works
     done
     mount -o "remount,size=64M,nr_inodes=4" "$disk"
     fault "no inodes for an image" "$disk,No space left" bash -c 'touch "$0/x"; "$@"; s=$?; rm "$0/x"; exit $s' "$disk" \
@@ -354,7 +439,7 @@ if [ "$(id -u)" = 0 ] && mountable; then
         [ $half -ge $end ] || truncate -s $((half * 4096)) "$work/ext4"
         fault "an image on it" "$disk/whole.img,Input/output error,the disk may be failing" \
             "$mkpiimg" verify --progress none "$disk/whole.img"
-        umount "$disk"; works
+        umount "$disk"
     else
         skip "a disk that cannot be read (needs loop devices)"
     fi
@@ -375,6 +460,7 @@ for index in 0 1 2; do
     ${commands[index]}
     lasts[index]=$((($(date +%s%N) - from) / 1000000)) killed[index]=0 finished[index]=0
 done
+declare -A ended=([INT]=0 [TERM]=0 [HUP]=0 [KILL]=0)
 gone() { [ ! -e "$out/new" ] || { chmod -R u+w "$out/new"; rm -rf "$out/new"; }; fresh; }
 count=$(find "$out/new" | wc -l); gone
 whole() { # what is there is the old or the new, as a whole
@@ -385,17 +471,22 @@ whole() { # what is there is the old or the new, as a whole
     [ "$others" = "$(temporary "$out")" ] || fail "$1: left behind: $others"
 }
 for ((run = 1; run <= runs; run++)); do
-    signals=(INT TERM HUP KILL KILL KILL); signal=${signals[RANDOM % 6]} index=$((RANDOM % 3))
-    wait=$(((lasts[index] + 20) * RANDOM / 32768))
+    # Each signal comes to each kind in turn: that none of them ends anything is no matter of luck.
+    signals=(INT TERM HUP KILL KILL KILL); signal=${signals[run % 6]} index=$((run / 6 % 3))
+    wait=$(((lasts[index] + 10) * RANDOM / 32768))
     name="run $run: $signal to ${kinds[index]} after $wait ms" before=$(left $index)
     # shellcheck disable=SC2086 # words
     env --default-signal=INT,TERM,HUP ${commands[index]} 2>"$work/said" & process=$!
     sleep "$(printf '%d.%03d' $((wait / 1000)) $((wait % 1000)))"
     kill -$signal $process 2>/dev/null || true
     status=0; wait $process 2>/dev/null || status=$?
+    # The machine is not always as busy as when it was measured how long this lasts.
     case $signal:$status in
-        *:0) finished[index]=$((finished[index] + 1)) ;;
-        INT:130 | TERM:143 | HUP:129 | KILL:137) killed[index]=$((killed[index] + 1)) ;;
+        *:0) finished[index]=$((finished[index] + 1)) lasts[index]=$((lasts[index] * 9 / 10)) ;;
+        INT:130 | TERM:143 | HUP:129 | KILL:137)
+            killed[index]=$((killed[index] + 1)) ended[$signal]=$((ended[$signal] + 1))
+            lasts[index]=$((lasts[index] * 26 / 25 + 1))
+            ;;
         *) fail "$name: exit status $status" ;;
     esac
     whole "$name"
@@ -408,6 +499,12 @@ for index in 0 1 2; do
     # shellcheck disable=SC2086 # words
     ${commands[index]}
 done
+for signal in INT TERM HUP KILL; do echo "SIG$signal: ended ${ended[$signal]} runs"; done
+# Where all runs are done before their signal comes, nothing was tried. (Few may be, by chance.)
+if [ "$runs" -ge 60 ]; then
+    for index in 0 1 2; do [ "${killed[index]}" -gt 0 ] || fail "no signal ended ${kinds[index]}"; done
+    for signal in INT TERM HUP KILL; do [ "${ended[$signal]}" -gt 0 ] || fail "SIG$signal ended nothing"; done
+fi
 whole "the last runs"
 [ -z "$(temporary "$out")" ] || fail "the next run left what killed ones had left: $(temporary "$out")"
 gone; works

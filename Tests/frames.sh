@@ -47,7 +47,26 @@ for words in "${looks[@]}"; do
 done
 
 echo "== memory"
-/usr/bin/time -o "$work/memory" -f %M "$mkpiimg" "${options[@]}" --threads 2 --progress none --out "$work/usual.img.zst"
-memory=$(tail -1 "$work/memory")
+usual=("$mkpiimg" "${options[@]}" --threads 2 --progress none --out)
+memory=0
+for _ in 1 2 3 4 5; do
+    /usr/bin/time -o "$work/memory" -f %M "${usual[@]}" "$work/usual.img.zst"
+    took=$(tail -1 "$work/memory"); [ "$took" -le "$memory" ] || memory=$took
+done
+# A fifth above what it was seen to take: 91 MiB, and 103 where the libraries are others' too.
+most=110; ! ldd "$mkpiimg" >/dev/null 2>&1 || most=124
 echo "a build with two threads takes $((memory / 1024)) MiB at most"
-[ "$memory" -lt $((256 * 1024)) ] || fail "it takes $memory KiB"
+[ "$memory" -lt $((most * 1024)) ] || fail "it takes $memory KiB, and was to take less than $most MiB"
+
+echo "== address space"
+# What docs/reliability.md says that is enough: frames are as large here as they get, and must wait where a pipe is slow.
+files=$(find "$demo/root/nix/store" -type f | wc -l)
+each=$(grep -oE 'each thread [0-9]+ MiB' "$top/docs/reliability.md" | tr -dc 0-9)
+enough=$((64 * 1024 + files * 3 / 2 + 2 * each * 1024))
+# shellcheck disable=SC2016 # scripts
+confined() { bash -c 'ulimit -c 0 -v "$0"; exec "$@"' $enough "$@"; }
+confined "${usual[@]}" "$work/confined.img.zst" || fail "a build in $enough KiB of addresses: exit status $?"
+cmp "$work/confined.img.zst" "$work/usual.img.zst"
+confined "${usual[@]}" - | (sleep 2; cat) | cmp - "$work/usual.img.zst" \
+    || fail "a build in $enough KiB of addresses, into a slow pipe: exit statuses ${PIPESTATUS[*]}"
+echo "$((enough / 1024)) MiB are enough for two threads and $files files"

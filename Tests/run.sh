@@ -24,15 +24,25 @@ swift build --build-tests
 TMPDIR=$work swift test --skip-build
 mkpiimg=$(swift build --show-bin-path)/mkpiimg
 
-passed=0 skipped=0
-# proof NAME COMMAND...: exit status 77 is a skip.
+passed=0 skipped=()
+skip() { skipped+=("$*"); echo "SKIPPED: $*"; }
+# proof NAME COMMAND...: exit status 77 is a skip, and so is each part of a proof that says to be one.
 proof() {
-    local name=$1 status=0; shift
+    local name=$1 status line; shift
     title "$name"
-    "$@" || status=$?
+    # After `||`, functions would not stop where something fails.
+    set +e
+    (set -e; "$@") 2>&1 | tee "$work/said"
+    status=${PIPESTATUS[0]}
+    set -e
     case $status in
-        0) passed=$((passed + 1)) ;;
-        77) skipped=$((skipped + 1)); echo "SKIPPED: $name" ;;
+        0)
+            passed=$((passed + 1))
+            while read -r line; do
+                skipped+=("$name: ${line#SKIPPED: }")
+            done < <(grep -aE '^(SKIPPED|NOT MOUNTED)' "$work/said")
+            ;;
+        77) skip "$name" ;;
         *) echo "FAILED: $name (exit status $status)"; exit 1 ;;
     esac
 }
@@ -85,7 +95,7 @@ boots() { # DEMO
     proof "its menu's other system boots" fixtures/boot/menu.sh "$1/pi.img.zst" nixos-default-rescue \
         --marker "MKPIIMG SYSTEM rescue"
     if ! grep -qx -- --board "$1/options"; then
-        echo "SKIPPED: boots that need Raspberry Pi's firmware (it could not be fetched)"; skipped=$((skipped + 1))
+        skip "boots that need Raspberry Pi's firmware (it could not be fetched)"
         return
     fi
     proof "an image whose kernel the firmware starts" "$mkpiimg" "${options[@]}" --boot kernel --progress none \
@@ -109,12 +119,12 @@ proof "its page in a browser" Tests/page.sh "$work/small.img.zst" "$mkpiimg"
 
 for kind in yes no; do
     demo=$work/demo-$kind
-    [ $kind = no ] || command -v nix-build >/dev/null || { echo "SKIPPED: the demo closure with Nix (there is no Nix)"; continue; }
+    [ $kind = no ] || command -v nix-build >/dev/null || { skip "the demo closure with Nix (there is no Nix)"; continue; }
     # The packages are fetched once.
     [ ! -d "$work/demo-yes/debs" ] || { mkdir -p "$demo"; cp -r "$work/demo-yes/debs" "$demo/"; }
     title "the demo closure ($([ $kind = yes ] && echo with || echo without) Nix)"
     status=0; MKPIIMG_DEMO_NIX=$kind fixtures/demo/build.sh "$demo" || status=$?
-    [ $status != 75 ] || { echo "SKIPPED: the demo closure, and all that is proved with it"; skipped=$((skipped + 1)); continue; }
+    [ $status != 75 ] || { skip "the demo closure ($kind Nix), and all that is proved with it"; continue; }
     [ $status = 0 ] || exit 1
     proof "its image" image_of "$demo" "$demo/pi.img.zst"
     proof "the same bytes each time" same_bytes "$demo" "$demo/pi.img.zst"
@@ -146,8 +156,7 @@ if [ -e "$static" ]; then
     proof "what it costs, in instructions and system calls" Tests/counts.sh "$static" "$work/small"
     proof "the NixOS module and the flake" Tests/nix/run.sh "$static"
 else
-    echo "SKIPPED: what it needs and costs, and the NixOS module and the flake (there is no static program)"
-    skipped=$((skipped + 3))
+    for name in "what it needs" "what it costs" "the NixOS module and the flake"; do skip "$name (no static program)"; done
     swift build -c release --product mkpiimg
     released=$(swift build -c release --show-bin-path)/mkpiimg
 fi
@@ -161,4 +170,5 @@ proof "man pages" release/man.sh "$work/man"
 proof "the documentation" Tests/docs.sh "$mkpiimg"
 proof "the examples" Tests/examples.sh
 
-title "all tests passed, and $passed proofs; $skipped skipped"
+title "all tests passed, and $passed proofs; ${#skipped[@]} skipped"
+[ ${#skipped[@]} = 0 ] || printf 'SKIPPED: %s\n' "${skipped[@]}"

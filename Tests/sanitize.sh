@@ -14,7 +14,8 @@ case $kind in thread | address) ;; *) echo "usage: sanitize.sh thread|address [F
 cd "$(dirname "$0")/.."
 scratch=.build-$kind
 work=$(mktemp -d)
-trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+disk=$PWD/$scratch/disk
+trap 'chmod -R u+w "$work"; rm -rf "$work"; [ ! -e "$disk" ] || { chmod -R u+w "$disk"; rm -rf "$disk"; }' EXIT
 chmod 755 "$work"
 mkdir -m 1777 "$work/reports"  # one test becomes somebody else
 # Threads that only the sanitizer knows of need the usual places of memory.
@@ -40,14 +41,31 @@ TMPDIR=$work "${calm[@]}" swift test --skip-build "${build[@]}" "${skipped[@]}" 
     >"$work/tests.log" 2>&1 || failed=$?
 tail -3 "$work/tests.log"
 
+# Threads that read ahead only do where files lie on a disk, and temporary folders are often in memory.
+rm -rf "$disk"; mkdir -m 755 "$disk"
+if [ -z "${2:-}" ] && [ "$(stat -f -c %T "$work")" = tmpfs ]; then
+    echo "== the tests of what is read ahead, in $scratch"
+    TMPDIR=$disk "${calm[@]}" swift test --skip-build "${build[@]}" --filter ReadAheadTests \
+        >"$work/disk.log" 2>&1 || failed=$?
+    tail -1 "$work/disk.log"
+    ! grep -q 'is on no disk' "$work/disk.log" || echo "SKIPPED: what is read ahead ($scratch is on no disk either)"
+    cat "$work/disk.log" >>"$work/tests.log"
+fi
+
 echo "== the program: an image of the small closure, with 1, 2 and 7 threads"
 fixtures/small/make.sh "$work/small"
 mapfile -t options <"$work/small/options"
 run() { "${calm[@]}" "$program" "$@" 2>>"$work/program.log" || { failed=$?; echo "exit status $failed: $*"; }; }
+cold() { # FOLDER: nothing of its files is in memory any more
+    sync -f "$1"; find "$1" -type f -exec dd if={} iflag=nocache count=0 status=none \;
+}
 for threads in 1 2 7; do
     run "${options[@]}" --check --progress plain --threads "$threads" --out "$work/$threads.img.zst"
     cmp "$work/1.img.zst" "$work/$threads.img.zst"
 done
+cp -a "$work/small/root" "$disk/"; cold "$disk/root"
+run "${options[@]}" --store-root "$disk/root" --progress none --threads 2 --out "$work/cold.img.zst"
+cmp "$work/1.img.zst" "$work/cold.img.zst"
 run "${options[@]}" --progress bar --no-deduplicate --single-frame --threads 7 --out "$work/one.img.zst"
 run "${options[@]}" --progress none --threads 7 --out "$work/raw.img"
 run verify --progress plain "$work/7.img.zst" >/dev/null

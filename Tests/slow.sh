@@ -3,7 +3,7 @@
 #
 # slow.sh - proofs that take minutes: a folder of 60,000 entries read by U-Boot, an image of 9 GB and 188,000 inodes, a kernel
 # larger than U-Boot expects, one card after the other, a newer libext2fs, a thousand runs that are ended at random moments,
-# and all tests under sanitizers.
+# two thousand damages of each kind to all that is read, and all tests under sanitizers.
 #
 # It needs what Tests/run.sh installs, about 25 GB in $TMPDIR, and the network for U-Boot and e2fsprogs.
 set -euo pipefail
@@ -105,6 +105,8 @@ case $status in
 esac
 echo "== the examples as a package of their own"
 Tests/examples.sh package
+echo "== fuzzing, for some ten minutes"
+Tests/fuzz.sh 2000
 echo "== sanitizers"
 Tests/sanitize.sh thread
 Tests/sanitize.sh address

@@ -9,8 +9,10 @@ HASHES = b"0123456789abcdfghijklmnpqrsvwxyz"
 BLOCK = 4096
 UNIT = 1 << 20  # what mkpiimg looks for holes in
 # Around what an inode, a block, a unit and a window of the readers hold.
-SIZES = [0, 1, 59, 60, 61, 159, 160, 4095, 4096, 4097, 8191, 8192, 8193, 12288, 65535, 65536, 65537, 131072]
+SIZES = [0, 1, 59, 60, 61, 159, 160, 4095, 4096, 4097, 8191, 8192, 8193, 12288, 65535, 65536, 65537, 131071, 131072, 131073]
 LARGE_SIZES = [UNIT - 1, UNIT, UNIT + 1, 2 * UNIT, 2 * UNIT + 4097, 5 * UNIT + 1]
+# Around the sizes of frames: what a large file begins is the end of what lies before it.
+FRAMES = [1 << 17, UNIT, 8 * UNIT, 16 * UNIT]
 TARGETS = [1, 2, 58, 59, 60, 61, 62, 255, 256, 1023, 1024, 4094, 4095]
 MODES = [0o644, 0o755, 0o444, 0o555, 0, 0o600, 0o111, 0o4755, 0o2755, 0o1777, 0o7777, 0o6000]
 TIMES = [0, 1, -1, -(1 << 31), (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 34) - (1 << 31) - 1,
@@ -123,11 +125,7 @@ class Forest:
                 self.leaf_at(path, earlier, name)
             else:
                 self.tree(path, earlier, name)
-        if self.seed % 256 == 0:  # it takes a minute
-            self.folders.append(self.top + b"/files-0")
-            os.mkdir(self.folders[0])
-            self.holes(self.folders[0], is_hashed=False, is_beyond=True)
-            self.touch(self.folders[0], is_folder=True)
+        self.grow_rare()
         for _ in range(self.pick([0, 1, 1, 1, 2])):
             folder = self.top + b"/files-%d" % len(self.folders)
             self.folders.append(folder)
@@ -150,10 +148,30 @@ class Forest:
             self.copies.append((source, b"/copied/%d/\xc3\xa9" % len(self.copies), mode, *owner))
         self.lay_out()
 
+    def grow_rare(self):
+        """What takes long or is rare comes with some seeds, so that any few hundred of them have it."""
+        turn = self.seed % 256
+        rare = []
+        if turn == 0:  # it takes a minute
+            rare.append(lambda path: self.holes(path, is_hashed=False, mark=1 << 41))
+        if turn % 64 == 16:
+            rare.append(lambda path: self.holes(path, is_hashed=False, mark=1 << 32))
+        if turn % 128 == 32:
+            self.kinds.add("65,000 names")
+            rare.append(lambda path: self.web(path, self.random.randrange(65_000, 65_010), folders=3))
+        if turn % 32 == 8:
+            rare.append(self.edges)
+        for plant in rare:
+            path = self.top + b"/files-%d" % len(self.folders)
+            self.folders.append(path)
+            os.mkdir(path)
+            plant(path)
+            self.touch(path, is_folder=True)
+
     def lay_out(self):
         """The options that decide what lies where."""
         self.deduplicates = self.chance(75)
-        self.is_raw = self.chance(75)
+        self.is_raw = self.chance(50)
         slack = self.pick([0, 0, 1, 4096, UNIT, 64 * UNIT]
                           + [127 * UNIT + self.random.randrange(UNIT), 300 * UNIT] * self.is_raw)
         gap = self.pick([1, 1, 8, 4095, 4096] + ([1 << 20] if self.is_raw and self.chance(10) else [])) if self.is_raw else 1
@@ -170,9 +188,15 @@ class Forest:
                 size = (1 << 40) - self.random.randrange(UNIT)
             self.options += ["--root-size", str(size // 512 * 512)]
         if not self.is_raw:
-            self.options += ["--frame-size", self.pick(["64K", "128K", "1M", "8M"]), "--level", self.pick(["1", "3"])]
+            self.kinds.add("compressed")
+            size = self.pick(["64K", "128K", "1M", "8M", None])
             if self.chance(10):
                 self.options.append("--single-frame")
+            elif size:
+                self.options += ["--frame-size", size]
+            else:
+                self.kinds.add("default frames")
+            self.options += self.pick([["--level", "1"], ["--level", "3"], []])
 
     def tree(self, path, store=None, own=None):
         """A folder with what a kind of tree has. `store` are the store paths that files may refer to, `own` this one's."""
@@ -199,9 +223,6 @@ class Forest:
         elif kind < 17 or self.is_large and kind < 40:
             self.kinds.add("family")
             self.family(path)
-        elif kind > 99.95:
-            self.kinds.add("65,000 names")
-            self.web(path, self.random.randrange(65_000, 65_010), folders=3)
         else:
             self.fill(path, self.random.randrange(1, 16), 4, store, own, [])
         self.touch(path, is_folder=True)
@@ -227,6 +248,8 @@ class Forest:
         """A file or a link."""
         if may_link and self.chance(20):
             size = self.pick(TARGETS)
+            if size in (59, 60, 4095):  # around what an inode holds, and the longest
+                self.kinds.add(f"{size}-byte target")
             target = self.letters(size) if self.chance(70) else (b"../" * size + b"x")[:size]
             if self.chance(30):
                 target = (self.pick(ODD) * size)[:size]
@@ -312,6 +335,15 @@ class Forest:
                 file.write(data)
             self.touch(child)
 
+    def edges(self, path):
+        """Files as large as a frame, or a byte more or less: of random bytes, so that none is a hole."""
+        self.kinds.add("frame edges")
+        for mark in FRAMES:
+            child = path + b"/%d" % mark
+            with open(child, "wb") as file:
+                file.write(self.random.randbytes(mark + self.pick([-1, 0, 1])))
+            self.touch(child)
+
     def web(self, path, count, folders=5):
         """Files with many names, in several folders."""
         places = [path] + [path + b"/%d" % index for index in range(folders)]
@@ -333,16 +365,17 @@ class Forest:
         for place in places[1:]:
             self.touch(place, is_folder=True)
 
-    def holes(self, path, is_hashed, is_beyond=False):
+    def holes(self, path, is_hashed, mark=None):
         """Files that are mostly not there, up to beyond what 32 bits of bytes or blocks can count (where nobody hashes
-        what is in them: that takes a second for each GiB)."""
+        what is in them: that takes a second for each GiB). The first of them ends at a mark, if one is given."""
         marks = [0, UNIT, 3 * UNIT, 4 * UNIT, 9 * UNIT]
         if not is_hashed:
             marks += [1 << 31, 1 << 32]
-        if is_beyond:
-            self.kinds.add("2 TiB")
         for index in range(self.random.randrange(1, 4)):
-            mark = 1 << 41 if is_beyond and index == 0 else self.pick(marks)
+            if index > 0 or mark is None:
+                mark = self.pick(marks)
+            if mark >= 1 << 32:
+                self.kinds.add("2 TiB" if mark == 1 << 41 else "4 GiB")
             with open(path + b"/hole-%d" % index, "wb") as file:
                 file.truncate(max(0, mark + self.pick([-BLOCK, -1, 0, 1, BLOCK, UNIT])))
                 size = file.seek(0, os.SEEK_END)

@@ -183,8 +183,10 @@ class Judge:
             path = path.strip(b"/") if path == b"/" else path[1:]
             before = found.get(path)
             target = item.get("target", "").encode()
-            if before and b"\xef\xbf\xbd" in target:
-                target = before.content  # it has no UTF-8, and JSON has nothing else
+            # JSON has no bytes of a target that is not UTF-8: it is compared as far as it can be told. (What the kernel and
+            # `mkpiimg extract` find is compared byte by byte.)
+            if before and before.kind == "symlink" and target == before.content.decode(errors="replace").encode():
+                target = before.content
             size = 0 if item["kind"] == "directory" else item["size"]
             content = target if item["kind"] == "symlink" else before.content if before else b""
             entries[path] = Entry(item["kind"], int(item["mode"], 8), item["owner"], item["group"], item["modified"], size,

@@ -155,6 +155,9 @@ import Testing
         // fsck.fat lets them pass, though readers of short names alone may not.
         Damage("a plus", [.fatNameUnusual], judgeSpeaks: false) { try $0.set("E+", at: $0.slot("EMPTY")) },
         Damage("lower case", [.fatNameUnusual], judgeSpeaks: false) { try $0.set("e", at: $0.slot("EMPTY")) },
+        Damage("a bit that means nothing", [.fatNameUnusual]) {
+            try $0.bytes.bytes[$0.slot("EMPTY") + FATDirectoryEntry.Field.lowerCase] = 0x20
+        },
         Damage("the same short name", [.fatDuplicateName]) { try $0.set("A          ", at: $0.slot("EMPTY")) },
         // fsck.fat compares short names only.
         Damage("the same long name", [.fatDuplicateName], judgeSpeaks: false) {

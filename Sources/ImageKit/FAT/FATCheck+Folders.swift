@@ -222,6 +222,15 @@ extension FATCheck {
             hear(
                 Finding(.fatName, "its short name '\(short)' is none that a file can have", path: path, offset: offset))
         }
+        let unknown = entry.lowerCase & ~(FATDirectoryEntry.Case.lowerBase | FATDirectoryEntry.Case.lowerExtension)
+        if unknown != 0 {
+            // fsck.fat takes one of these bits for a sign that the short name is not to be used.
+            hear(
+                Finding(
+                    .fatNameUnusual,
+                    "its byte for lower case has bits that mean nothing: 0x\(String(unknown, radix: 16))",
+                    path: path, offset: offset))
+        }
         // Whoever looks for a file takes its short name as well as its long one.
         for one in name == short ? [name] : [name, short] {
             let key = FATName.folded(one)

@@ -81,7 +81,7 @@ extension Finding.Kind {
 
     /// A name that no file can have.
     public static let fatName = Self("fat-name", .damage, "Systems cannot open it by that name.")
-    /// A short name with characters that it should not have.
+    /// A short name with characters, or a byte about its case with bits, that it should not have.
     public static let fatNameUnusual = Self(
         "fat-name-unusual", .note, "Systems that know only short names may not find it.")
     /// Two entries of a folder have the same name.

@@ -136,8 +136,10 @@ struct NewFolder: ~Copyable {
             return
         }
         let inner = try NewFolder([name], below: self)
-        var status = stat()
-        fstat(inner.descriptor, &status)
+        var status = stat(), old = stat()
+        guard fstat(inner.descriptor, &status) == 0, fstat(other.descriptor, &old) == 0 else {
+            throw .system(Errno(rawValue: errno), "cannot read the folder", path: folder)
+        }
         guard case .success(let names) = DirectoryNames.read(inner.descriptor) else {
             throw .system(Errno(rawValue: errno), "cannot read the folder", path: inner.path)
         }
@@ -147,10 +149,12 @@ struct NewFolder: ~Copyable {
         // This folder is in the other one, whose time its removal changes, and where nothing may be removed afterwards.
         unlinkat(descriptor, Self.cString(name), AT_REMOVEDIR)
         rmdir(path.string)
+        // A folder of somebody else's, in which others may write, stays as it is.
+        guard geteuid() == 0 || geteuid() == old.st_uid else { return }
         let times = [status.st_mtim, status.st_mtim]
-        if geteuid() == 0 { fchown(other.descriptor, status.st_uid, status.st_gid) }
-        fchmod(other.descriptor, status.st_mode & 0o7777)
-        futimens(other.descriptor, times)
+        guard geteuid() != 0 || fchown(other.descriptor, status.st_uid, status.st_gid) == 0,
+            fchmod(other.descriptor, status.st_mode & 0o7777) == 0, futimens(other.descriptor, times) == 0
+        else { throw .system(Errno(rawValue: errno), "cannot set owner, mode and time of the folder", path: folder) }
     }
 
     private func move(_ name: [UInt8], to other: borrowing NewFolder, as newName: [UInt8]) throws(ImageError) {

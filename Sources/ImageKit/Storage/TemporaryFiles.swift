@@ -9,7 +9,8 @@ import SystemPackage
 
 /// The temporary files and folders that exist now, for a program that is told to end.
 public enum TemporaryFiles {
-    private static let paths = Mutex<Set<FilePath>>([])
+    /// (Not a `Mutex`: who waits for one while it is held for long is taken for a race by the thread sanitizer.)
+    private static let paths = Monitor(Set<FilePath>())
     private static let isEnding = Atomic<Bool>(false)
 
     /// A new name: the prefix, eight digits and `.tmp`.
@@ -32,7 +33,7 @@ public enum TemporaryFiles {
     /// - Parameter create: what creates it: gives a negative number, and sets `errno`, where that failed.
     /// - Returns: what `create` gave, or why it failed.
     static func create(_ path: FilePath, _ create: (UnsafePointer<CChar>) -> Int32) -> Result<Int32, Errno> {
-        let made = paths.withLock { known -> Result<Int32, Errno>? in
+        let made = paths.change { known -> Result<Int32, Errno>? in
             if isEnding.load(ordering: .sequentiallyConsistent) { return nil }
             let code = path.withPlatformString(create)
             guard code >= 0 else { return .failure(Errno(rawValue: errno)) }
@@ -54,12 +55,12 @@ public enum TemporaryFiles {
     /// Whether the program is about to end, so that nothing new should be written.
     static var areGoing: Bool { isEnding.load(ordering: .relaxed) }
 
-    static func forget(_ path: FilePath) { paths.withLock { _ = $0.remove(path) } }
+    static func forget(_ path: FilePath) { paths.change { _ = $0.remove(path) } }
 
     /// Removes them all; to be called right before the process ends, from a thread (not from a signal handler).
     public static func removeAll() {
         isEnding.store(true, ordering: .sequentiallyConsistent)
-        paths.withLock {
+        paths.change {
             for path in $0 where path.withPlatformString({ unlink($0) }) != 0 && (errno == EISDIR || errno == EPERM) {
                 // Other threads may still be filling it.
                 var attempts = 0

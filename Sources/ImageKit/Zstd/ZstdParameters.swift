@@ -37,7 +37,7 @@ public struct ZstdParameters: Sendable, Hashable {
         self.level = level
         (settings, longMatches) =
             switch level {
-            case 1: (Self.fast(hashLog: 13, minMatch: 6), .whereGathered)
+            case 1: (Self.fast(hashLog: 14, minMatch: 7) + Self.fewLongMatches, .whereGathered)
             case 2: (Self.fast(hashLog: 14, minMatch: 5), .whereGathered)
             case 3: (Self.fast(hashLog: 15, minMatch: 5), .whereGathered)
             case 4: (Self.fast(hashLog: 15, minMatch: 5), .everywhere)
@@ -55,6 +55,12 @@ public struct ZstdParameters: Sendable, Hashable {
             Setting("target-length", ZSTD_c_targetLength, 0),
         ]
     }
+
+    /// Half as many places are remembered for long matches as zstd would, and half as many looked at for each.
+    private static let fewLongMatches = [
+        Setting("ldm-hash-rate-log", ZSTD_c_ldmHashRateLog, 8),
+        Setting("ldm-bucket-size-log", ZSTD_c_ldmBucketSizeLog, 2),
+    ]
 
     /// The version of libzstd at work, like "1.5.4".
     public static var libraryVersion: String { String(cString: ZSTD_versionString()) }

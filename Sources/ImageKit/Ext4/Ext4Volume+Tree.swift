@@ -210,7 +210,10 @@ extension Ext4Volume {
             let bytes = entries.reduce(0 as UInt64) { $0 + UInt64($1.name.count) }
             guard bytes <= nameBudget else { throw tooMuch() }
             nameBudget -= bytes
-            levels.append(Level(node: node, name: name, pending: entries.reversed()))
+            // In the order of inodes, which lie side by side then: names, above all those of store paths, lead anywhere, and
+            // a large image's inode tables are in more frames than are kept.
+            let pending = entries.enumerated().sorted { ($0.element.inode, $0.offset) > ($1.element.inode, $1.offset) }
+            levels.append(Level(node: node, name: name, pending: pending.map(\.element)))
         }
     }
 }

@@ -222,15 +222,7 @@ extension FATCheck {
             hear(
                 Finding(.fatName, "its short name '\(short)' is none that a file can have", path: path, offset: offset))
         }
-        let unknown = entry.lowerCase & ~(FATDirectoryEntry.Case.lowerBase | FATDirectoryEntry.Case.lowerExtension)
-        if unknown != 0 {
-            // fsck.fat takes one of these bits for a sign that the short name is not to be used.
-            hear(
-                Finding(
-                    .fatNameUnusual,
-                    "its byte for lower case has bits that mean nothing: 0x\(String(unknown, radix: 16))",
-                    path: path, offset: offset))
-        }
+        checkCase(entry, path, at: offset, hear)
         // Whoever looks for a file takes its short name as well as its long one.
         for one in name == short ? [name] : [name, short] {
             let key = FATName.folded(one)
@@ -246,6 +238,18 @@ extension FATCheck {
                     "another entry of its folder has the name '\(other)'", path: path, offset: offset))
             return
         }
+    }
+
+    private func checkCase(
+        _ entry: FATDirectoryEntry, _ path: String, at offset: UInt64, _ hear: (Finding) -> Void
+    ) {
+        let unknown = entry.lowerCase & ~(FATDirectoryEntry.Case.lowerBase | FATDirectoryEntry.Case.lowerExtension)
+        guard unknown != 0 else { return }
+        // fsck.fat takes one of these bits for a sign that the short name is not to be used.
+        hear(
+            Finding(
+                .fatNameUnusual, "its byte for lower case has bits that mean nothing: 0x\(String(unknown, radix: 16))",
+                path: path, offset: offset))
     }
 
     /// The first two slots of a folder are its own and its parent's.
@@ -267,6 +271,7 @@ extension FATCheck {
             tell("the entry '\(shown)' is no folder")
             return
         }
+        checkCase(entry, folder.path + "/" + shown, at: offset, hear)
         let cluster = layout.kind == .fat32 ? entry.cluster : entry.cluster & 0xFFFF
         let right = isItself ? folder.cluster : folder.above
         if cluster != right { tell("the entry '\(shown)' says cluster \(cluster), and should say \(right)") }

@@ -28,21 +28,22 @@ struct FrameCutter {
     /// All frames of the disk in order, without gaps.
     func frames(of map: SegmentMap) -> [Frame] {
         let edges = edges(of: map)
-        let zeros = zip(edges, edges.dropFirst()).reduce(0) { $0 + (map.isZero($1.0..<$1.1) ? $1.1 - $1.0 : 0) }
+        let stretches = zip(edges, edges.dropFirst()).map { (range: $0..<$1, isZero: map.isZero($0..<$1)) }
+        let zeros = stretches.reduce(0) { $0 + ($1.isZero ? $1.range.length : 0) }
         let zeroTarget = max(target, (zeros / Self.mostZeroFrames).roundedUp(to: Self.block))
         var frames: [Frame] = []
         var marks = map.marks[...]
-        for (start, end) in zip(edges, edges.dropFirst()) {
-            marks = marks.drop { $0.offset < start }
-            if map.isZero(start..<end) {
-                for place in stride(from: start, to: end, by: Int(zeroTarget)) {
-                    frames.append(Frame(range: place..<min(place + zeroTarget, end), isZero: true))
+        for (range, isZero) in stretches {
+            marks = marks.drop { $0.offset < range.lowerBound }
+            if isZero {
+                for place in stride(from: range.lowerBound, to: range.upperBound, by: Int(zeroTarget)) {
+                    frames.append(Frame(range: place..<min(place + zeroTarget, range.upperBound), isZero: true))
                 }
             } else {
-                let units = marks.prefix { $0.offset < end }.compactMap { mark in
+                let units = marks.prefix { $0.offset < range.upperBound }.compactMap { mark in
                     mark.unit.map { (offset: mark.offset, key: $0) }
                 }
-                cut(start..<end, units: units, into: &frames)
+                cut(range, units: units, into: &frames)
             }
         }
         findGathered(map.marks, in: &frames)

@@ -99,10 +99,11 @@ import Testing
         let small = try SmallClosure.shared.get()
         let recipe = small.recipe
         let layout = try ImageLayout(recipe)
-        for links in [FileTree.LinkRule.byContent(threads: 2), .asScanned] {
+        for deduplicates in [true, false] {
             let root = try RootTree(
                 layout.closure, in: recipe.store, toplevel: layout.toplevel, boot: recipe.bootOptions,
-                registrationPath: recipe.registrationPath, links: links, progress: nil)
+                registrationPath: recipe.registrationPath, deduplicates: deduplicates, threads: 2,
+                progress: nil)
             let folder = try ScratchFolder()
             _ = try folder.judgedByKernel(root.tree)
         }
@@ -174,7 +175,7 @@ import Testing
         let layout = try ImageLayout(small.recipe)
         let root = try RootTree(
             layout.closure, in: small.recipe.store, toplevel: layout.toplevel, boot: small.recipe.bootOptions,
-            registrationPath: "/nix/var/registration", links: .asScanned, progress: nil)
+            registrationPath: "/nix/var/registration", deduplicates: false, progress: nil)
         let tree = root.tree
         let node = try #require(tree.node(at: "/boot/extlinux/extlinux.conf"))
         guard case .bytes(let bytes) = tree.content(of: node) else { throw ImageError(.internal, "no menu") }

@@ -15,7 +15,7 @@ import Testing
         let system = try ProfileLinks.target(Toplevel.find(in: layout.closure.roots, of: recipe.store))
         return try RootTree(
             layout.closure, in: recipe.store, toplevel: layout.toplevel, boot: recipe.bootOptions,
-            registrationPath: recipe.registrationPath, links: .asScanned, profile: system,
+            registrationPath: recipe.registrationPath, deduplicates: false, profile: system,
             additions: recipe.additions, progress: nil
         ).tree
     }

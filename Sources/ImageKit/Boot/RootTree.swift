@@ -23,12 +23,14 @@ struct RootTree {
 
     init(
         _ closure: Closure, in store: StoreLocation, toplevel: Toplevel?, boot: BootOptions, registrationPath: String,
-        links: FileTree.LinkRule, profile: StorePath? = nil, additions: RootAdditions = RootAdditions(),
+        deduplicates: Bool = true, profile: StorePath? = nil, additions: RootAdditions = RootAdditions(),
         threads: Int = 1, progress: Progress?
     ) throws(ImageError) {
         let (storeNode, isCold) = try addStore(closure, in: store, threads: threads, progress: progress)
         let ahead = ReadAhead(tree, isCold: isCold)
-        savings = try tree.joinLinks(under: storeNode, links, progress: progress)
+        let readers = ahead.isNeeded ? max(threads, ReadAhead.readers) : threads
+        savings = try tree.joinLinks(
+            under: storeNode, deduplicates ? .byContent(threads: readers) : .asScanned, progress: progress)
         var sketch = TreeSketch()
         try sketch.put(storeNode, at: "/nix/store")
         try sketch.put(tree.addFile(closure.registration.encoded(), Self.file), at: registrationPath)
@@ -56,7 +58,7 @@ struct RootTree {
             }
         }
         (isPrivate, warnings) = try additions.lay(over: &tree, in: store, keeping: kept, progress: progress)
-        try tree.gatherSimilar(threads: threads, progress: progress)
+        try tree.gatherSimilar(threads: readers, progress: progress)
         ahead.stop()
     }
 
@@ -66,13 +68,15 @@ struct RootTree {
         _ closure: Closure, in store: StoreLocation, threads: Int, progress: Progress?
     ) throws(ImageError) -> (node: FileTree.NodeID, isCold: Bool) {
         try progress?.begin(.scan)
+        // What takes long first, so that nothing waits for one last path.
+        let infos = closure.paths.sorted { (Self.size($1), $0.path) < (Self.size($0), $1.path) }
         let scan = ParallelScan(
-            paths: closure.paths.map { store.physical($0.path) }, rules: FileTree.ScanRules(metadata: .store),
+            paths: infos.map { store.physical($0.path) }, rules: FileTree.ScanRules(metadata: .store),
             progress: progress)
         let scanned = try scan.run(threads: threads, into: &tree)
-        let children = zip(closure.paths, scanned.nodes).map { (name: Array($0.path.baseName.utf8), node: $1) }
+        let children = zip(infos, scanned.nodes).map { (name: Array($0.path.baseName.utf8), node: $1) }
         let node = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o755))
-        let ordered = zip(closure.paths, scanned.nodes).map { info, node in
+        let ordered = zip(infos, scanned.nodes).map { info, node in
             (name: String(info.path.name), info: info, node: node)
         }.sorted {
             ($0.name, $0.info.path) < ($1.name, $1.info.path)
@@ -80,6 +84,11 @@ struct RootTree {
         paths = ordered.map(\.info)
         tree.units = ordered.map { FileTree.Unit(node: $0.node, key: Self.key(of: $0.name)) }
         return (node, scanned.isCold)
+    }
+
+    /// How long a path probably takes to scan, in bytes. (Where much is referred to, there are many links, which take none.)
+    private static func size(_ info: PathInfo) -> UInt64 {
+        info.narSize.addingClamping(UInt64(info.references.count) << 16)
     }
 
     /// A number that depends on a package's name alone (FNV-1a, mixed so that all bits do).

@@ -58,12 +58,13 @@ struct DuplicateSearch {
         candidates.removeAll { counts[$0.size] == 1 }
     }
 
-    /// Reads the first block of every candidate. They are taken in tree order, several at once, which a cold disk likes.
+    /// Reads the first block of every candidate. They are taken in tree order, several at once, which a cold disk likes:
+    /// each of so many threads waits for it, so batches are small.
     private mutating func fingerprint(threads: Int, progress: Progress?) throws(ImageError) {
         let all = candidates
         let tree = tree
         let shared = Monitor([UInt64](repeating: 0, count: all.count))
-        try onThreads(threads, sharing: all.count, by: 128) { (next) throws(ImageError) in
+        try onThreads(threads, sharing: all.count, by: 32) { (next) throws(ImageError) in
             var buffer = [UInt8](repeating: 0, count: Self.firstBlock)
             while let batch = next() {
                 var found: [UInt64] = []

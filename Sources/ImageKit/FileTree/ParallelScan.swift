@@ -1,5 +1,11 @@
 import SystemPackage
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// Scans many folders of the host at once, and puts them into one tree in the order in which they were given: the outcome
 /// is as if one was scanned after the other.
 ///
@@ -10,7 +16,8 @@ import SystemPackage
 /// ```
 ///
 /// From memory as many threads are of use as there are processors. From a cold disk more are: a scan waits for one inode
-/// after the other, and a disk finds many in the same time.
+/// after the other, and a disk finds many in the same time. Those that find no path left then go before the ones that still
+/// scan, all over their folders, which these find in memory.
 struct ParallelScan {
     let paths: [FilePath]
     let rules: FileTree.ScanRules
@@ -33,12 +40,20 @@ struct ParallelScan {
 
     private struct State {
         var next = 0
+        /// Paths that are being scanned.
+        var scanning: Set<Int> = []
         var found: [Int: Result<Found, ImageError>] = [:]
         var isCold: Bool
+        /// Folders whose inodes should be brought into memory; `nil` as long as there are paths to scan.
+        var ahead: [FilePath]?
+        /// Threads that read such a folder.
+        var readers = 0
     }
 
     /// Threads that scan a cold disk. More find no more in the same time.
     private static let coldThreads = 8
+    /// Paths that are looked at to find out whether a disk must be read: the first ones may take long.
+    private static let probes = 16
 
     /// Scans all paths.
     ///
@@ -47,7 +62,7 @@ struct ParallelScan {
     ///   - isCold: whether it is known that one must be.
     /// - Throws: the error of the first path in the given order that has one.
     func run(threads count: Int, isCold: Bool = false, into tree: inout FileTree) throws(ImageError) -> Outcome {
-        let state = Monitor(State(isCold: isCold))
+        let state = Monitor(State(isCold: isCold || mustRead()))
         var threads = Threads()
         defer { threads.join() }
         var running = 0
@@ -62,23 +77,41 @@ struct ParallelScan {
         var outcome = Outcome()
         var links = FileTree.HostLinks()
         for index in paths.indices {
-            let (result, isCold) = state.wait { state in
-                state.found.removeValue(forKey: index).map { ($0, state.isCold) }
+            var result: Result<Found, ImageError>?
+            while result == nil {
+                let wasCold = outcome.isCold
+                (result, outcome.isCold) = state.wait { state in
+                    let found = state.found.removeValue(forKey: index)
+                    return found != nil || state.isCold != wasCold ? (found, state.isCold) : nil
+                }
+                if outcome.isCold, !wasCold, HostMemory.spare > 0 { grow(to: Self.coldThreads) }
             }
-            if isCold, !outcome.isCold, HostMemory.spare > 0 { grow(to: Self.coldThreads) }
-            outcome.isCold = isCold
-            let found = try result.get()
+            guard let found = try result?.get() else { break }
             let moved = tree.append(found.tree, links: found.links, knowing: &links)
             outcome.nodes.append(moved[Int(found.top.index)])
         }
         return outcome
     }
 
+    /// Whether the inodes of some paths must be read from a disk.
+    private func mustRead() -> Bool {
+        let reads = DiskReads()
+        for index in stride(from: 0, to: paths.count, by: max(1, paths.count / Self.probes)) {
+            var status = stat()
+            _ = paths[index].withPlatformString { lstat($0, &status) }
+        }
+        return reads.isCold
+    }
+
     private func work(_ state: Monitor<State>) {
         let reads = DiskReads()
         while let index = state.change({ state -> Int? in
-            guard state.next < paths.count else { return nil }
+            guard state.next < paths.count else {
+                state.ahead = state.ahead ?? state.scanning.map { paths[$0] }
+                return nil
+            }
             defer { state.next += 1 }
+            state.scanning.insert(state.next)
             return state.next
         }) {
             var found = Found()
@@ -90,9 +123,40 @@ struct ParallelScan {
                 result = .failure(error)
             }
             state.change { state in
+                state.scanning.remove(index)
                 state.found[index] = result
                 if case .failure = result { state.next = paths.count }
                 if reads.isCold { state.isCold = true }
+            }
+        }
+        while let folder = state.wait({ state -> FilePath?? in
+            if !state.isCold || state.scanning.isEmpty { return .some(nil) }
+            if let folder = state.ahead?.popLast() {
+                state.readers += 1
+                return folder
+            }
+            return state.readers == 0 ? .some(nil) : nil
+        }) {
+            let folders = Self.readInodes(of: folder)
+            state.change { state in
+                state.readers -= 1
+                state.ahead? += folders
+            }
+        }
+    }
+
+    /// Has the kernel read inodes and links of a folder, and gives the folders in it. What cannot be read is no error here.
+    private static func readInodes(of folder: FilePath) -> [FilePath] {
+        guard let names = try? DirectoryNames.read(folder: folder) else { return [] }
+        return (0..<names.count).compactMap { index in
+            let path = FilePath(bytes: Array(folder.bytes) + [0x2F] + names[index])
+            var status = stat()
+            return path.withPlatformString { name in
+                guard lstat(name, &status) == 0 else { return nil }
+                // A link of 60 bytes and more, as those into the store are, has a block of its own.
+                var byte: CChar = 0
+                if status.st_mode & S_IFMT == S_IFLNK { _ = readlink(name, &byte, 1) }
+                return status.st_mode & S_IFMT == S_IFDIR ? path : nil
             }
         }
     }

@@ -1,83 +1,91 @@
-/// Asks for the host's files that an image takes while it is still being planned, where they lie on a cold disk.
+/// Reads small files that an image takes while it is still being planned, where they lie on a cold disk.
 ///
-/// Small files are compared, and would be read one by one by whoever compresses them; in files of some hundred KiB, planning
-/// reads a little here and there, which is as much work for a disk as all of it. Large files are left out: of them planning
-/// reads little, and the disk has time for them while the processor compresses.
+/// ```
+///   finding names ── comparing files ── looking for similar ones ── laying out ── compressing
+///                    └─ reading ahead, in the order of the image ─┘
+/// ```
 ///
-/// It asks for no more than a part of the memory that is free, and stops when it goes away.
+/// Planning needs a little of many files at once, and more threads ask for that (``readers``). What the disk could do besides
+/// goes to the files that are compressed first. One file at a time: what planning asks for waits behind everything that was
+/// asked for before.
+///
+/// It reads no more than a part of the memory that is free, and stops when it goes away.
 struct ReadAhead: ~Copyable {
-    private let state: Monitor<State>
+    /// Bytes that may still be read.
+    private let left: Monitor<UInt64>
     private var threads = Threads()
-    /// Whether something had to be read from a disk, so that it began to ask.
+    /// Whether something had to be read from a disk, so that it began.
     let isNeeded: Bool
 
-    private struct State {
-        var next = 0
-        /// Bytes that may still be asked for.
-        var left: UInt64
-
-        /// The next of the files; none once one was too much, for whichever thread.
-        mutating func take(from ids: [HostFiles.FileID], of files: HostFiles) -> HostFiles.FileID? {
-            guard next < ids.count else { return nil }
-            let size = files.identity(of: ids[next]).size
-            guard size <= left else {
-                left = 0
-                return nil
-            }
-            left -= size
-            next += 1
-            return ids[next - 1]
-        }
-    }
-
-    private static let threadCount = 4
-    /// Files from this size on, in bytes, are left to whoever reads them: ``ContentSampler`` reads less of these.
+    /// Threads for reads that wait for a cold disk: what it does at once, not what processors do.
+    static let readers = 16
+    /// Files from this size on, in bytes, are left to whoever compresses them.
     private static let large = ContentSampler.leastWindows * ContentSampler.stride
     /// Files that are looked at to find out whether it is worth while.
     private static let probes = 64
 
-    /// Begins to ask for a tree's files, in its order.
+    /// Begins to read a tree's files: unit by unit, then the rest.
     ///
     /// - Parameters:
     ///   - isCold: whether a disk had to be read for their names. If not, a few files are looked at first.
-    ///   - budget: bytes that may be asked for.
+    ///   - budget: bytes that may be read.
     init(_ tree: FileTree, isCold: Bool, budget: @autoclosure () -> UInt64 = HostMemory.spare / 4) {
-        let files = tree.hostFiles
-        let ids = tree.nodes.filter { $0.kind == .file && $0.storage == .host && 0 < $0.size && $0.size < Self.large }
-            .map { HostFiles.FileID(index: UInt32($0.place)) }
         // How much memory is free is asked only where something is to be read.
-        let budget = isCold || Self.mustRead(ids, of: files) ? budget() : 0
-        let state = Monitor(State(left: budget))
-        self.state = state
+        let budget = isCold || Self.mustRead(tree) ? budget() : 0
+        left = Monitor(budget)
         isNeeded = budget > 0
         guard isNeeded else { return }
-        for _ in 0..<Self.threadCount {
-            // Without it, all only takes longer.
-            try? threads.start {
-                while let file = state.change({ $0.take(from: ids, of: files) }) {
-                    guard let open = try? HostFile(file, of: files, isChecked: false) else { continue }
-                    open.prefetch(files.identity(of: file).size, at: 0)
+        let ids = Self.smallFiles(of: tree), files = tree.hostFiles
+        // Without it, all only takes longer.
+        try? threads.start { [left] in
+            for file in ids {
+                let size = files.identity(of: file).size
+                let isLast = left.change { left in
+                    defer { left = size <= left ? left - size : 0 }
+                    return size > left
                 }
+                if isLast { return }
+                guard let open = try? HostFile(file, of: files, isChecked: false) else { continue }
+                open.prefetch(size, at: 0)
+                Self.touch(open, at: size - 1)
             }
         }
     }
 
-    /// Asks for no more. What was asked for still comes.
+    /// Reads no more.
     consuming func stop() {}
 
-    /// Waits until all is asked for, as far as it may be.
+    /// Waits until all is read, as far as it may be.
     consuming func stopWhenDone() { threads.join() }
 
-    deinit { state.change { $0.left = 0 } }
+    deinit { left.change { $0 = 0 } }
+
+    private static func smallFiles(of tree: FileTree) -> [HostFiles.FileID] {
+        var seen = [Bool](repeating: false, count: tree.nodes.count)
+        var ordered = tree.units.flatMap { tree.nodesInOrder(from: $0.node, seen: &seen) }
+        for index in seen.indices where !seen[index] { ordered.append(FileTree.NodeID(index: UInt32(index))) }
+        return ordered.compactMap { smallFile(tree.nodes[Int($0.index)]) }
+    }
+
+    private static func smallFile(_ node: FileTree.Node) -> HostFiles.FileID? {
+        guard node.kind == .file, node.storage == .host, 0 < node.size, node.size < large else { return nil }
+        return HostFiles.FileID(index: UInt32(node.place))
+    }
 
     /// Whether some of the files must be read from a disk: a few of them are looked at.
-    private static func mustRead(_ ids: [HostFiles.FileID], of files: HostFiles) -> Bool {
+    private static func mustRead(_ tree: FileTree) -> Bool {
+        let ids = tree.nodes.compactMap(smallFile)
         let reads = DiskReads()
         return stride(from: 0, to: ids.count, by: max(1, ids.count.dividedRoundingUp(by: probes))).contains { index in
-            withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { byte in
-                try? HostFile(ids[index], of: files, isChecked: false).read(into: byte, at: 0)
-            }
+            if let open = try? HostFile(ids[index], of: tree.hostFiles, isChecked: false) { touch(open, at: 0) }
             return reads.isCold
+        }
+    }
+
+    /// Waits until a byte of a file is in memory.
+    private static func touch(_ file: borrowing HostFile, at place: UInt64) {
+        withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { byte in
+            try? file.read(into: byte, at: place)
         }
     }
 }

@@ -73,7 +73,7 @@ public struct ImageLayout: Sendable {
         try rawAreas.check([firmwarePartition])
         let root = try RootTree(
             closure, in: recipe.store, toplevel: toplevel, boot: boot, registrationPath: recipe.registrationPath,
-            links: recipe.deduplicates ? .byContent(threads: threads) : .asScanned, profile: profile,
+            deduplicates: recipe.deduplicates, profile: profile,
             additions: recipe.additions, threads: threads, progress: progress)
         let ext4 = try Ext4Formatter.layOut(root.tree, options, progress: progress)
 

@@ -21,17 +21,17 @@ struct SparseWriter {
             throw .system(Errno(rawValue: errno), "cannot write", path: path)
         }
         let (map, progress) = (map, progress)
-        let prefetch = Prefetcher(map)
         let pieces = Int(clamping: map.size.dividedRoundingUp(by: Self.piece))
         try onThreads(threads, sharing: pieces, by: 1) { (next) throws(ImageError) in
             let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(Self.piece), alignment: Self.block)
             defer { buffer.deallocate() }
+            var prefetcher = Prefetcher(map)
             while let index = next()?.lowerBound {
                 let start = UInt64(index) * Self.piece
                 let range = start..<min(start + Self.piece, map.size)
                 try progress?.checkCancelled()
                 if !map.isZero(range) {
-                    prefetch.run(range.upperBound..<min(range.upperBound + Self.piece, map.size))
+                    prefetcher.run(range.upperBound..<min(range.upperBound + Self.piece, map.size))
                     let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(range.length)])
                     try map.read(into: part, at: start)
                     try Self.writeNonzero(UnsafeRawBufferPointer(part), to: descriptor, at: start, path: path)

@@ -108,7 +108,7 @@ struct ZstdImageWriter {
             let compressor = try ZstdCompressor(parameters)
             let longest = frames.lazy.filter { !$0.isZero }.map(\.length).max() ?? 0
             let input = try FrameBuffer(capacity: longest)
-            let prefetcher = Prefetcher(map)
+            var prefetcher = Prefetcher(map)
             while let index = take(frames, state) {
                 let ahead = index + threads
                 if ahead < frames.count { prefetcher.run(frames[ahead].range) }

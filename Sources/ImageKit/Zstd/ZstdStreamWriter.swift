@@ -24,7 +24,7 @@ struct ZstdStreamWriter {
             input.deallocate()
             output.deallocate()
         }
-        let prefetcher = Prefetcher(map)
+        var prefetcher = Prefetcher(map)
         var size: UInt64 = 0
         var place: UInt64 = 0
         var isDone = false

@@ -56,7 +56,9 @@ import Testing
                     "\(index)/\(String(decoding: path, as: UTF8.self)) \(numbers[node] ?? 0) \(tree.kind(of: node))"
                 line +=
                     " \(tree.attributes(of: node)) \(tree.size(of: node)) \(content) \(Array(tree.target(of: node)))"
-                if case .host(let file) = tree.content(of: node) { line += " \(tree.hostFiles.identity(of: file))" }
+                if case .host(let file) = tree.content(of: node) {
+                    line += " \(tree.hostFiles.identity(of: file)) \(tree.hostFiles.fingerprint(of: file))"
+                }
                 lines.append(line)
             }
         }
@@ -65,17 +67,19 @@ import Testing
 
     private func summary(_ node: FileTree.Node) -> String { "\(node.kind) \(node.attributes) \(node.size)" }
 
-    @Test(arguments: [(0, false), (1, false), (1, true), (2, false), (2, true), (16, false)])
-    func givesWhatOneAfterTheOtherGives(threads: Int, isCold: Bool) throws {
+    @Test(arguments: [(0, false), (1, false), (1, true), (2, false), (2, true), (16, false)], [false, true])
+    func givesWhatOneAfterTheOtherGives(_ way: (threads: Int, isCold: Bool), joinsByContent: Bool) throws {
+        let (threads, isCold) = way
+        let rules = FileTree.ScanRules(metadata: .store, joinsByContent: joinsByContent)
         for seed in 1...4 as ClosedRange<UInt64> {
             let scratch = try ScratchFolder()
             let paths = try make(40, in: scratch.path, seed: seed)
             var serial = FileTree(), links = FileTree.HostLinks()
-            let expected = try paths.map { try serial.scan($0, rules: Self.rules, links: &links) }
+            let expected = try paths.map { try serial.scan($0, rules: rules, links: &links) }
             // After something that is in the tree already.
             var tree = FileTree()
             _ = tree.addFile(Array("before".utf8), FileTree.Attributes(permissions: 0o600))
-            let result = try ParallelScan(paths: paths, rules: Self.rules, progress: nil).run(
+            let result = try ParallelScan(paths: paths, rules: rules, progress: nil).run(
                 threads: threads, isCold: isCold, into: &tree)
             #expect(result.isCold || !isCold)
             #expect(try described(tree, result.nodes) == described(serial, expected))

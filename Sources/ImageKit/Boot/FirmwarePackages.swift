@@ -36,7 +36,7 @@ struct FirmwarePackages {
     mutating func add(_ package: FilePath, follow: (FilePath) -> FilePath?) throws(ImageError) -> Bool {
         var isPackage = false
         // A closure has a thousand paths, which are not all worth following links for.
-        if HostPlace.has("share", in: package), let path = follow(package.appending(Self.firmwarePath)),
+        if Self.mayHoldFirmware(package), let path = follow(package.appending(Self.firmwarePath)),
             HostPlace.kind(of: path) == S_IFDIR
         {
             folders.insert(Folder(path: path, names: try DirectoryNames.read(folder: path).texts), at: 0)
@@ -61,6 +61,12 @@ struct FirmwarePackages {
         }
         if isPackage { sources.append(package) }
         return isPackage
+    }
+
+    private static func mayHoldFirmware(_ package: FilePath) -> Bool {
+        let share = package.appending("share")
+        guard case .success(let mode) = StoreWalk.status(of: share) else { return false }
+        return mode & S_IFMT == S_IFLNK || HostPlace.has("raspberrypi", in: share)
     }
 
     /// A store path's name without its hash; `nil` for what has no such name.

@@ -26,7 +26,8 @@ struct RootTree {
         deduplicates: Bool = true, profile: StorePath? = nil, additions: RootAdditions = RootAdditions(),
         threads: Int = 1, progress: Progress?
     ) throws(ImageError) {
-        let (storeNode, isCold) = try addStore(closure, in: store, threads: threads, progress: progress)
+        let rules = FileTree.ScanRules(metadata: .store, joinsByContent: deduplicates)
+        let (storeNode, isCold) = try addStore(closure, in: store, rules, threads: threads, progress: progress)
         let ahead = ReadAhead(tree, isCold: isCold)
         let readers = ahead.isNeeded ? max(threads, ReadAhead.readers) : threads
         savings = try tree.joinLinks(
@@ -65,14 +66,13 @@ struct RootTree {
     /// Scans the store paths into one folder, and says in which order their data lies on the disk: by package name, so
     /// that a path whose hash changed stays where it was.
     private mutating func addStore(
-        _ closure: Closure, in store: StoreLocation, threads: Int, progress: Progress?
+        _ closure: Closure, in store: StoreLocation, _ rules: FileTree.ScanRules, threads: Int, progress: Progress?
     ) throws(ImageError) -> (node: FileTree.NodeID, isCold: Bool) {
         try progress?.begin(.scan)
         // What takes long first, so that nothing waits for one last path.
         let infos = closure.paths.sorted { (Self.size($1), $0.path) < (Self.size($0), $1.path) }
         let scan = ParallelScan(
-            paths: infos.map { store.physical($0.path) }, rules: FileTree.ScanRules(metadata: .store),
-            progress: progress)
+            paths: infos.map { store.physical($0.path) }, rules: rules, progress: progress)
         let scanned = try scan.run(threads: threads, into: &tree)
         let children = zip(infos, scanned.nodes).map { (name: Array($0.path.baseName.utf8), node: $1) }
         let node = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o755))

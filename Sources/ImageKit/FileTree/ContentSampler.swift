@@ -95,18 +95,39 @@ struct ContentSampler {
     /// Calls `body` with the rare ones among the hashes of all runs of 64 bytes: each byte shifts the hash by a bit and adds
     /// a number of its own, so what is older than 64 bytes has left it ("gear" hashing).
     private static func hashes(of bytes: UnsafeRawBufferPointer, _ body: (UInt64) -> Void) {
-        guard bytes.count > 64 else { return }
+        guard bytes.count > 64, let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
         gears.withUnsafeBufferPointer { gears in
             var hash: UInt64 = 0
-            for byte in bytes[..<64] { hash = (hash << 1) &+ gears[Int(byte)] }
+            func take(_ place: Int) { hash = (hash << 1) &+ gears[Int(start[place])] }
+            for place in 0..<64 { take(place) }
             var last: UInt64?, count = 0
-            for byte in bytes[64...] {
-                hash = (hash << 1) &+ gears[Int(byte)]
-                if hash >> (64 - rarity) == 0, hash != last, count < mostFeatures {
-                    body(hash)
-                    last = hash
-                    count += 1
-                }
+            func look(_ hash: UInt64) {
+                guard hash >> (64 - rarity) == 0, hash != last, count < mostFeatures else { return }
+                body(hash)
+                last = hash
+                count += 1
+            }
+            var place = 64
+            while place + 4 <= bytes.count {
+                take(place)
+                let first = hash
+                take(place + 1)
+                let second = hash
+                take(place + 2)
+                let third = hash
+                take(place + 3)
+                place += 4
+                // Most of the time there is none among the four.
+                guard min(min(first, second), min(third, hash)) >> (64 - rarity) == 0 else { continue }
+                look(first)
+                look(second)
+                look(third)
+                look(hash)
+            }
+            while place < bytes.count {
+                take(place)
+                look(hash)
+                place += 1
             }
         }
     }

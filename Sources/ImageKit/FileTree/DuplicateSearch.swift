@@ -8,7 +8,7 @@ struct DuplicateSearch {
         var size: UInt64
         var permissions: UInt16
         var owner: UInt64
-        var fingerprint: UInt64 = 0
+        var fingerprint: UInt64
 
         func isAlike(_ other: Candidate) -> Bool {
             size == other.size && permissions == other.permissions && owner == other.owner
@@ -16,10 +16,11 @@ struct DuplicateSearch {
         }
     }
 
+    /// A file, and the one that stands for all with its content.
+    private typealias Match = (node: FileTree.NodeID, first: FileTree.NodeID)
+
     private let tree: FileTree
     private var candidates: [Candidate] = []
-    /// Bytes that the fingerprint is of.
-    private static let firstBlock = 4096
 
     init(tree: FileTree, top: FileTree.NodeID) {
         self.tree = tree
@@ -29,7 +30,8 @@ struct DuplicateSearch {
             candidates.append(
                 Candidate(
                     node: node, size: tree.size(of: node), permissions: attributes.permissions,
-                    owner: UInt64(attributes.owner) << 32 | UInt64(attributes.group)))
+                    owner: UInt64(attributes.owner) << 32 | UInt64(attributes.group),
+                    fingerprint: tree.fingerprint(of: node)))
         }
     }
 
@@ -43,12 +45,17 @@ struct DuplicateSearch {
                 $1.size, $1.permissions, $1.owner, $1.fingerprint, $1.node
             )
         }
+        var alike: [Range<Int>] = []
         var start = 0
         while start < candidates.count {
             var end = start + 1
             while end < candidates.count, candidates[end].isAlike(candidates[start]) { end += 1 }
-            if end - start > 1 { try compare(start..<end, progress: progress, into: &classes) }
+            if end - start > 1 { alike.append(start..<end) }
             start = end
+        }
+        progress?.advance(UInt64(candidates.count - alike.reduce(0) { $0 + $1.count }))
+        for match in try compare(alike, threads: threads, progress: progress) {
+            classes[Int(match.node.index)] = match.first.index
         }
     }
 
@@ -58,37 +65,52 @@ struct DuplicateSearch {
         candidates.removeAll { counts[$0.size] == 1 }
     }
 
-    /// Reads the first block of every candidate. They are taken in tree order, several at once, which a cold disk likes:
-    /// each of so many threads waits for it, so batches are small.
+    /// Reads the first block of every candidate that was not read when it was found. They are taken in tree order, several
+    /// at once, which a cold disk likes: each of so many threads waits for it, so batches are small.
     private mutating func fingerprint(threads: Int, progress: Progress?) throws(ImageError) {
-        let all = candidates
-        let tree = tree
-        let shared = Monitor([UInt64](repeating: 0, count: all.count))
-        try onThreads(threads, sharing: all.count, by: 32) { (next) throws(ImageError) in
-            var buffer = [UInt8](repeating: 0, count: Self.firstBlock)
+        let unknown = candidates.indices.filter { candidates[$0].fingerprint == 0 }
+        let (all, tree) = (candidates, tree)
+        let shared = Monitor([UInt64](repeating: 0, count: unknown.count))
+        try onThreads(threads, sharing: unknown.count, by: 32) { (next) throws(ImageError) in
+            var buffer = [UInt8](repeating: 0, count: Fingerprint.length)
             while let batch = next() {
                 var found: [UInt64] = []
                 found.reserveCapacity(batch.count)
                 for index in batch {
-                    let count = Int(min(all[index].size, UInt64(Self.firstBlock)))
-                    try tree.read(all[index].node, count: count, at: 0, into: &buffer)
-                    var hasher = Hasher()
-                    buffer.withUnsafeBytes { hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
-                    found.append(UInt64(bitPattern: Int64(hasher.finalize())))
+                    let candidate = all[unknown[index]]
+                    let count = Int(min(candidate.size, UInt64(Fingerprint.length)))
+                    try tree.read(candidate.node, count: count, at: 0, into: &buffer)
+                    found.append(buffer.withUnsafeBytes { Fingerprint.of(UnsafeRawBufferPointer(rebasing: $0[..<count])) })
                 }
                 try progress?.checkCancelled()
-                progress?.advance(UInt64(batch.count))
                 shared.change { $0.replaceSubrange(batch, with: found) }
             }
         }
-        let fingerprints = shared.change { $0 }
-        for index in candidates.indices { candidates[index].fingerprint = fingerprints[index] }
+        for (index, fingerprint) in zip(unknown, shared.change { $0 }) { candidates[index].fingerprint = fingerprint }
+    }
+
+    /// Compares candidates that look alike, several groups of them at once.
+    private func compare(
+        _ groups: [Range<Int>], threads: Int, progress: Progress?
+    ) throws(ImageError) -> [Match] {
+        let all = Monitor([Match]())
+        try onThreads(threads, sharing: groups.count, by: 8) { [self] (next) throws(ImageError) in
+            var matches: [Match] = []
+            while let batch = next() {
+                for group in groups[batch] {
+                    try compare(group, progress: progress, into: &matches)
+                    progress?.advance(UInt64(group.count))
+                }
+            }
+            all.change { $0 += matches }
+        }
+        return all.change { $0 }
     }
 
     /// Divides candidates that look alike into classes of equal content. A few are compared with each other; of many, each
     /// is compared with the one that has the same digest.
     private func compare(
-        _ range: Range<Int>, progress: Progress?, into classes: inout [UInt32]
+        _ range: Range<Int>, progress: Progress?, into matches: inout [Match]
     ) throws(ImageError) {
         var representatives: [FileTree.NodeID] = []
         var byDigest: [[UInt8]: FileTree.NodeID] = [:]
@@ -109,7 +131,7 @@ struct DuplicateSearch {
                 break
             }
             if let match {
-                classes[Int(candidate.node.index)] = match.index
+                matches.append((candidate.node, match))
             } else {
                 representatives.append(candidate.node)
                 if !digest.isEmpty { byDigest[digest] = candidate.node }
@@ -122,7 +144,13 @@ struct DuplicateSearch {
 }
 
 extension FileTree {
+    /// The ``Fingerprint`` of a file; 0 where it was not made when the file was found.
+    fileprivate func fingerprint(of node: NodeID) -> UInt64 {
+        if case .host(let file) = content(of: node) { hostFiles.fingerprint(of: file) } else { 0 }
+    }
+
     fileprivate func haveSameContent(_ one: NodeID, _ other: NodeID, size: UInt64) throws(ImageError) -> Bool {
+        guard size > 0 else { return true }
         let step: UInt64 = 1 << 18, length = Int(min(step, size))
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * length, alignment: 64)
         defer { buffer.deallocate() }

@@ -144,11 +144,7 @@ public struct FileTree: Sendable {
         var previous: [UInt8]?
         for (name, node) in sorted {
             try Self.check(name)
-            guard name != previous else {
-                throw ImageError(
-                    .invalidInput, "two entries of one folder have the same name",
-                    path: String(decoding: name, as: UTF8.self))
-            }
+            guard name != previous else { throw Self.twice(name) }
             let place = UInt32(names.count)
             names.append(contentsOf: name)
             entries.append(Entry(name: place, nameLength: UInt8(name.count), node: node))
@@ -158,6 +154,32 @@ public struct FileTree: Sendable {
             Node(
                 kind: .directory, storage: .memory, attributes: attributes, size: UInt64(sorted.count),
                 place: UInt64(first)))
+    }
+
+    /// Adds a folder with these names, which are those of a folder of the host, each of which is a node.
+    mutating func addDirectory(
+        _ children: DirectoryNames, _ childNodes: [NodeID], _ attributes: Attributes
+    ) throws(ImageError) -> NodeID {
+        let first = entries.count
+        for (index, node) in childNodes.enumerated() {
+            let place = names.count
+            children.withName(at: index) { name, length in
+                names.append(contentsOf: UnsafeRawBufferPointer(start: name, count: length))
+            }
+            // Some filesystems have longer names than others, and a folder that changes may give a name twice.
+            if names.count - place > 255 { try Self.check(children[index]) }
+            if index > 0, children.isSame(index - 1, index) { throw Self.twice(children[index]) }
+            entries.append(Entry(name: UInt32(place), nameLength: UInt8(names.count - place), node: node))
+        }
+        return add(
+            Node(
+                kind: .directory, storage: .memory, attributes: attributes, size: UInt64(childNodes.count),
+                place: UInt64(first)))
+    }
+
+    private static func twice(_ name: [UInt8]) -> ImageError {
+        ImageError(
+            .invalidInput, "two entries of one folder have the same name", path: String(decoding: name, as: UTF8.self))
     }
 
     mutating func add(_ node: Node) -> NodeID {

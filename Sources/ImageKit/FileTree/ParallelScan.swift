@@ -44,14 +44,14 @@ struct ParallelScan {
         var scanning: Set<Int> = []
         var found: [Int: Result<Found, ImageError>] = [:]
         var isCold: Bool
-        /// Folders whose inodes should be brought into memory; `nil` as long as there are paths to scan.
+        /// Folders that should be read into memory; `nil` as long as there are paths to scan.
         var ahead: [FilePath]?
         /// Threads that read such a folder.
         var readers = 0
     }
 
     /// Threads that scan a cold disk. More find no more in the same time.
-    private static let coldThreads = 8
+    private static let coldThreads = 24
     /// Paths that are looked at to find out whether a disk must be read: the first ones may take long.
     private static let probes = 16
 
@@ -137,7 +137,7 @@ struct ParallelScan {
             }
             return state.readers == 0 ? .some(nil) : nil
         }) {
-            let folders = Self.readInodes(of: folder)
+            let folders = readAhead(folder)
             state.change { state in
                 state.readers -= 1
                 state.ahead? += folders
@@ -145,19 +145,30 @@ struct ParallelScan {
         }
     }
 
-    /// Has the kernel read inodes and links of a folder, and gives the folders in it. What cannot be read is no error here.
-    private static func readInodes(of folder: FilePath) -> [FilePath] {
-        guard let names = try? DirectoryNames.read(folder: folder) else { return [] }
+    /// Has the kernel read what a scan reads of a folder, and gives the folders in it. What cannot be read is no error here.
+    private func readAhead(_ path: FilePath) -> [FilePath] {
+        guard case .success(let folder) = HostFolder.take(path.withPlatformString { opendir($0) }),
+            case .success(let names) = folder.names()
+        else { return [] }
+        let descriptor = folder.descriptor
         return (0..<names.count).compactMap { index in
-            let path = FilePath(bytes: Array(folder.bytes) + [0x2F] + names[index])
-            var status = stat()
-            return path.withPlatformString { name in
-                guard lstat(name, &status) == 0 else { return nil }
-                // A link of 60 bytes and more, as those into the store are, has a block of its own.
+            let isFolder = names.withName(at: index) { name, _ in
+                var status = stat()
+                guard fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return false }
                 var byte: CChar = 0
-                if status.st_mode & S_IFMT == S_IFLNK { _ = readlink(name, &byte, 1) }
-                return status.st_mode & S_IFMT == S_IFDIR ? path : nil
+                switch status.st_mode & S_IFMT {
+                // A link of 60 bytes and more, as those into the store are, has a block of its own.
+                case S_IFLNK: readlinkat(descriptor, name, &byte, 1)
+                case S_IFREG where rules.joinsByContent:
+                    let file = openat(descriptor, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+                    guard file >= 0 else { return false }
+                    pread(file, &byte, 1, 0)
+                    close(file)
+                default: break
+                }
+                return status.st_mode & S_IFMT == S_IFDIR
             }
+            return isFolder ? FilePath(bytes: path.bytes + [0x2F] + names[index]) : nil
         }
     }
 }

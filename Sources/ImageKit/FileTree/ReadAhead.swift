@@ -64,20 +64,23 @@ struct ReadAhead: ~Copyable {
         var seen = [Bool](repeating: false, count: tree.nodes.count)
         var ordered = tree.units.flatMap { tree.nodesInOrder(from: $0.node, seen: &seen) }
         for index in seen.indices where !seen[index] { ordered.append(FileTree.NodeID(index: UInt32(index))) }
-        return ordered.compactMap { smallFile(tree.nodes[Int($0.index)]) }
+        return ordered.compactMap { smallFile($0, of: tree) }
     }
 
-    private static func smallFile(_ node: FileTree.Node) -> HostFiles.FileID? {
-        guard node.kind == .file, node.storage == .host, 0 < node.size, node.size < large else { return nil }
-        return HostFiles.FileID(index: UInt32(node.place))
+    /// The host's file of a node, where it is one that is not in memory whole since it was found.
+    private static func smallFile(_ id: FileTree.NodeID, of tree: FileTree) -> HostFiles.FileID? {
+        guard tree.kind(of: id) == .file, case .host(let file) = tree.content(of: id) else { return nil }
+        let read = tree.hostFiles.fingerprint(of: file) == 0 ? 0 : UInt64(Fingerprint.length)
+        return (read + 1..<large).contains(tree.size(of: id)) ? file : nil
     }
 
     /// Whether some of the files must be read from a disk: a few of them are looked at.
     private static func mustRead(_ tree: FileTree) -> Bool {
-        let ids = tree.nodes.compactMap(smallFile)
+        let ids = tree.nodes.indices.compactMap { smallFile(FileTree.NodeID(index: UInt32($0)), of: tree) }
         let reads = DiskReads()
         return stride(from: 0, to: ids.count, by: max(1, ids.count.dividedRoundingUp(by: probes))).contains { index in
-            if let open = try? HostFile(ids[index], of: tree.hostFiles, isChecked: false) { touch(open, at: 0) }
+            let size = tree.hostFiles.identity(of: ids[index]).size
+            if let open = try? HostFile(ids[index], of: tree.hostFiles, isChecked: false) { touch(open, at: size - 1) }
             return reads.isCold
         }
     }

@@ -8,18 +8,30 @@ import SystemPackage
 
 /// The names in a folder, sorted by their bytes, kept in one buffer.
 struct DirectoryNames {
+    private struct Entry {
+        var start: Int
+        /// What readdir(3) says of it (`d_type`), which may be that it does not know.
+        var type: UInt8
+    }
+
     private var bytes: [CChar] = []
-    private var starts: [Int] = []
+    private var entries: [Entry] = []
 
     /// Reads an open folder. The descriptor stays open, and its position is not touched.
     static func read(_ descriptor: Int32) -> Result<DirectoryNames, Errno> {
         // Another open file of the same folder, since closedir closes what it was given.
-        read(taking: openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+        switch HostFolder.take(openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+        case .success(let folder): folder.names()
+        case .failure(let code): .failure(code)
+        }
     }
 
     /// Reads the folder at a path.
     static func read(path: UnsafePointer<CChar>) -> Result<DirectoryNames, Errno> {
-        read(taking: open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+        switch HostFolder.take(opendir(path)) {
+        case .success(let folder): folder.names()
+        case .failure(let code): .failure(code)
+        }
     }
 
     /// Reads a folder.
@@ -30,49 +42,40 @@ struct DirectoryNames {
         }
     }
 
-    private static func read(taking own: Int32) -> Result<DirectoryNames, Errno> {
-        guard own >= 0 else { return .failure(Errno(rawValue: errno)) }
-        guard let stream = fdopendir(own) else {
-            let code = errno
-            close(own)
-            return .failure(Errno(rawValue: code))
-        }
-        defer { closedir(stream) }
-        // The record is only as long as its name, so the name is never read as the 256 bytes that its type has.
-        guard let nameOffset = MemoryLayout<dirent>.offset(of: \.d_name) else { return .failure(.notSupported) }
-        var names = DirectoryNames()
-        while true {
-            errno = 0
-            guard let record = readdir(stream) else { break }
-            let name = (UnsafeRawPointer(record) + nameOffset).assumingMemoryBound(to: CChar.self)
-            if strcmp(name, ".") == 0 || strcmp(name, "..") == 0 { continue }
-            names.starts.append(names.bytes.count)
-            names.bytes.append(contentsOf: UnsafeBufferPointer(start: name, count: strlen(name) + 1))
-        }
-        guard errno == 0 else { return .failure(Errno(rawValue: errno)) }
-        names.sort()
-        return .success(names)
+    mutating func append(_ name: UnsafePointer<CChar>, type: UInt8) {
+        entries.append(Entry(start: bytes.count, type: type))
+        bytes.append(contentsOf: UnsafeBufferPointer(start: name, count: strlen(name) + 1))
     }
 
-    private mutating func sort() {
+    mutating func sort() {
         bytes.withUnsafeBufferPointer { bytes in
             guard let base = bytes.baseAddress else { return }
-            starts.sort { strcmp(base + $0, base + $1) < 0 }  // strcmp compares as unsigned bytes
+            entries.sort { strcmp(base + $0.start, base + $1.start) < 0 }  // strcmp compares as unsigned bytes
         }
     }
 
-    var count: Int { starts.count }
+    var count: Int { entries.count }
 
     /// The names as texts; what is not UTF-8 in them is replaced.
     var texts: [String] { (0..<count).map { String(decoding: self[$0], as: UTF8.self) } }
 
+    /// What the folder says that is of the name at `index` (`DT_DIR` and so on; `DT_UNKNOWN` from some filesystems).
+    func type(at index: Int) -> UInt8 { entries[index].type }
+
     /// Calls `body` with the name at `index` as a C string, and its length.
-    func withName<Value>(at index: Int, _ body: (UnsafePointer<CChar>, Int) -> Value) -> Value {
-        bytes[starts[index]...].withUnsafeBufferPointer { name in
+    func withName<Value, Failure>(
+        at index: Int, _ body: (UnsafePointer<CChar>, Int) throws(Failure) -> Value
+    ) throws(Failure) -> Value {
+        try bytes.withUnsafeBufferPointer { (bytes) throws(Failure) -> Value in
             // Every name ends in a zero, so there is always something to point at.
-            guard let start = name.baseAddress else { return withUnsafePointer(to: 0) { body($0, 0) } }
-            return body(start, strlen(start))
+            guard let start = bytes.baseAddress.map({ $0 + entries[index].start }) else { return try body("", 0) }
+            return try body(start, strlen(start))
         }
+    }
+
+    /// Whether two names are the same.
+    func isSame(_ index: Int, _ other: Int) -> Bool {
+        withName(at: index) { name, _ in withName(at: other) { other, _ in strcmp(name, other) == 0 } }
     }
 
     /// The bytes of the name at `index`, without the zero.

@@ -32,6 +32,7 @@ public struct HostFiles: Sendable {
         var name: UInt32
         var nameLength: UInt32
         var identity: Identity
+        var fingerprint: UInt64
     }
 
     private var names: [UInt8] = []
@@ -63,8 +64,19 @@ public struct HostFiles: Sendable {
     public mutating func addFile(
         _ name: some Collection<UInt8>, in folder: FolderID, identity: Identity
     ) -> FileID {
+        addFile(name, in: folder, identity: identity, fingerprint: 0)
+    }
+
+    /// Adds a file inside a folder.
+    ///
+    /// - Parameter fingerprint: its ``Fingerprint``, or 0 as long as it was not read.
+    mutating func addFile(
+        _ name: some Collection<UInt8>, in folder: FolderID, identity: Identity, fingerprint: UInt64
+    ) -> FileID {
         let (offset, length) = intern(name)
-        files.append(File(folder: folder.index, name: offset, nameLength: length, identity: identity))
+        files.append(
+            File(
+                folder: folder.index, name: offset, nameLength: length, identity: identity, fingerprint: fingerprint))
         return FileID(index: UInt32(files.count - 1))
     }
 
@@ -87,6 +99,9 @@ public struct HostFiles: Sendable {
 
     /// What the file was when it was added.
     public func identity(of file: FileID) -> Identity { files[Int(file.index)].identity }
+
+    /// The file's ``Fingerprint``; 0 where its first block was not read.
+    func fingerprint(of file: FileID) -> UInt64 { files[Int(file.index)].fingerprint }
 
     /// The file's path.
     public func path(of file: FileID) -> FilePath {

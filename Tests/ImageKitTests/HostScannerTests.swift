@@ -1,0 +1,79 @@
+import Foundation
+import SystemPackage
+import Testing
+
+@testable import ImageKit
+
+/// What a scan says of files and links when it knows that they will be joined by content.
+@Suite struct HostScannerTests {
+    private func scan(_ path: String, joinsByContent: Bool = true) throws -> FileTree {
+        var tree = FileTree(), links = FileTree.HostLinks()
+        tree.root = try tree.scan(
+            FilePath(path), rules: .init(metadata: .store, joinsByContent: joinsByContent), links: &links)
+        return tree
+    }
+
+    private func fingerprint(_ path: String, of tree: FileTree) throws -> UInt64 {
+        guard case .host(let file) = tree.content(of: try #require(tree.node(at: path))) else { return 0 }
+        return tree.hostFiles.fingerprint(of: file)
+    }
+
+    /// Whatever lies behind the first block, fingerprints are the same; and files are never left without one.
+    @Test func fingerprintsAreOfTheFirstBlock() throws {
+        let scratch = try ScratchFolder()
+        let block = Data((0..<4096).map { UInt8(truncatingIfNeeded: $0 / 7) })
+        for (name, data) in [
+            ("a", block), ("b", block + Data("more".utf8)), ("c", block.dropLast()), ("d", Data()),
+            ("e", Data("x".utf8) + block.dropFirst()),
+        ] { try data.write(to: URL(fileURLWithPath: "\(scratch.path)/\(name)")) }
+        let tree = try scan(scratch.path)
+        let prints = try ["a", "b", "c", "d", "e"].map { try fingerprint($0, of: tree) }
+        #expect(prints[0] == prints[1])
+        #expect(Set(prints).count == 4 && !prints.contains(0))
+        #expect(try fingerprint("a", of: scan(scratch.path, joinsByContent: false)) == 0)
+    }
+
+    /// Links are what they are elsewhere, with targets up to the longest, and of those with several names as many as names.
+    @Test func linksAreReadByName() throws {
+        let scratch = try ScratchFolder()
+        let targets = [1, 59, 60, 4095].map { String(repeating: "t", count: $0) }
+        for target in targets { #expect(symlink(target, "\(scratch.path)/\(target.count)") == 0) }
+        #expect(linkat(AT_FDCWD, "\(scratch.path)/60", AT_FDCWD, "\(scratch.path)/other", 0) == 0)
+        let tree = try scan(scratch.path)
+        for target in targets {
+            let node = try #require(tree.node(at: "\(target.count)"))
+            #expect(tree.kind(of: node) == .symlink && Array(tree.target(of: node)) == Array(target.utf8))
+            #expect(tree.attributes(of: node) == FileTree.Attributes(permissions: 0o777))
+        }
+        #expect(tree.node(at: "60") != tree.node(at: "other"))
+        let apart = try scan(scratch.path, joinsByContent: false)
+        #expect(apart.node(at: "60") == apart.node(at: "other"))
+    }
+
+    @Test(.enabled(if: getuid() != 0, "root may read everything")) func unreadableFilesAreNamed() throws {
+        let scratch = try ScratchFolder()
+        try Data("x".utf8).write(to: URL(fileURLWithPath: scratch.path + "/secret"))
+        #expect(chmod(scratch.path + "/secret", 0) == 0)
+        let error = #expect(throws: ImageError.self) { try scan(scratch.path) }
+        #expect(error?.path?.hasSuffix("/secret") == true)
+    }
+
+    @Test(arguments: [true, false]) func pipesAreRefused(joinsByContent: Bool) throws {
+        let scratch = try ScratchFolder()
+        #expect(mkfifo(scratch.path + "/pipe", 0o644) == 0)
+        let error = #expect(throws: ImageError.self) { try scan(scratch.path, joinsByContent: joinsByContent) }
+        #expect(error?.path?.hasSuffix("/pipe") == true)
+        #expect(error?.description.contains("named pipe") == true)
+    }
+
+    /// A folder with thousands of names, each once and in order.
+    @Test func largeFoldersAreWhole() throws {
+        let scratch = try ScratchFolder()
+        for index in 0..<5000 {
+            #expect(symlink("x", String(format: "%@/%d", scratch.path, index)) == 0)
+        }
+        let tree = try scan(scratch.path)
+        let names = tree.children(of: tree.root).map { String(decoding: $0.name, as: UTF8.self) }
+        #expect(names == (0..<5000).map(String.init).sorted())
+    }
+}

@@ -192,7 +192,7 @@ import Testing
     }
 
     /// 1 MiB that comes twice, of words that come again and again, so that a small table knows the last place of each only.
-    @Test(arguments: [(1, false), (3, false), (4, true), (6, true)])
+    @Test(arguments: [(1, false), (3, false), (4, false), (6, true)])
     func longMatchesAreFoundWhereTheLevelLooks(level: Int, isEverywhere: Bool) throws {
         var random = SplitMix(state: 3)
         let words = (0..<1000).map { _ in (0..<8).map { _ in UInt8.random(in: 0...255, using: &random) } }

@@ -20,7 +20,7 @@ struct FrameOrigin: Sendable, Hashable {
             "frame-size \(frameSize)",
         ]
         lines += parameters.settings.map { "\($0.name) \($0.value)" }
-        if parameters.longMatches != .asLevel { lines.append("long-distance \(parameters.longMatches)") }
+        if parameters.findsLongMatches { lines.append("long-distance where gathered") }
         let text = lines.map { $0 + "\n" }.joined()
         var bytes: [UInt8] = []
         bytes.append(littleEndian: Self.magic)

@@ -3,7 +3,7 @@ import CZstd
 /// A zstd compression context: makes one whole frame at a time, with its content size and checksum.
 struct ZstdCompressor: ~Copyable {
     let context: OpaquePointer
-    private let longMatches: ZstdParameters.LongMatches
+    private let findsLongMatches: Bool
 
     init(_ parameters: ZstdParameters, workers: Int = 0) throws(ImageError) {
         guard let context = ZSTD_createCCtx() else {
@@ -17,7 +17,7 @@ struct ZstdCompressor: ~Copyable {
             for setting in parameters.settings {
                 try Self.set(ZSTD_cParameter(rawValue: setting.parameter), setting.value, of: context)
             }
-            if parameters.longMatches != .asLevel {
+            if parameters.findsLongMatches {
                 try Self.set(ZSTD_c_enableLongDistanceMatching, 1, of: context)
             }
             if workers > 0, Self.hasWorkers { try Self.set(ZSTD_c_nbWorkers, Int32(clamping: workers), of: context) }
@@ -26,7 +26,7 @@ struct ZstdCompressor: ~Copyable {
             throw error
         }
         self.context = context
-        longMatches = parameters.longMatches
+        findsLongMatches = parameters.findsLongMatches
     }
 
     deinit { ZSTD_freeCCtx(context) }
@@ -49,7 +49,7 @@ struct ZstdCompressor: ~Copyable {
     func compress(
         _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, isGathered: Bool = false
     ) throws(ImageError) -> Int {
-        if longMatches == .whereGathered {
+        if findsLongMatches {
             // 0 leaves it to the level, and none that has this policy looks for them by itself.
             try Self.set(ZSTD_c_enableLongDistanceMatching, isGathered ? 1 : 0, of: context)
         }

@@ -11,14 +11,9 @@ public struct ZstdParameters: Sendable, Hashable {
     public let level: Int
     /// What is set beside the level, in zstd's own terms.
     let settings: [Setting]
-    /// Where long matches are looked for.
-    let longMatches: LongMatches
-
-    /// Where zstd looks for long matches in the whole frame. It takes a fifth of the time, and finds most of them where
-    /// similar files were gathered.
-    enum LongMatches: Sendable, Hashable {
-        case everywhere, whereGathered, asLevel
-    }
+    /// Whether zstd looks for long matches in the whole frame where similar files were gathered, and there alone. (Elsewhere
+    /// it finds little, and takes a fifth of the time.)
+    let findsLongMatches: Bool
 
     /// One of zstd's parameters.
     struct Setting: Sendable, Hashable {
@@ -29,20 +24,21 @@ public struct ZstdParameters: Sendable, Hashable {
 
     /// Parameters for a level.
     ///
-    /// Levels 1 to 4 are not zstd's own but smaller and cheaper on closures: the fastest match finder with a table that fits
-    /// a core's cache, and a search for long matches over the whole frame, which shared libraries and catalogues have many
-    /// of (at levels 1 to 3 only where similar files were gathered). `Benchmarks/` says what was measured. Other levels are
-    /// zstd's, from 5 on with a window of 16 MiB. No window is over 2^27 bytes, so every decoder takes the image.
+    /// Levels 1 to 4 are not zstd's own but smaller and cheaper on closures: the fastest match finder, with a table that fits
+    /// a core's own caches, matches of 6 bytes and more (shorter ones cost more to write than they save), and a search for
+    /// long ones over the whole frame where similar files were gathered. `Benchmarks/` says what was measured. Other levels
+    /// are zstd's, from 5 on with a window of 16 MiB. No window is over 2^27 bytes, so every decoder takes the image.
     public init(level: Int = defaultLevel) {
         self.level = level
-        (settings, longMatches) =
+        findsLongMatches = (1...4).contains(level)
+        settings =
             switch level {
-            case 1: (Self.fast(hashLog: 14, minMatch: 7) + Self.fewLongMatches, .whereGathered)
-            case 2: (Self.fast(hashLog: 14, minMatch: 5), .whereGathered)
-            case 3: (Self.fast(hashLog: 15, minMatch: 5), .whereGathered)
-            case 4: (Self.fast(hashLog: 15, minMatch: 5), .everywhere)
-            case 5...19: ([Setting("window-log", ZSTD_c_windowLog, 24)], .asLevel)
-            default: ([], .asLevel)
+            case 1: Self.fast(hashLog: 13, minMatch: 7) + Self.longMatches(rateLog: 9, bucketLog: 1)
+            case 2: Self.fast(hashLog: 15, minMatch: 6) + Self.longMatches(rateLog: 8, bucketLog: 2)
+            case 3: Self.fast(hashLog: 16, minMatch: 6) + Self.longMatches(rateLog: 8, bucketLog: 2)
+            case 4: Self.fast(hashLog: 17, minMatch: 6) + Self.longMatches(rateLog: 8, bucketLog: 2)
+            case 5...19: [Setting("window-log", ZSTD_c_windowLog, 24)]
+            default: []
             }
     }
 
@@ -56,11 +52,15 @@ public struct ZstdParameters: Sendable, Hashable {
         ]
     }
 
-    /// Half as many places are remembered for long matches as zstd would, and half as many looked at for each.
-    private static let fewLongMatches = [
-        Setting("ldm-hash-rate-log", ZSTD_c_ldmHashRateLog, 8),
-        Setting("ldm-bucket-size-log", ZSTD_c_ldmBucketSizeLog, 2),
-    ]
+    /// Long matches have 32 bytes and more. For them one of 2^`rateLog` places is remembered, and 2^`bucketLog` of those are
+    /// looked at for each.
+    private static func longMatches(rateLog: Int32, bucketLog: Int32) -> [Setting] {
+        [
+            Setting("ldm-min-match", ZSTD_c_ldmMinMatch, 32),
+            Setting("ldm-hash-rate-log", ZSTD_c_ldmHashRateLog, rateLog),
+            Setting("ldm-bucket-size-log", ZSTD_c_ldmBucketSizeLog, bucketLog),
+        ]
+    }
 
     /// The version of libzstd at work, like "1.5.4".
     public static var libraryVersion: String { String(cString: ZSTD_versionString()) }

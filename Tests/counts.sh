@@ -18,6 +18,12 @@ cp -a "$2" "$work/closure"
 mapfile -t options < <(sed -E 's|^.*/([^/]+)$|'"$work"'/closure/\1|' "$2/options")
 # valgrind reads no debug information of Swift's.
 strip -o "$work/mkpiimg" "$1"
+# What is hashed for want of a registration would be most of the instructions.
+"$work/mkpiimg" "${options[@]}" --progress none --out "$work/out.img.zst"
+"$work/mkpiimg" cat "$work/out.img.zst" /nix-path-registration >"$work/registration"
+for index in "${!options[@]}"; do
+    [ "${options[index]}" != --scan-references ] || options[index]=--registration=$work/registration
+done
 build=("$work/mkpiimg" "${options[@]}" --threads 1 --progress none)
 
 if command -v valgrind >/dev/null; then

@@ -267,7 +267,18 @@ import Testing
         rules.nameLimit = 200
         var tree = FileTree(), links = FileTree.HostLinks()
         let error = message(try tree.scan(system.store.place("mine"), rules: rules, links: &links))
-        #expect(error.contains("more than 200 names"), "\(error)")
+        #expect(error.contains("more than 200 names") && error.contains("/mine'"), "\(error)")
+    }
+
+    /// The link is named that leads back, not the folder that it leads to.
+    @Test func linksThatLeadBackAreNamed() throws {
+        try system.store.link("mine/sub/back", to: "..")
+        var tree = FileTree(), links = FileTree.HostLinks()
+        let rules = FirmwareTree.rules(system.store.location)
+        let error = #expect(throws: ImageError.self) {
+            try tree.scan(system.store.place("mine"), rules: rules, links: &links)
+        }
+        #expect(error?.path?.hasSuffix("/mine/sub/back") == true, "\(String(describing: error))")
     }
 
     /// FAT does not tell upper from lower case, and the firmware follows includes.

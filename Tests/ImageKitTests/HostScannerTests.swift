@@ -66,6 +66,23 @@ import Testing
         #expect(error?.description.contains("named pipe") == true)
     }
 
+    /// Some filesystems have longer names than ext4, some do not say what a name is, and a folder that changes while it is
+    /// read may give one twice.
+    @Test func whatAFolderSaysIsNotTrusted() throws {
+        func adding(_ names: [String]) throws -> [String] {
+            var tree = FileTree(), found = DirectoryNames()
+            for name in names { found.append(name, type: UInt8(DT_UNKNOWN)) }
+            found.sort()
+            let nodes = names.map { _ in tree.addFile([], FileTree.Attributes(permissions: 0o444)) }
+            tree.root = try tree.addDirectory(found, nodes, FileTree.Attributes(permissions: 0o555))
+            return tree.children(of: tree.root).map { String(decoding: $0.name, as: UTF8.self) }
+        }
+        let long = String(repeating: "l", count: 255)
+        #expect(try adding(["b", long, "a"]) == ["a", "b", long])
+        #expect(throws: ImageError.self) { try adding(["a", "b", "a"]) }
+        #expect(throws: ImageError.self) { try adding([long + "l"]) }
+    }
+
     /// A folder with thousands of names, each once and in order.
     @Test func largeFoldersAreWhole() throws {
         let scratch = try ScratchFolder()

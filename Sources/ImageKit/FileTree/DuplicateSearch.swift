@@ -89,18 +89,18 @@ struct DuplicateSearch {
         for (index, fingerprint) in zip(unknown, shared.change { $0 }) { candidates[index].fingerprint = fingerprint }
     }
 
-    /// Compares candidates that look alike, several groups of them at once.
+    /// Compares candidates that look alike, several groups of them at once: the largest files first, so that no thread is left
+    /// alone with one at the end.
     private func compare(
         _ groups: [Range<Int>], threads: Int, progress: Progress?
     ) throws(ImageError) -> [Match] {
         let all = Monitor([Match]())
-        try onThreads(threads, sharing: groups.count, by: 8) { [self] (next) throws(ImageError) in
+        try onThreads(threads, sharing: groups.count, by: 1) { [self] (next) throws(ImageError) in
             var matches: [Match] = []
-            while let batch = next() {
-                for group in groups[batch] {
-                    try compare(group, progress: progress, into: &matches)
-                    progress?.advance(UInt64(group.count))
-                }
+            while let index = next()?.lowerBound {
+                let group = groups[groups.count - 1 - index]
+                try compare(group, progress: progress, into: &matches)
+                progress?.advance(UInt64(group.count))
             }
             all.change { $0 += matches }
         }
@@ -165,7 +165,8 @@ extension FileTree {
             guard UnsafeRawBufferPointer(own).isEqual(to: UnsafeRawBufferPointer(others)) else { return false }
             offset += UInt64(count)
         }
-        // Only one of the two will be read again.
+        // Only one of the two will be read again, whichever has the first name.
+        try file.checkUnchanged()
         try otherFile.checkUnchanged()
         return true
     }

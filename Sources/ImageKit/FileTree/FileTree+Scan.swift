@@ -25,8 +25,8 @@ extension FileTree {
         /// How many names may be seen: where links are followed, a small folder of links that lead to folders of links
         /// is large without bound.
         public var nameLimit: Int
-        /// Whether files are going to be joined by what they hold (``LinkRule/byContent(threads:)``). Then each one's first
-        /// block is read while it is at hand, and symbolic links that are one inode are not told apart from others.
+        /// Whether files are going to be joined by what they hold (``LinkRule/byContent(threads:)``). Then the first block of
+        /// each in a folder is read while it is at hand, and symbolic links that are one inode are not told apart from others.
         public var joinsByContent: Bool
         /// See the properties of the same names.
         public init(

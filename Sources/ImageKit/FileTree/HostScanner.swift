@@ -16,7 +16,8 @@ struct HostScanner {
     let rules: FileTree.ScanRules
     var links: FileTree.HostLinks
     let progress: Progress?
-    /// Names seen so far.
+    /// What is scanned, and the names seen of it so far.
+    private var top = FilePath()
     private var visited = 0
     /// For a link's target, or a file's first block.
     private let buffer = ScanBuffer()
@@ -46,17 +47,20 @@ struct HostScanner {
         var status = stat()
         let path = try place(top.bytes, &status)
         guard status.st_mode & S_IFMT == S_IFDIR else { return try leaf(at: path, status) }
-        var levels = [try enter(path, tree.hostFiles.addRoot(FilePath(bytes: path)), index: 0, below: [])]
+        self.top = top
+        let folder = tree.hostFiles.addRoot(FilePath(bytes: path))
+        var levels = [try enter(path, called: path, folder, index: 0, below: [])]
         while true {
             let depth = levels.count - 1
             if let (index, path) = levels[depth].pending.popLast() {
                 try progress?.checkCancelled()
                 let name = levels[depth].names[index]
+                let named = Self.path(of: name, in: levels[depth].path)
                 let folder =
-                    path == Self.path(of: name, in: levels[depth].path)
+                    path == named
                     ? tree.hostFiles.addFolder(name, in: levels[depth].folder)
                     : tree.hostFiles.addRoot(FilePath(bytes: path))
-                levels.append(try enter(path, folder, index: index, below: levels))
+                levels.append(try enter(path, called: named, folder, index: index, below: levels))
             } else {
                 let level = levels.removeLast()
                 let node = try tree.addDirectory(level.names, level.nodes, attributes(level.status))
@@ -67,8 +71,10 @@ struct HostScanner {
     }
 
     /// Adds what is in a folder but the folders in it.
+    ///
+    /// - Parameter name: its path before links were followed.
     private mutating func enter(
-        _ path: [UInt8], _ folder: HostFiles.FolderID, index: Int, below levels: [Level]
+        _ path: [UInt8], called name: [UInt8], _ folder: HostFiles.FolderID, index: Int, below levels: [Level]
     ) throws(ImageError) -> Level {
         let open: HostFolder
         switch HostFolder.take(Self.withCString(path) { opendir($0) }) {
@@ -79,7 +85,7 @@ struct HostScanner {
         guard fstat(open.descriptor, &status) == 0 else { throw Self.unreadable(path) }
         if case .follow = rules.links, levels.contains(where: { $0.status.isSameFile(as: status) }) {
             throw ImageError(
-                .invalidInput, "a symbolic link leads back to a folder it lies in", path: Self.string(path),
+                .invalidInput, "a symbolic link leads back to a folder it lies in", path: Self.string(name),
                 remedy: "remove the link")
         }
         let names: DirectoryNames
@@ -90,7 +96,7 @@ struct HostScanner {
         visited += names.count
         guard visited <= rules.nameLimit else {
             throw ImageError(
-                .invalidInput, "a folder holds too much, its links followed:", path: Self.string(path),
+                .invalidInput, "a folder holds too much, its links followed:", path: top.string,
                 reason: "more than \(rules.nameLimit) names", remedy: "leave out what does not belong there")
         }
         var level = Level(index: index, folder: folder, path: path, status: status, names: names)
@@ -110,6 +116,13 @@ struct HostScanner {
     ) throws(ImageError) -> FileTree.NodeID {
         let later = FileTree.NodeID(index: 0)
         var status = stat()
+        let descriptor = open.descriptor
+        func readStatus() throws(ImageError) {
+            let code = level.names.withName(at: index) { name, _ in
+                fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW)
+            }
+            if code != 0 { throw Self.unreadable(Self.path(of: level.names[index], in: level.path)) }
+        }
         if case .follow = rules.links {
             let named = Self.path(of: level.names[index], in: level.path)
             let path = try place(named, &status)
@@ -119,25 +132,20 @@ struct HostScanner {
             }
             if path != named { return try leaf(at: path, status) }
         } else {
-            switch Int(level.names.type(at: index)) {
+            var type = level.names.type(at: index)
+            if type == UInt8(DT_UNKNOWN) {
+                try readStatus()
+                type = UInt8(truncatingIfNeeded: (status.st_mode & S_IFMT) >> 12)  // as IFTODT of <dirent.h>
+            }
+            switch Int(type) {
             case Int(DT_DIR):
                 level.pending.append((index, Self.path(of: level.names[index], in: level.path)))
                 return later
             case Int(DT_LNK) where rules.joinsByContent && rules.metadata == .store:
                 let target = try target(at: index, of: level, in: open)
                 return tree.addSymlink(to: target, FileTree.Attributes(permissions: 0o777))
-            case Int(DT_REG) where rules.joinsByContent:
-                return try readFile(at: index, of: level, in: open)
-            default: break
-            }
-            let descriptor = open.descriptor
-            let code = level.names.withName(at: index) { name, _ in
-                fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW)
-            }
-            guard code == 0 else { throw Self.unreadable(Self.path(of: level.names[index], in: level.path)) }
-            if status.st_mode & S_IFMT == S_IFDIR {
-                level.pending.append((index, Self.path(of: level.names[index], in: level.path)))
-                return later
+            case Int(DT_REG) where rules.joinsByContent: return try readFile(at: index, of: level, in: open)
+            default: try readStatus()
             }
         }
         if let known = known(status) { return known }
@@ -270,8 +278,9 @@ struct HostScanner {
         if withCString(path, { lstat($0, &status) }) != 0 { throw unreadable(path) }
     }
 
-    private static func unreadable(_ path: [UInt8]) -> ImageError {
-        .system(Errno(rawValue: errno), "cannot read", path: FilePath(bytes: path))
+    /// The error of the call before; the path is only asked for once that is known.
+    private static func unreadable(_ path: @autoclosure () -> [UInt8]) -> ImageError {
+        .system(Errno(rawValue: errno), "cannot read", path: FilePath(bytes: path()))
     }
 
     private static func path(of name: [UInt8], in folder: [UInt8]) -> [UInt8] {

@@ -16,8 +16,7 @@ import SystemPackage
 /// ```
 ///
 /// From memory as many threads are of use as there are processors. From a cold disk more are: a scan waits for one inode
-/// after the other, and a disk finds many in the same time. Those that find no path left then go before the ones that still
-/// scan, all over their folders, which these find in memory.
+/// after the other, and a disk finds many in the same time.
 struct ParallelScan {
     let paths: [FilePath]
     let rules: FileTree.ScanRules
@@ -40,18 +39,12 @@ struct ParallelScan {
 
     private struct State {
         var next = 0
-        /// Paths that are being scanned.
-        var scanning: Set<Int> = []
         var found: [Int: Result<Found, ImageError>] = [:]
         var isCold: Bool
-        /// Folders that should be read into memory; `nil` as long as there are paths to scan.
-        var ahead: [FilePath]?
-        /// Threads that read such a folder.
-        var readers = 0
     }
 
     /// Threads that scan a cold disk. More find no more in the same time.
-    private static let coldThreads = 24
+    private static var coldThreads: Int { DiskReads.threads(atMost: 24) }
     /// Paths that are looked at to find out whether a disk must be read: the first ones may take long.
     private static let probes = 16
 
@@ -106,12 +99,8 @@ struct ParallelScan {
     private func work(_ state: Monitor<State>) {
         let reads = DiskReads()
         while let index = state.change({ state -> Int? in
-            guard state.next < paths.count else {
-                state.ahead = state.ahead ?? state.scanning.map { paths[$0] }
-                return nil
-            }
+            guard state.next < paths.count else { return nil }
             defer { state.next += 1 }
-            state.scanning.insert(state.next)
             return state.next
         }) {
             var found = Found()
@@ -123,52 +112,10 @@ struct ParallelScan {
                 result = .failure(error)
             }
             state.change { state in
-                state.scanning.remove(index)
                 state.found[index] = result
                 if case .failure = result { state.next = paths.count }
                 if reads.isCold { state.isCold = true }
             }
-        }
-        while let folder = state.wait({ state -> FilePath?? in
-            if !state.isCold || state.scanning.isEmpty { return .some(nil) }
-            if let folder = state.ahead?.popLast() {
-                state.readers += 1
-                return folder
-            }
-            return state.readers == 0 ? .some(nil) : nil
-        }) {
-            let folders = readAhead(folder)
-            state.change { state in
-                state.readers -= 1
-                state.ahead? += folders
-            }
-        }
-    }
-
-    /// Has the kernel read what a scan reads of a folder, and gives the folders in it. What cannot be read is no error here.
-    private func readAhead(_ path: FilePath) -> [FilePath] {
-        guard case .success(let folder) = HostFolder.take(path.withPlatformString { opendir($0) }),
-            case .success(let names) = folder.names()
-        else { return [] }
-        let descriptor = folder.descriptor
-        return (0..<names.count).compactMap { index in
-            let isFolder = names.withName(at: index) { name, _ in
-                var status = stat()
-                guard fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return false }
-                var byte: CChar = 0
-                switch status.st_mode & S_IFMT {
-                // A link of 60 bytes and more, as those into the store are, has a block of its own.
-                case S_IFLNK: readlinkat(descriptor, name, &byte, 1)
-                case S_IFREG where rules.joinsByContent:
-                    let file = openat(descriptor, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
-                    guard file >= 0 else { return false }
-                    pread(file, &byte, 1, 0)
-                    close(file)
-                default: break
-                }
-                return status.st_mode & S_IFMT == S_IFDIR
-            }
-            return isFolder ? FilePath(bytes: path.bytes + [0x2F] + names[index]) : nil
         }
     }
 }

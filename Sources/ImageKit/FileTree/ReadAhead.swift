@@ -18,7 +18,7 @@ struct ReadAhead: ~Copyable {
     let isNeeded: Bool
 
     /// Threads for reads that wait for a cold disk: what it does at once, not what processors do.
-    static let readers = 16
+    static var readers: Int { DiskReads.threads(atMost: 16) }
     /// Files from this size on, in bytes, are left to whoever compresses them.
     private static let large = ContentSampler.leastWindows * ContentSampler.stride
     /// Files that are looked at to find out whether it is worth while.

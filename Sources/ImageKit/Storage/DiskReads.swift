@@ -16,6 +16,18 @@ struct DiskReads {
     /// Whether a disk was read for the calling thread since it made this value.
     var isCold: Bool { Self.count != before }
 
+    /// How many threads may wait for a disk at once: `most`, or fewer where the files that each has open, two, might be more
+    /// than may be.
+    static func threads(atMost most: Int) -> Int {
+        var limit = rlimit()
+        #if canImport(Glibc)
+            guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1 }
+        #else
+            guard getrlimit(RLIMIT_NOFILE, &limit) == 0 else { return 1 }
+        #endif
+        return min(most, max(1, Int(clamping: limit.rlim_cur / 8)))
+    }
+
     /// Blocks of 512 bytes that were read from disks for the calling thread (getrusage(2), `ru_inblock`).
     private static var count: Int {
         var usage = rusage()

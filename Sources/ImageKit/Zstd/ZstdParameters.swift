@@ -11,8 +11,8 @@ public struct ZstdParameters: Sendable, Hashable {
     public let level: Int
     /// What is set beside the level, in zstd's own terms.
     let settings: [Setting]
-    /// Whether zstd looks for long matches in the whole frame where similar files were gathered, and there alone. (Elsewhere
-    /// it finds little, and takes a fifth of the time.)
+    /// Whether zstd looks for long matches in the whole frame: of many frames, in those where similar files were gathered.
+    /// (Elsewhere it finds little, and takes a fifth of the time.)
     let findsLongMatches: Bool
 
     /// One of zstd's parameters.
@@ -25,7 +25,7 @@ public struct ZstdParameters: Sendable, Hashable {
     /// Parameters for a level.
     ///
     /// Levels 1 to 4 are not zstd's own but smaller and cheaper on closures: the fastest match finder, with a table that fits
-    /// a core's own caches, matches of 6 bytes and more (shorter ones cost more to write than they save), and a search for
+    /// a core's own caches, matches of 6 or 7 bytes and more (shorter ones cost more to write than they save), and a search for
     /// long ones over the whole frame where similar files were gathered. `Benchmarks/` says what was measured. Other levels
     /// are zstd's, from 5 on with a window of 16 MiB. No window is over 2^27 bytes, so every decoder takes the image.
     public init(level: Int = defaultLevel) {

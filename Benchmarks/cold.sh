@@ -7,6 +7,7 @@
 # Each in turn, ROUNDS (3) times, with the kernel's caches dropped before (root). Bytes are those that the disk gave, of which
 # the payload is the smallest number that can be. The options are those that build the image, with the store on a disk; the
 # output goes to /dev/shm.
+#   env: DISK="BYTES REQUESTS" - as if the disk gave so many of both in a second (the kernel's blkio controller, version 1)
 set -euo pipefail
 
 rounds=3
@@ -15,7 +16,17 @@ rounds=3
 shift
 here=$(cd "$(dirname "$0")" && pwd)
 mkpiimg=${MKPIIMG:-$here/../.build/release/mkpiimg}
-work=$(mktemp -d -p /dev/shm); trap 'rm -rf "$work"' EXIT
+work=$(mktemp -d -p /dev/shm); trap 'rm -rf "$work"; unlimit' EXIT
+
+limit() { # BYTES REQUESTS
+    local number; number=$(cat "/sys/class/block/$device/dev")
+    slow=/sys/fs/cgroup/blkio/mkpiimg-cold.$$
+    mkdir "$slow" || { echo "cold.sh: there is no blkio controller" >&2; exit 77; }
+    echo "$number $1" >"$slow/blkio.throttle.read_bps_device"
+    echo "$number $2" >"$slow/blkio.throttle.read_iops_device"
+    echo $$ >"$slow/cgroup.procs"
+}
+unlimit() { [ -z "${slow:-}" ] || { echo $$ >/sys/fs/cgroup/blkio/cgroup.procs; rmdir "$slow"; }; }
 
 # The store paths, as files on this machine.
 root=/
@@ -25,6 +36,8 @@ for index in $(seq $#); do [ "${!index}" != --store-root ] || { next=$((index + 
 payload=$(xargs -d '\n' du -cs -B1 --apparent-size <"$work/paths" | tail -1 | cut -f1)
 device=$(basename "$(findmnt -no SOURCE -T "$root/nix/store")")
 [ -e "/sys/class/block/$device/stat" ] || { echo "cold.sh: the store is on no disk" >&2; exit 77; }
+# shellcheck disable=SC2086 # words
+[ -z "${DISK:-}" ] || limit $DISK
 # Without walking the store: the names are read with the caches dropped, as the other reads them.
 cat >"$work/read" <<END
 xargs -d '\n' sh -c 'exec find "\$@" -type f -print0' find <$work/paths | xargs -0 -P 32 -n 64 cat >/dev/null

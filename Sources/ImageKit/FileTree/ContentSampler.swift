@@ -50,9 +50,12 @@ struct ContentSampler {
             let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(Self.window), alignment: 64)
             defer { buffer.deallocate() }
             var features: [Feature] = []
+            let reads = DiskReads()
             while let batch = next() {
-                for index in batch {
-                    try sample(index, windows: windows[index] >> thinning, buffer, into: &features)
+                for (number, index) in batch.enumerated() {
+                    // Places that lie in memory are read sooner than asked for.
+                    let asksFirst = number == 0 || reads.isCold
+                    try sample(index, windows: windows[index] >> thinning, asksFirst: asksFirst, buffer, into: &features)
                 }
                 try progress?.checkCancelled()
                 progress?.advance(UInt64(batch.count))
@@ -63,7 +66,8 @@ struct ContentSampler {
     }
 
     private func sample(
-        _ index: Int, windows: UInt64, _ buffer: UnsafeMutableRawBufferPointer, into features: inout [Feature]
+        _ index: Int, windows: UInt64, asksFirst: Bool, _ buffer: UnsafeMutableRawBufferPointer,
+        into features: inout [Feature]
     ) throws(ImageError) {
         guard windows > 0 else { return }
         let node = files[index]
@@ -72,7 +76,7 @@ struct ContentSampler {
         let places = Self.places(windows, stride: stride)
         // Whether it is still what was planned is asked when its bytes go into the image.
         let open = try FileTree.OpenContent(node, of: tree, isRandom: true)
-        for place in places { open.prefetch(min(Self.window, size - place), at: place) }
+        if asksFirst { for place in places { open.prefetch(min(Self.window, size - place), at: place) } }
         for place in places {
             let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(min(Self.window, size - place))])
             try open.read(into: part, at: place)

@@ -4,19 +4,24 @@
 /// requests of several threads add up to the depth.
 struct Prefetcher {
     private let map: SegmentMap
-    private var reads = DiskReads()
-    /// What is shorter comes with one read, and where it lies in memory already, asking would cost as much as reading.
+    /// What the thread has read from disks since this was made, and since it was last asked.
+    private let reads = DiskReads()
+    private var lately: DiskReads?
+    /// What is shorter comes with one read.
     private static let shortest: UInt64 = 64 << 10
 
     init(_ map: SegmentMap) {
         self.map = map
     }
 
-    /// Requests what lies in a range of the disk: small files only where the thread had to wait for a disk since it last
-    /// asked. A file that cannot be opened is no error here; reading it will be.
+    /// Requests what lies in a range of the disk, once a disk was read for the thread, and the first time, when nobody knows
+    /// yet: small files only where one was read since it last asked, be it only because of that. A file that cannot be
+    /// opened is no error here; reading it will be.
     mutating func run(_ range: Range<UInt64>) {
-        let shortest = reads.isCold ? 1 : Self.shortest
-        reads = DiskReads()
+        // Where all lies in memory, asking would be a hundredth of the work.
+        if lately != nil, !reads.isCold { return }
+        let shortest = lately?.isCold == true ? 1 : Self.shortest
+        lately = DiskReads()
         var index = map.firstSegment(endingAfter: range.lowerBound)
         while index < map.segments.count, map.segments[index].offset < range.upperBound {
             let segment = map.segments[index]

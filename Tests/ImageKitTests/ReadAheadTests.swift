@@ -97,6 +97,53 @@ struct ReadAheadTests {
             })
     }
 
+    /// What a scan has read of files need not be read again; the rest of them must.
+    @Test func firstBlocksAreInMemoryOnceFilesAreFound() throws {
+        let scratch = try ScratchFolder()
+        let sizes = [4096, 1, 4097, 70_000]
+        _ = try coldFiles(sizes, in: scratch.path)
+        var tree = FileTree(), links = FileTree.HostLinks()
+        #expect(
+            come([1, 1, 1, 1], in: scratch.path) {
+                tree = FileTree()
+                links = FileTree.HostLinks()
+                let rules = FileTree.ScanRules(metadata: .store, joinsByContent: true)
+                tree.root = (try? tree.scan(FilePath(scratch.path), rules: rules, links: &links)) ?? tree.root
+            })
+        // Evicted once more, what has a fingerprint and one block is not asked for.
+        #expect(come([0, 0, 2, 18], in: scratch.path) { ReadAhead(tree, isCold: true, budget: 1 << 30).stopWhenDone() })
+        #expect(PageCache.residents(of: scratch.path + "/0") == 0 && PageCache.residents(of: scratch.path + "/1") == 0)
+    }
+
+    /// Before anything was read from a disk, only large files are asked for, and only the first time.
+    @Test func nextPartsAreAskedForOnceADiskIsRead() throws {
+        let scratch = try ScratchFolder()
+        let tree = try coldFiles([100_000, 5000, 100_000, 5000], in: scratch.path)
+        var map = SegmentMap(size: 4 << 20)
+        let table = map.addTable(tree.hostFiles)
+        for index in 0..<4 as Range<UInt64> {
+            guard case .host(let file) = tree.content(of: try #require(tree.node(at: "\(index)"))) else { continue }
+            map.add(file: file, of: table, start: 0, length: tree.hostFiles.identity(of: file).size, at: index << 20)
+        }
+        try map.seal()
+        let (first, second) = (0..<2 << 20 as Range<UInt64>, 2 << 20..<4 << 20 as Range<UInt64>)
+        func path(_ index: Int) -> String { "\(scratch.path)/\(index)" }
+        func ask(_ ranges: Range<UInt64>...) {
+            var prefetcher = Prefetcher(map)
+            for range in ranges { prefetcher.run(range) }
+        }
+        #expect(come([25], in: scratch.path) { ask(first) })
+        #expect(PageCache.residents(of: path(1)) == 0)
+        // That had to be read from the disk, so what comes next probably has to be, too.
+        #expect(come([25, 0, 25, 2], in: scratch.path) { ask(first, second) })
+        // Where the first part lies in memory already, nothing more is asked for.
+        #expect(PageCache.evict([path(2), path(3)]))
+        _ = try Data(contentsOf: URL(fileURLWithPath: path(0)))
+        ask(first, second)
+        usleep(200_000)
+        #expect(PageCache.residents(of: path(2)) == 0 && PageCache.residents(of: path(3)) == 0)
+    }
+
     /// No more than it may, and none that is large.
     @Test func keepsToItsBudget() throws {
         let scratch = try ScratchFolder()

@@ -55,7 +55,8 @@ struct ContentSampler {
                 for (number, index) in batch.enumerated() {
                     // Places that lie in memory are read sooner than asked for.
                     let asksFirst = number == 0 || reads.isCold
-                    try sample(index, windows: windows[index] >> thinning, asksFirst: asksFirst, buffer, into: &features)
+                    try sample(
+                        index, windows: windows[index] >> thinning, asksFirst: asksFirst, buffer, into: &features)
                 }
                 try progress?.checkCancelled()
                 progress?.advance(UInt64(batch.count))

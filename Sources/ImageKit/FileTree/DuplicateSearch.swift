@@ -80,7 +80,8 @@ struct DuplicateSearch {
                     let candidate = all[unknown[index]]
                     let count = Int(min(candidate.size, UInt64(Fingerprint.length)))
                     try tree.read(candidate.node, count: count, at: 0, into: &buffer)
-                    found.append(buffer.withUnsafeBytes { Fingerprint.of(UnsafeRawBufferPointer(rebasing: $0[..<count])) })
+                    found.append(
+                        buffer.withUnsafeBytes { Fingerprint.of(UnsafeRawBufferPointer(rebasing: $0[..<count])) })
                 }
                 try progress?.checkCancelled()
                 shared.change { $0.replaceSubrange(batch, with: found) }

@@ -174,13 +174,16 @@ struct HostScanner {
         guard descriptor >= 0 else { throw .system(Errno(rawValue: errno), "cannot open", path: path()) }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw .system(Errno(rawValue: errno), "cannot read", path: path()) }
+        guard fstat(descriptor, &status) == 0 else {
+            throw .system(Errno(rawValue: errno), "cannot read", path: path())
+        }
         if let known = known(status) { return known }
         var fingerprint: UInt64 = 0
         if status.st_mode & S_IFMT == S_IFREG {
             let length = min(max(0, Int(status.st_size)), Fingerprint.length)
             let count = try OpenFile.read(
-                descriptor, into: UnsafeMutableRawBufferPointer(rebasing: buffer.memory[..<length]), at: 0, path: path())
+                descriptor, into: UnsafeMutableRawBufferPointer(rebasing: buffer.memory[..<length]), at: 0, path: path()
+            )
             fingerprint = Fingerprint.of(UnsafeRawBufferPointer(rebasing: buffer.memory[..<count]))
         }
         let node = try file(level.names[index], in: level.folder, status, fingerprint: fingerprint) { path().bytes }

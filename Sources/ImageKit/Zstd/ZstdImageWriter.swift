@@ -90,8 +90,7 @@ struct ZstdImageWriter {
         var compressed: [Int: [UInt8]] = [:]
         guard let longest = frames.lazy.filter(\.isZero).map(\.length).max() else { return compressed }
         let compressor = try ZstdCompressor(parameters)
-        let zeros = try FrameBuffer(capacity: longest)
-        zeros.memory.initializeMemory(as: UInt8.self, repeating: 0)
+        let zeros = try FrameBuffer(zeros: longest)
         let output = try FrameBuffer(capacity: ZstdCompressor.bound(longest))
         for frame in frames where frame.isZero && compressed[frame.length] == nil {
             output.count = try compressor.compress(
@@ -192,13 +191,23 @@ private final class FrameBuffer: @unchecked Sendable {
         var start: UnsafeMutableRawPointer?
         let isLarge = capacity >= FrameMemory.unit
         guard posix_memalign(&start, isLarge ? FrameMemory.unit : 4096, capacity) == 0, let start else {
-            throw ImageError(
-                .inputOutput, "there is no memory for a frame",
-                reason: "it takes \(ByteSize.format(UInt64(capacity))), and each thread needs three",
-                remedy: ZstdCompressor.memoryRemedy)
+            throw Self.outOfMemory(capacity)
         }
         if isLarge { FrameMemory.preferLargePages(start, capacity) }
         memory = UnsafeMutableRawBufferPointer(start: start, count: capacity)
+    }
+
+    /// Zeros. As long as nobody writes to them, they take no memory where the kernel has one page of them for all.
+    init(zeros capacity: Int) throws(ImageError) {
+        guard let start = calloc(capacity, 1) else { throw Self.outOfMemory(capacity) }
+        memory = UnsafeMutableRawBufferPointer(start: start, count: capacity)
+    }
+
+    private static func outOfMemory(_ capacity: Int) -> ImageError {
+        ImageError(
+            .inputOutput, "there is no memory for a frame",
+            reason: "it takes \(ByteSize.format(UInt64(capacity))), and each thread needs three",
+            remedy: ZstdCompressor.memoryRemedy)
     }
 
     deinit { free(memory.baseAddress) }

@@ -162,12 +162,25 @@ struct Ext4Filesystem: ~Copyable {
 
     // MARK: Inodes and blocks
 
-    /// Writes an inode record.
-    func write(_ inode: UInt32, _ record: inout ext2_inode_large) throws(ImageError) {
-        let code = withUnsafeMutableBytes(of: &record) { bytes in
-            ext2fs_write_inode_full(
-                filesystem, inode, bytes.baseAddress?.assumingMemoryBound(to: ext2_inode.self), Int32(bytes.count))
+    /// Sets an inode record's checksum and stores it. (The library's own way is to read the record, to check what it has
+    /// read, and to write the whole block in which it lies, for each of the inodes.)
+    func write(_ inode: UInt32, _ record: ext2_inode_large) throws(ImageError) {
+        guard inode > 0, UInt64(inode) <= geometry.inodes else {
+            throw ImageError(.internal, "cannot write inode \(inode)", reason: "there are \(geometry.inodes)")
         }
+        let (group, index) = (UInt64(inode) - 1).quotientAndRemainder(dividingBy: geometry.inodesPerGroup)
+        let table = ext2fs_inode_table_loc(filesystem, dgrp_t(group)) * Ext4Geometry.blockSize
+        let place = table + index * Ext4Geometry.inodeSize
+        let code = withUnsafeTemporaryAllocation(byteCount: Int(Ext4Geometry.inodeSize), alignment: 16) { bytes in
+            bytes.initializeMemory(as: UInt8.self, repeating: 0)
+            withUnsafeBytes(of: record) { bytes.copyMemory(from: $0) }
+            let code = ext2fs_inode_csum_set(
+                filesystem, inode, bytes.baseAddress?.assumingMemoryBound(to: ext2_inode_large.self))
+            store.write(bytes: UnsafeRawBufferPointer(bytes), at: place)
+            return code
+        }
+        // What it has read of the table before is no longer true.
+        ext2fs_flush_icache(filesystem)
         if code != 0 { throw .ext2(code, "cannot write inode \(inode)") }
     }
 
@@ -233,7 +246,7 @@ struct Ext4Filesystem: ~Copyable {
         }
         guard code == 0 else { throw .ext2(code, "cannot read the resize inode") }
         record.setTimes(Int64(Self.time))
-        try write(Self.resizeInode, &record)
+        try write(Self.resizeInode, record)
     }
 
     /// Writes bitmaps, descriptors and superblocks with their backups into ``store``, and pins what depends on the

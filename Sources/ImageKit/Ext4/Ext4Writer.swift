@@ -73,7 +73,7 @@ struct Ext4Writer: ~Copyable {
             links: 1)
         // 64 MiB cross one group's structures at the most: always few enough for the inode.
         record.setExtents(ExtentTree.build(extents, disk: []).inode, blocks: blocks)
-        try filesystem.write(Ext4Filesystem.journalInode, &record)
+        try filesystem.write(Ext4Filesystem.journalInode, record)
         try filesystem.writeJournal(blocks, firstBlock: runs[0].lowerBound, inode: record)
     }
 
@@ -171,7 +171,7 @@ struct Ext4Writer: ~Copyable {
             }
             var record = record(of: file.node, blocks: file.blocks)
             record.setExtents(top, blocks: file.blocks + count, isIndexed: file.isIndexed)
-            try filesystem.write(inode, &record)
+            try filesystem.write(inode, record)
             total += count
         }
         return total
@@ -192,7 +192,7 @@ struct Ext4Writer: ~Copyable {
                 record.setBlockArea(plan.tree.target(of: node))
             default: continue
             }
-            try filesystem.write(plan.inode(of: node), &record)
+            try filesystem.write(plan.inode(of: node), record)
         }
     }
 
@@ -209,7 +209,7 @@ struct Ext4Writer: ~Copyable {
         }
         var record = record(of: node, blocks: blocks)
         record.setExtents(ExtentTree.build(extents, disk: []).inode, blocks: blocks, isIndexed: isIndexed)
-        try filesystem.write(plan.inode(of: node), &record)
+        try filesystem.write(plan.inode(of: node), record)
     }
 
     private func record(of node: FileTree.NodeID, blocks: UInt64 = 0) -> ext2_inode_large {

@@ -193,10 +193,12 @@ on() { # NAME: what is mounted on the disk gets the closure
 }
 if isRoot && mount -t tmpfs tmpfs "$disk" 2>/dev/null; then
     on tmpfs
-    for kind in ext4 xfs btrfs; do
+    # The second ext4 does not say with a name what it is: a folder, a file or a link.
+    for kind in ext4 "ext4 -O ^filetype" xfs btrfs; do
         truncate -s 600M "$work/filesystem"
-        if "mkfs.$kind" -q "$work/filesystem" 2>/dev/null && mount -o loop "$work/filesystem" "$disk" 2>/dev/null; then on $kind
-        else skip "$kind (needs mkfs.$kind and loop devices)"; fi
+        # shellcheck disable=SC2086 # words
+        if mkfs.$kind -q "$work/filesystem" 2>/dev/null && mount -o loop "$work/filesystem" "$disk" 2>/dev/null; then on "$kind"
+        else skip "$kind (needs mkfs.${kind%% *} and loop devices)"; fi
         rm "$work/filesystem"
     done
     mkdir "$work/upper" "$work/more"

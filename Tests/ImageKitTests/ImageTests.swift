@@ -46,6 +46,39 @@ import Testing
         #expect(try digest(ImageLayout(recipe).map) == Self.golden)
     }
 
+    /// Paths are scanned in the order of their registered sizes, which must not show anywhere else.
+    @Test func registeredSizesShowInTheRegistrationAlone() throws {
+        let small = try SmallClosure.shared.get()
+        let known = try ImageLayout(small.recipe).closure.paths
+        let folder = try ScratchFolder()
+        func map(of sizes: [UInt64]) throws -> SegmentMap {
+            let entries = zip(known, sizes).map { info, size in
+                PathInfo(path: info.path, narHash: info.narHash, narSize: size, references: info.references)
+            }
+            let file = folder.path + "/registration"
+            try Data(Registration(entries).encoded()).write(to: URL(fileURLWithPath: file))
+            var recipe = small.recipe
+            recipe.source = .registration(FilePath(file))
+            return try ImageLayout(recipe).map
+        }
+        // Numbers of the same length, so that the registration keeps its own.
+        let sizes = known.indices.map { 100_000_000 + UInt64($0) * 10_000_000 }
+        let first = try map(of: sizes), second = try map(of: sizes.reversed())
+        try #require(first.size == second.size && known.count > 2)
+        var different: [UInt64] = []
+        for place in stride(from: 0, to: first.size, by: 1 << 20) {
+            let count = Int(min(1 << 20, first.size - place))
+            let one = try first.read(count, at: place), two = try second.read(count, at: place)
+            guard one != two else { continue }
+            for start in stride(from: 0, to: count, by: 4096) where one[start..<start + 4096] != two[start..<start + 4096] {
+                different.append(place + UInt64(start))
+                #expect(String(decoding: one[start..<start + 4096], as: UTF8.self).contains("\n/nix/store/"))
+            }
+        }
+        // One file, in one piece.
+        #expect(zip(different, different.dropFirst()).allSatisfy { $1 == $0 + 4096 } && !different.isEmpty)
+    }
+
     @Test func doesNotDependOnHostLinksHolesModesOrTimes() throws {
         let folder = try ScratchFolder()
         let other = try SmallClosure(at: FilePath(folder.path).appending("small"))

@@ -162,8 +162,8 @@ struct Ext4Filesystem: ~Copyable {
 
     // MARK: Inodes and blocks
 
-    /// Sets an inode record's checksum and stores it. (The library's own way is to read the record, to check what it has
-    /// read, and to write the whole block in which it lies, for each of the inodes.)
+    /// Sets an inode record's checksum and stores it. (The library's own way is to read the record, to check it, and to
+    /// write the whole block in which it lies, for each of the inodes.)
     func write(_ inode: UInt32, _ record: ext2_inode_large) throws(ImageError) {
         guard inode > 0, UInt64(inode) <= geometry.inodes else {
             throw ImageError(.internal, "cannot write inode \(inode)", reason: "there are \(geometry.inodes)")

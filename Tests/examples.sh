@@ -31,6 +31,8 @@ grep -qx "some text" "$work/said"
 swift=$(command -v swift)
 docc=$(command -v docc || echo "$(dirname "$(readlink -f "$swift")")/docc")
 [ -x "$docc" ] || { echo "SKIPPED: the documentation's links (there is no docc)"; exit 0; }
+# (It wants the modules of the tests too, which nothing may have built yet.)
+swift build --build-tests >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
 swift package dump-symbol-graph --minimum-access-level public --skip-synthesized-members >"$work/log" 2>&1 \
     || { cat "$work/log" >&2; exit 1; }
 mkdir "$work/symbols"

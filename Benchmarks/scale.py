@@ -101,12 +101,13 @@ def panel(file, place, title, unit, points, color):
     file.write(f'<path d="M{left} {top}V{top + height}H{left + width}" fill="none" stroke="gray"/>'
                f'<text x="{left}" y="{top - 10}">{title}</text>'
                f'<path d="M{x1:.0f} {y1:.0f}L{x2:.0f} {y2:.0f}" stroke="{color}" stroke-dasharray="4"/>')
-    for x, y in points:
+    for number, (x, y) in enumerate(points):
         place_x, place_y = at(x, y)
         label = f"{x / 1e6:g} M" if x > 10_000 else f"{x} GiB"
         file.write(f'<circle cx="{place_x:.0f}" cy="{place_y:.0f}" r="4" fill="{color}"/>'
                    f'<text x="{place_x - 7:.0f}" y="{place_y - 6:.0f}" text-anchor="end">{y:.1f} {unit}</text>'
-                   f'<text x="{place_x:.0f}" y="{top + height + 16}" text-anchor="middle">{label}</text>')
+                   # In two lines, as the first ones lie close together.
+                   f'<text x="{place_x:.0f}" y="{top + height + 16 + number % 2 * 14}" text-anchor="middle">{label}</text>')
 
 
 def plot(rows, path):

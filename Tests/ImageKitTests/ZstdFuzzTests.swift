@@ -57,7 +57,7 @@ import Testing
                 // Heads: descriptor, window, sizes, the first block.
                 parts[index].bytes[Int.random(in: 0...min(20, last), using: &random)] =
                     [0, 1, 0x20, 0x40, 0x60, 0x84, 0xA4, 0xC4, 0xE4, 0xFF].randomElement(using: &random) ?? 0
-            case 10:
+            case 10 where last > 2:
                 parts[index].bytes.store(number(&random), at: min(4 + Int.random(in: 0..<4, using: &random), last - 3))
             case 11:
                 parts[index].bytes[Int.random(in: 0...last, using: &random)] ^=

@@ -19,9 +19,10 @@ mkpiimg=${MKPIIMG:-$here/../.build/release/mkpiimg}
 work=$(mktemp -d -p /dev/shm); trap 'rm -rf "$work"; unlimit' EXIT
 
 limit() { # BYTES REQUESTS
-    local number; number=$(cat "/sys/class/block/$device/dev")
-    slow=/sys/fs/cgroup/blkio/mkpiimg-cold.$$
-    mkdir "$slow" || { echo "cold.sh: there is no blkio controller" >&2; exit 77; }
+    local number group=/sys/fs/cgroup/blkio/mkpiimg-cold.$$
+    number=$(cat "/sys/class/block/$device/dev")
+    mkdir "$group" || { echo "cold.sh: there is no blkio controller" >&2; exit 77; }
+    slow=$group
     echo "$number $1" >"$slow/blkio.throttle.read_bps_device"
     echo "$number $2" >"$slow/blkio.throttle.read_iops_device"
     echo $$ >"$slow/cgroup.procs"

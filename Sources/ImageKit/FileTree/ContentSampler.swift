@@ -102,9 +102,7 @@ struct ContentSampler {
     private static func hashes(of bytes: UnsafeRawBufferPointer, _ body: (UInt64) -> Void) {
         guard bytes.count > 64, let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
         gears.withUnsafeBufferPointer { gears in
-            var hash: UInt64 = 0
-            func take(_ place: Int) { hash = (hash << 1) &+ gears[Int(start[place])] }
-            for place in 0..<64 { take(place) }
+            func take(_ place: Int, _ hash: inout UInt64) { hash = (hash << 1) &+ gears[Int(start[place])] }
             var last: UInt64?, count = 0
             func look(_ hash: UInt64) {
                 guard hash >> (64 - rarity) == 0, hash != last, count < mostFeatures else { return }
@@ -112,27 +110,22 @@ struct ContentSampler {
                 last = hash
                 count += 1
             }
-            var place = 64
-            while place + 4 <= bytes.count {
-                take(place)
-                let first = hash
-                take(place + 1)
-                let second = hash
-                take(place + 2)
-                let third = hash
-                take(place + 3)
-                place += 4
-                // Most of the time there is none among the four.
-                guard min(min(first, second), min(third, hash)) >> (64 - rarity) == 0 else { continue }
-                look(first)
-                look(second)
-                look(third)
-                look(hash)
+            // A hash waits for the one before, so those of both halves are made side by side.
+            let half = (bytes.count - 64) / 2
+            var first: UInt64 = 0, second: UInt64 = 0
+            for place in 0..<64 {
+                take(place, &first)
+                take(place + half, &second)
             }
-            while place < bytes.count {
-                take(place)
-                look(hash)
-                place += 1
+            for place in 64..<64 + half {
+                take(place, &first)
+                look(first)
+                take(place + half, &second)
+                look(second)
+            }
+            if 64 + 2 * half < bytes.count {
+                take(bytes.count - 1, &second)
+                look(second)
             }
         }
     }

@@ -23,7 +23,7 @@ import Testing
         let scratch = try ScratchFolder()
         let block = Data((0..<4096).map { UInt8(truncatingIfNeeded: $0 / 7) })
         for (name, data) in [
-            ("a", block), ("b", block + Data("more".utf8)), ("c", block.dropLast()), ("d", Data()),
+            ("a", block), ("b", block + Data("more".utf8)), ("c", block.dropLast()), ("d", block.prefix(2049)),
             ("e", Data("x".utf8) + block.dropFirst()),
         ] { try data.write(to: URL(fileURLWithPath: "\(scratch.path)/\(name)")) }
         let tree = try scan(scratch.path)
@@ -31,6 +31,27 @@ import Testing
         #expect(prints[0] == prints[1])
         #expect(Set(prints).count == 4 && !prints.contains(0))
         #expect(try fingerprint("a", of: scan(scratch.path, joinsByContent: false)) == 0)
+    }
+
+    /// What is short is read once and for all, under whatever names: it need not be there any more later.
+    @Test func shortFilesAreInMemory() throws {
+        let scratch = try ScratchFolder()
+        for count in [0, 1, 2047, 2048, 2049, 5000] {
+            try Data((0..<count).map { UInt8(truncatingIfNeeded: $0 / 3) })
+                .write(to: URL(fileURLWithPath: "\(scratch.path)/\(count)"))
+        }
+        #expect(chmod("\(scratch.path)/2047", 0o700) == 0)
+        #expect(linkat(AT_FDCWD, "\(scratch.path)/1", AT_FDCWD, "\(scratch.path)/one", 0) == 0)
+        let tree = try scan(scratch.path)
+        for count in [0, 1, 2047, 2048, 2049, 5000] {
+            let node = try #require(tree.node(at: "\(count)"))
+            #expect(tree.size(of: node) == UInt64(count))
+            #expect(tree.attributes(of: node).permissions == (count == 2047 ? 0o555 : 0o444))
+            #expect(unlink("\(scratch.path)/\(count)") == 0)
+            let content = try? tree.read(node, atMost: count)
+            #expect(content == (count > 2048 ? nil : (0..<count).map { UInt8(truncatingIfNeeded: $0 / 3) }))
+        }
+        #expect(tree.node(at: "1") == tree.node(at: "one"))
     }
 
     /// Links are what they are elsewhere, with targets up to the longest, and of those with several names as many as names.

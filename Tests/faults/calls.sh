@@ -33,7 +33,7 @@ if strace -f --seccomp-bpf -qq -o /dev/null -e trace=flock -e inject=flock:delay
         done
     }
     # What is read in large pieces and at once; for the root and for the firmware partition.
-    for source in "$big" "${big%/*}/dtbs/overlays/README" "$closure/firmware/u-boot.bin"; do
+    for source in "$big" "${big%/*}/dtbs/broadcom/bcm2837-rpi-3-b.dtb" "$closure/firmware/u-boot.bin"; do
         changed() { rm "$source"; }; change "that vanishes" 'No such file'
         changed() { truncate -s 100 "$source"; }; change "that shrinks" 'changed.*build again'
         changed() { echo more >>"$source"; }; change "that grows" 'changed.*build again'
@@ -43,7 +43,8 @@ if strace -f --seccomp-bpf -qq -o /dev/null -e trace=flock -e inject=flock:delay
     done
     # What Nix does meanwhile: it links equal files to one another, and its collector removes names again.
     name=$work/another-name
-    harmless() { # NAME: runs `changed` when all is planned, which makes no difference
+    undone() { :; }
+    harmless() { # NAME: runs `changed` when all is planned, which makes no difference, and then `undone`
         local image process
         for image in pi.img pi.img.zst; do
             rm -f "$name"; "${2:-true}" "$big" "$name"
@@ -53,12 +54,17 @@ if strace -f --seccomp-bpf -qq -o /dev/null -e trace=flock -e inject=flock:delay
             [ -n "$(temporary "$out")" ] || fail "$image of a file $1: the build was done before"
             wait $process || fail "$image of a file $1: exit status $?"
             cmp "$out/$image" "$work/whole.${image#pi.}" || fail "$image of a file $1: another image"
-            rm -f "$name"; fresh; works
+            rm -f "$name"; undone; fresh; works
         done
     }
     changed() { ln "$big" "$name"; }; harmless "that gets another name"
     changed() { rm "$name"; }; harmless "that loses a name" ln
     changed() { ln "$big" "$name"; rm "$name"; }; harmless "with a name that comes and goes"
+    # What is short is in memory since it was found.
+    source=$library/lib/libc.so
+    undone() { rm -f "$source"; mv "$copy" "$source"; }
+    changed() { cp -a "$source" "$copy"; echo more >>"$source"; }; harmless "and a short one that grows"
+    changed() { cp -a "$source" "$copy"; rm "$source"; }; harmless "and a short one that vanishes"
 
     title "calls of the system that fail"
     fault "the write of an image" "pi.img.zst,No space left,free some space" \

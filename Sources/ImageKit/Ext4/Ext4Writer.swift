@@ -9,7 +9,7 @@ struct Ext4Writer: ~Copyable {
     private let taken: [Range<UInt64>]
     private var cursor: BlockCursor
     private var map: SegmentMap
-    private var table = 0
+    private var table = 0, firstChunk = 0
     private var directoriesInGroup: [UInt32]
     /// Files whose extents do not fit their inode, until the blocks for their trees are known.
     private var fragmented: [(node: FileTree.NodeID, extents: [ExtentTree.Extent], blocks: UInt64, isIndexed: Bool)] =
@@ -38,6 +38,7 @@ struct Ext4Writer: ~Copyable {
     mutating func layOut(journalBlocks: UInt64, progress: Progress?) throws(ImageError) -> Ext4Formatter.Layout {
         try progress?.begin(.layout, total: UInt64(plan.order.count))
         table = map.addTable(plan.tree.hostFiles)
+        firstChunk = map.addChunks(plan.tree.bytes.chunks)
         let resizeBlock = try cursor.take(1)[0].lowerBound
         try filesystem.writeResizeInode(block: resizeBlock)
         try writeJournal(journalBlocks)
@@ -115,7 +116,8 @@ struct Ext4Writer: ~Copyable {
             }
             if plan.tree.kind(of: node) == .symlink {
                 let runs = try cursor.take(1)
-                map.add(plan.tree.target(of: node), at: runs[0].lowerBound * Ext4Geometry.blockSize)
+                addMemory(
+                    of: node, 0..<plan.tree.size(of: node), at: runs[0].lowerBound * Ext4Geometry.blockSize)
                 try write(node, runs: [(0, runs)], blocks: 1)
                 continue
             }
@@ -150,12 +152,19 @@ struct Ext4Writer: ~Copyable {
             let room = place.length * Ext4Geometry.blockSize
             let length = min(room, range.upperBound - start)
             switch plan.tree.content(of: node) {
-            case .bytes(let bytes): map.add(bytes.dropFirst(Int(start)).prefix(Int(length)), at: offset)
+            case .bytes: addMemory(of: node, start..<start + length, at: offset)
             case .host(let file): map.add(file: file, of: table, start: start, length: length, at: offset)
             case .source(let source, let base): map.add(source, start: base + start, length: length, at: offset)
             }
             start += length
         }
+    }
+
+    /// Records where a part of a link's target lies, or of a file's content that is in memory.
+    private mutating func addMemory(of node: FileTree.NodeID, _ range: Range<UInt64>, at offset: UInt64) {
+        let (chunk, bytes) = plan.tree.placeInMemory(of: node)
+        let start = bytes.lowerBound + Int(range.lowerBound)
+        map.add(chunk: firstChunk + chunk, start..<start + Int(range.length), at: offset)
     }
 
     /// Writes the trees of fragmented files, and gives the blocks they take.

@@ -1,5 +1,5 @@
 /// What a filesystem holds, as a value: folders, files and symbolic links, with their metadata, and where each file's
-/// bytes can be had (never the bytes themselves).
+/// bytes can be had (or the bytes themselves, where they are few).
 ///
 /// Hard links are one node under several names. The children of a folder are sorted by the bytes of their names, so the
 /// same tree always comes out the same. Trees are built from the leaves up: a node is added once everything in it is.
@@ -82,7 +82,8 @@ public struct FileTree: Sendable {
     var nodes: [Node] = []
     var entries: [Entry] = []
     var names: [UInt8] = []
-    var bytes: [UInt8] = []
+    /// Links' targets, and the content of files that are in memory.
+    var bytes = BytePool()
     var sources: [(any ByteSource, UInt64)] = []
     /// The host's files that the tree's content comes from.
     public var hostFiles = HostFiles()
@@ -100,11 +101,10 @@ public struct FileTree: Sendable {
 
     /// Adds a regular file whose bytes are in memory.
     public mutating func addFile(_ content: some Collection<UInt8>, _ attributes: Attributes) -> NodeID {
-        let place = UInt64(bytes.count)
-        bytes.append(contentsOf: content)
-        return add(
+        add(
             Node(
-                kind: .file, storage: .memory, attributes: attributes, size: UInt64(bytes.count) - place, place: place))
+                kind: .file, storage: .memory, attributes: attributes, size: UInt64(content.count),
+                place: bytes.add(content)))
     }
 
     /// Adds a regular file whose bytes are a host file's; its size is the one in ``hostFiles``.
@@ -127,12 +127,10 @@ public struct FileTree: Sendable {
 
     /// Adds a symbolic link.
     public mutating func addSymlink(to target: some Collection<UInt8>, _ attributes: Attributes) -> NodeID {
-        let place = UInt64(bytes.count)
-        bytes.append(contentsOf: target)
-        return add(
+        add(
             Node(
-                kind: .symlink, storage: .memory, attributes: attributes, size: UInt64(bytes.count) - place,
-                place: place))
+                kind: .symlink, storage: .memory, attributes: attributes, size: UInt64(target.count),
+                place: bytes.add(target)))
     }
 
     /// Adds a folder with these entries, in any order. A name that no filesystem takes, or that comes twice, is an error.
@@ -216,7 +214,7 @@ public struct FileTree: Sendable {
         let node = nodes[Int(node.index)]
         switch (node.kind, node.storage) {
         case (.directory, _): return .bytes([])
-        case (_, .memory): return .bytes(bytes[Int(node.place)..<Int(node.place) + Int(node.size)])
+        case (_, .memory): return .bytes(bytes[node.place, count: node.size])
         case (_, .host): return .host(HostFiles.FileID(index: UInt32(node.place)))
         case (_, .source):
             let (source, offset) = sources[Int(node.place)]
@@ -227,7 +225,13 @@ public struct FileTree: Sendable {
     /// A symbolic link's target.
     public func target(of node: NodeID) -> ArraySlice<UInt8> {
         let node = nodes[Int(node.index)]
-        return node.kind == .symlink ? bytes[Int(node.place)..<Int(node.place) + Int(node.size)] : []
+        return node.kind == .symlink ? bytes[node.place, count: node.size] : []
+    }
+
+    /// Where in ``bytes`` a link's target is, or a file's content that is in memory.
+    func placeInMemory(of node: NodeID) -> (chunk: Int, bytes: Range<Int>) {
+        let node = nodes[Int(node.index)]
+        return BytePool.range(at: node.place, count: node.size)
     }
 
     /// The indices of a folder's entries, in the order of their names; empty for anything else.

@@ -62,11 +62,24 @@ public struct SegmentMap: Sendable {
 
     /// Adds the first `count` bytes of a block in memory, which is shared and not copied: for many of them, or long ones.
     mutating func add(sharing block: [UInt8], count: Int, at offset: UInt64) {
-        guard count > 0 else { return }
-        chunks.append(block)
+        add(chunk: addChunks([block]), 0..<count, at: offset)
+    }
+
+    /// Registers bytes in memory, which are shared and not copied, for ``add(chunk:_:at:)``.
+    ///
+    /// - Returns: the number of the first chunk; the others follow.
+    mutating func addChunks(_ added: [[UInt8]]) -> Int {
+        defer { chunks += added }
+        return chunks.count
+    }
+
+    /// Adds some of the bytes that were registered as a chunk.
+    mutating func add(chunk: Int, _ bytes: Range<Int>, at offset: UInt64) {
+        guard !bytes.isEmpty else { return }
         append(
             Segment(
-                offset: offset, length: UInt64(count), content: .memory(chunk: Int32(chunks.count - 1), offset: 0)))
+                offset: offset, length: UInt64(bytes.count),
+                content: .memory(chunk: Int32(chunk), offset: bytes.lowerBound)))
     }
 
     /// Registers a table of host files, for ``add(file:of:start:length:at:)``.

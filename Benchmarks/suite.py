@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """suite.py [--rounds N] [--work DIR] [--out DIR] [--levels L,...] [--threads N,...] [--peers NAME,...] [--once NAME,...]
-         [--cold] [--title TEXT] -- BUILD-OPTIONS...
+         [--image mkpiimg|mke2fs] [--cold] [--title TEXT] -- BUILD-OPTIONS...
 
 Runs mkpiimg and what could be used in its place on the same store, in turn, and writes a page (figures.md) with a table, and
 a plot of size against CPU time (figures.svg). BUILD-OPTIONS are mkpiimg's: --closure, --store-root, --registration,
@@ -9,7 +9,8 @@ a plot of size against CPU time (figures.svg). BUILD-OPTIONS are mkpiimg's: --cl
 What is named with --once runs in the first round only. suite.sh makes the inputs and runs this on each.
 
   mkpiimg-L…    the whole job at that level
-  zstd, pzstd   the compressors alone, on the finished raw image
+  zstd, pzstd   the compressors alone, on the finished raw image: mkpiimg's, where similar files lie side by side, or with
+                --image mke2fs that of mke2fs, where files lie as folders have them
   mke2fs        mke2fs -d, e2fsck -D, sfdisk, dd, pzstd: an image by hand
   genimage      genimage, then zstd
   nixpkgs       the steps of nixpkgs' sd-image module (reference-image.sh); needs Nix, and the closure in its store
@@ -37,6 +38,7 @@ def parse():
     parser.add_argument("--peers", default="zstd,pzstd,mke2fs,genimage,nixpkgs,emulated")
     parser.add_argument("--once", default="")
     parser.add_argument("--title", default="")
+    parser.add_argument("--image", choices=["mkpiimg", "mke2fs"], default="mkpiimg")
     parser.add_argument("--cold", action="store_true", help="drop the kernel's caches before each run (root)")
     options = parser.parse_args(words[:cut])
     build = words[cut + 1:]
@@ -62,12 +64,15 @@ def commands(options, build, work):
             found.append((
                 f"mkpiimg-L{level}{suffix}",
                 f"{mkpiimg} {quoted} --progress none --level {level} --threads {threads} --out {out}"))
+    # Nobody should compress more free space than mkpiimg's image has.
+    shrink = "resize2fs -M root &>resize2fs.log" if options.image == "mke2fs" else ":"
     by_hand = f"""
         rm -rf {work}/hand; mkdir {work}/hand; cd {work}/hand
         bytes=$(($(du -s -B1 --apparent-size {store}/nix | cut -f1) * 12 / 10 + $(find {store}/nix | wc -l) * 4096))
         truncate -s $((bytes / 1048576 * 1048576)) root
         mke2fs -q -t ext4 -b 4096 -L NIXOS_SD -d {store} root
         e2fsck -fyD root >e2fsck.log || test $? = 1
+        {shrink}
         truncate -s 30M fat; mkfs.vfat -n FIRMWARE fat
         truncate -s 38M disk; dd if=fat of=disk bs=1M seek=8 conv=notrunc,sparse status=none
         dd if=root of=disk bs=1M seek=38 conv=notrunc,sparse status=none
@@ -103,7 +108,13 @@ END
             found.append((name, command))
         else:
             missing.append(f"{name} ({os.path.basename(tool)} is not there)")
-    return found, missing, f"{mkpiimg} {quoted} --progress none --out {raw}", out
+    if options.image == "mkpiimg":
+        prepare = f"{mkpiimg} {quoted} --progress none --out {raw}"
+    elif prefix:
+        prepare = by_hand + f"\nmv disk {raw}; rm -r {work}/hand"
+    else:
+        sys.exit("mke2fs takes all of a store: name a copy with --store-root")
+    return found, missing, prepare, out
 
 
 def plot(rows, path):
@@ -161,7 +172,7 @@ def main():
             if options.title:
                 page.write(f"# {options.title}\n\n")
             page.write(f"Medians of {options.rounds} rounds in turn, {'cold' if options.cold else 'warm'} cache, "
-                       f"{os.cpu_count()} processors. Ratios are medians of pairs with `zstd -T0 -3` on the finished "
+                       f"{os.cpu_count()} processors. Ratios are medians of pairs with `zstd -T0 -3` on {options.image}'s "
                        "image.\n\n| | wall s | CPU s | CPU ratio | wall ratio | peak MiB | read MB | written MB | bytes |\n"
                        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
             for row in rows:

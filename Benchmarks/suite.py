@@ -64,9 +64,7 @@ def commands(options, build, work):
             found.append((
                 f"mkpiimg-L{level}{suffix}",
                 f"{mkpiimg} {quoted} --progress none --level {level} --threads {threads} --out {out}"))
-    # Nobody should compress more free space than mkpiimg's image has.
-    shrink = "resize2fs -M root &>resize2fs.log" if options.image == "mke2fs" else ":"
-    by_hand = f"""
+    by_hand = lambda shrink=":": f"""
         rm -rf {work}/hand; mkdir {work}/hand; cd {work}/hand
         bytes=$(($(du -s -B1 --apparent-size {store}/nix | cut -f1) * 12 / 10 + $(find {store}/nix | wc -l) * 4096))
         truncate -s $((bytes / 1048576 * 1048576)) root
@@ -95,7 +93,7 @@ END
     for name, tool, command in [
         ("zstd", "zstd", f"zstd -q -T0 -3 {raw} -o {out}"),
         ("pzstd", "pzstd", f"pzstd -q -3 {raw} -o {out}"),
-        ("mke2fs", "pzstd", by_hand + f"\npzstd -q -3 disk -o {out}"),
+        ("mke2fs", "pzstd", by_hand() + f"\npzstd -q -3 disk -o {out}"),
         ("genimage", "genimage", genimage),
         ("nixpkgs", "nix-store", "TOOLS= " + reference),
         ("emulated", tools + "/mkfs.ext4", reference),
@@ -111,7 +109,8 @@ END
     if options.image == "mkpiimg":
         prepare = f"{mkpiimg} {quoted} --progress none --out {raw}"
     elif prefix:
-        prepare = by_hand + f"\nmv disk {raw}; rm -r {work}/hand"
+        # Nobody should compress more free space than mkpiimg's image has.
+        prepare = by_hand("resize2fs -M root &>resize2fs.log") + f"\nmv disk {raw}; rm -r {work}/hand"
     else:
         sys.exit("mke2fs takes all of a store: name a copy with --store-root")
     return found, missing, prepare, out

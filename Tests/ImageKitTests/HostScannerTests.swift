@@ -6,10 +6,12 @@ import Testing
 
 /// What a scan says of files and links when it knows that they will be joined by content.
 @Suite struct HostScannerTests {
-    private func scan(_ path: String, joinsByContent: Bool = true) throws -> FileTree {
+    /// - Parameter kept: bytes of short files that may stay in memory.
+    private func scan(_ path: String, joinsByContent: Bool = true, kept: Int? = nil) throws -> FileTree {
         var tree = FileTree(), links = FileTree.HostLinks()
-        tree.root = try tree.scan(
-            FilePath(path), rules: .init(metadata: .store, joinsByContent: joinsByContent), links: &links)
+        var rules = FileTree.ScanRules(metadata: .store, joinsByContent: joinsByContent)
+        rules.kept = kept.map { Monitor($0) }
+        tree.root = try tree.scan(FilePath(path), rules: rules, links: &links)
         return tree
     }
 
@@ -23,7 +25,7 @@ import Testing
         let scratch = try ScratchFolder()
         let block = Data((0..<4096).map { UInt8(truncatingIfNeeded: $0 / 7) })
         for (name, data) in [
-            ("a", block), ("b", block + Data("more".utf8)), ("c", block.dropLast()), ("d", block.prefix(2049)),
+            ("a", block), ("b", block + Data("more".utf8)), ("c", block.dropLast()), ("d", Data()),
             ("e", Data("x".utf8) + block.dropFirst()),
         ] { try data.write(to: URL(fileURLWithPath: "\(scratch.path)/\(name)")) }
         let tree = try scan(scratch.path)
@@ -42,7 +44,7 @@ import Testing
         }
         #expect(chmod("\(scratch.path)/2047", 0o700) == 0)
         #expect(linkat(AT_FDCWD, "\(scratch.path)/1", AT_FDCWD, "\(scratch.path)/one", 0) == 0)
-        let tree = try scan(scratch.path)
+        let tree = try scan(scratch.path, kept: 1 << 20)
         for count in [0, 1, 2047, 2048, 2049, 5000] {
             let node = try #require(tree.node(at: "\(count)"))
             #expect(tree.size(of: node) == UInt64(count))
@@ -52,6 +54,38 @@ import Testing
             #expect(content == (count > 2048 ? nil : (0..<count).map { UInt8(truncatingIfNeeded: $0 / 3) }))
         }
         #expect(tree.node(at: "1") == tree.node(at: "one"))
+    }
+
+    /// No more of them than may be, and none unless that is asked for.
+    @Test func memoryForShortFilesIsBounded() throws {
+        let scratch = try ScratchFolder()
+        for name in 0..<10 { try Data(count: 300).write(to: URL(fileURLWithPath: "\(scratch.path)/\(name)")) }
+        for (kept, expected) in [(nil, 0), (0, 0), (299, 0), (300, 1), (1000, 3), (3000, 10)] as [(Int?, Int)] {
+            let tree = try scan(scratch.path, kept: kept)
+            let inMemory = (0..<10).filter { name in
+                tree.node(at: "\(name)").map { if case .bytes = tree.content(of: $0) { true } else { false } } ?? false
+            }
+            #expect(inMemory.count == expected)
+            for name in 0..<10 where !inMemory.contains(name) { #expect(try fingerprint("\(name)", of: tree) != 0) }
+        }
+        #expect(try fingerprint("0", of: scan(scratch.path, joinsByContent: false, kept: 3000)) == 0)
+    }
+
+    /// A path that is a file itself is read as others are.
+    @Test func singleFilesAreReadToo() throws {
+        let scratch = try ScratchFolder()
+        let short = scratch.path + "/short", long = scratch.path + "/long"
+        try Data("short".utf8).write(to: URL(fileURLWithPath: short))
+        try Data(count: 3000).write(to: URL(fileURLWithPath: long))
+        let tree = try scan(short, kept: 100)
+        #expect(unlink(short) == 0)
+        #expect(try tree.read(tree.root, atMost: 100) == Array("short".utf8))
+        let other = try scan(long, kept: 100_000)
+        guard case .host(let file) = other.content(of: other.root) else {
+            Issue.record("it is not the host's")
+            return
+        }
+        #expect(other.hostFiles.fingerprint(of: file) != 0 && other.hostFiles.path(of: file) == FilePath(long))
     }
 
     /// Links are what they are elsewhere, with targets up to the longest, and of those with several names as many as names.

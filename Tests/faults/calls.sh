@@ -41,6 +41,10 @@ if strace -f --seccomp-bpf -qq -o /dev/null -e trace=flock -e inject=flock:delay
         changed() { printf x | dd of="$source" conv=notrunc status=none; }; change "that is written to" 'changed.*build again'
         changed() { rm "$source"; mkfifo "$source"; }; change "that becomes a pipe" 'changed.*build again|Illegal seek'
     done
+    # What is checked is what goes into the image, and not what was there before.
+    source=$library/lib/libc.so usual=("${build[@]}")
+    build+=(--check); changed() { touch "$source"; }; change "that is short, and written to" 'changed.*build again'
+    build=("${usual[@]}")
     # What Nix does meanwhile: it links equal files to one another, and its collector removes names again.
     name=$work/another-name
     undone() { :; }

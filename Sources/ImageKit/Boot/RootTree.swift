@@ -23,10 +23,11 @@ struct RootTree {
 
     init(
         _ closure: Closure, in store: StoreLocation, toplevel: Toplevel?, boot: BootOptions, registrationPath: String,
-        deduplicates: Bool = true, profile: StorePath? = nil, additions: RootAdditions = RootAdditions(),
+        deduplicates: Bool = true, keepsShortFiles: Bool = true, profile: StorePath? = nil, additions: RootAdditions = RootAdditions(),
         threads: Int = 1, progress: Progress?
     ) throws(ImageError) {
-        let rules = FileTree.ScanRules(metadata: .store, joinsByContent: deduplicates)
+        var rules = FileTree.ScanRules(metadata: .store, joinsByContent: deduplicates)
+        if keepsShortFiles { rules.kept = Monitor(FileTree.ScanRules.mostKept) }
         let (storeNode, isCold) = try addStore(closure, in: store, rules, threads: threads, progress: progress)
         let ahead = ReadAhead(tree, isCold: isCold)
         let readers = ahead.isNeeded ? max(threads, ReadAhead.readers) : threads

@@ -110,7 +110,8 @@ struct ContentSampler {
                 last = hash
                 count += 1
             }
-            // A hash waits for the one before, so those of both halves are made side by side.
+            // A hash waits for the one before, so those of both halves are made side by side. (Of bytes that repeat themselves
+            // it matters in which order they come, since there are too many.)
             let half = (bytes.count - 64) / 2
             var first: UInt64 = 0, second: UInt64 = 0
             for place in 0..<64 {

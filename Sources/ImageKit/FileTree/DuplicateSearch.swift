@@ -65,7 +65,7 @@ struct DuplicateSearch {
         candidates.removeAll { counts[$0.size] == 1 }
     }
 
-    /// Reads the first block of every candidate that was not read when it was found. They are taken in tree order, several
+    /// Reads the first block of every candidate that was not read when it was found, or is in memory. They are taken in tree order, several
     /// at once, which a cold disk likes: each of so many threads waits for it, so batches are small.
     private mutating func fingerprint(threads: Int, progress: Progress?) throws(ImageError) {
         let unknown = candidates.indices.filter { candidates[$0].fingerprint == 0 }

@@ -26,8 +26,13 @@ extension FileTree {
         /// is large without bound.
         public var nameLimit: Int
         /// Whether files are going to be joined by what they hold (``LinkRule/byContent(threads:)``). Then the first block of
-        /// each in a folder is read while it is at hand, and symbolic links that are one inode are not told apart from others.
+        /// each is read while it is at hand, and symbolic links that are one inode are not told apart from others.
         public var joinsByContent: Bool
+        /// How many bytes of short files, whose first block is all there is of them, may stay in memory instead of being read
+        /// again later: shared by all scans that have these rules. `nil`: none.
+        var kept: Monitor<Int>?
+        /// What is enough for a closure of some gigabytes, half of whose files are that short.
+        static let mostKept = 32 << 20
         /// See the properties of the same names.
         public init(
             metadata: Metadata, links: Links = .keep, nameLimit: Int = .max, joinsByContent: Bool = false

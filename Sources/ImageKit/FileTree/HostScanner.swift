@@ -161,56 +161,85 @@ struct HostScanner {
         return node
     }
 
-    /// Files up to this size, in bytes, are in memory once they were read: to open one again takes longer than all else that
-    /// is done with it. (Half of a closure's files are; with those up to 4 KiB, it would be twice the memory.)
-    static let longestKept = 2048
-
-    /// A regular file: its content, where it is short; else the fingerprint of its first block.
     private mutating func readFile(
         at index: Int, of level: Level, in open: borrowing HostFolder
     ) throws(ImageError) -> FileTree.NodeID {
-        func path() -> FilePath { FilePath(bytes: Self.path(of: level.names[index], in: level.path)) }
         let folder = open.descriptor
-        let descriptor = level.names.withName(at: index) { name, _ in
-            // Should it have become a pipe meanwhile, opening must not wait for a writer.
-            openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = level.names.withName(at: index) { name, _ in openat(folder, name, Self.openFlags) }
+        return try readFile(descriptor, in: level.folder) {
+            level.names[index]
+        } path: {
+            Self.path(of: level.names[index], in: level.path)
         }
-        guard descriptor >= 0 else { throw .system(Errno(rawValue: errno), "cannot open", path: path()) }
+    }
+
+    /// Should it have become a pipe meanwhile, opening must not wait for a writer.
+    private static let openFlags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK
+    /// Files up to this size, in bytes, are kept in memory: to open one again takes longer than all else that is done with it.
+    /// (With those up to 4 KiB, it would be twice the memory.)
+    static let longestKept = 2048
+
+    /// A regular file that is to be joined by content: all of it, where it is short; else the fingerprint of its first block.
+    ///
+    /// - Parameter descriptor: the file, which is closed; or what failed to open it.
+    private mutating func readFile(
+        _ descriptor: Int32, in folder: HostFiles.FolderID, name: () -> [UInt8], path: () -> [UInt8]
+    ) throws(ImageError) -> FileTree.NodeID {
+        guard descriptor >= 0 else {
+            throw .system(Errno(rawValue: errno), "cannot open", path: FilePath(bytes: path()))
+        }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else {
-            throw .system(Errno(rawValue: errno), "cannot read", path: path())
-        }
+        guard fstat(descriptor, &status) == 0 else { throw Self.unreadable(path()) }
         if let known = known(status) { return known }
         var fingerprint: UInt64 = 0
         if status.st_mode & S_IFMT == S_IFREG {
             let length = min(max(0, Int(status.st_size)), Fingerprint.length)
             let count = try OpenFile.read(
-                descriptor, into: UnsafeMutableRawBufferPointer(rebasing: buffer.memory[..<length]), at: 0, path: path()
-            )
+                descriptor, into: UnsafeMutableRawBufferPointer(rebasing: buffer.memory[..<length]), at: 0,
+                path: FilePath(bytes: path()))
             let bytes = UnsafeRawBufferPointer(rebasing: buffer.memory[..<count])
-            if count == status.st_size, count <= Self.longestKept {
+            // What changes while it is read is left to whoever reads it later, who will tell.
+            if count == status.st_size, mayKeep(count), isUnchanged(descriptor, status) {
                 let node = tree.addFile(bytes, attributes(status))
                 remember(node, status)
                 return node
             }
             fingerprint = Fingerprint.of(bytes)
         }
-        let node = try file(level.names[index], in: level.folder, status, fingerprint: fingerprint) { path().bytes }
+        let node = try file(name(), in: folder, status, fingerprint: fingerprint, path: path)
         remember(node, status)
         return node
+    }
+
+    private func mayKeep(_ count: Int) -> Bool {
+        guard count <= Self.longestKept, let kept = rules.kept else { return false }
+        return kept.change { left in
+            guard count <= left else { return false }
+            left -= count
+            return true
+        }
+    }
+
+    private func isUnchanged(_ descriptor: Int32, _ before: stat) -> Bool {
+        var after = stat()
+        return fstat(descriptor, &after) == 0 && HostFiles.Identity(after) == HostFiles.Identity(before)
     }
 
     /// A file or a link by its whole path: what was asked for itself, or what a link leads to.
     private mutating func leaf(at path: [UInt8], _ status: stat) throws(ImageError) -> FileTree.NodeID {
         if let known = known(status) { return known }
+        func name() -> [UInt8] { path.split(separator: 0x2F).last.map { Array($0) } ?? [] }
         let node: FileTree.NodeID
-        if status.st_mode & S_IFMT == S_IFLNK {
+        if status.st_mode & S_IFMT == S_IFREG, rules.joinsByContent {
+            let folder = tree.hostFiles.addRoot(FilePath(bytes: path).removingLastComponent())
+            return try readFile(Self.withCString(path) { open($0, Self.openFlags) }, in: folder, name: name) { path }
+        } else if status.st_mode & S_IFMT == S_IFLNK {
             let count = Self.withCString(path) { buffer.readLink(AT_FDCWD, $0) }
             node = tree.addSymlink(to: try target(ofLength: count, path: path), attributes(status))
         } else {
             let folder = tree.hostFiles.addRoot(FilePath(bytes: path).removingLastComponent())
-            node = try file(path.split(separator: 0x2F).last.map { Array($0) } ?? [], in: folder, status) { path }
+            node = try file(name(), in: folder, status) { path }
         }
         remember(node, status)
         return node

@@ -73,7 +73,9 @@ public struct ImageLayout: Sendable {
         try rawAreas.check([firmwarePartition])
         let root = try RootTree(
             closure, in: recipe.store, toplevel: toplevel, boot: boot, registrationPath: recipe.registrationPath,
-            deduplicates: recipe.deduplicates, profile: profile,
+            deduplicates: recipe.deduplicates,
+            // What is checked must be what goes into the image.
+            keepsShortFiles: !recipe.checksContent, profile: profile,
             additions: recipe.additions, threads: threads, progress: progress)
         let ext4 = try Ext4Formatter.layOut(root.tree, options, progress: progress)
 

@@ -111,12 +111,12 @@ public struct HostFiles: Sendable {
     /// The file's path as bytes with a final zero, as system calls take it.
     func pathBytes(of file: FileID) -> [CChar] {
         let entry = files[Int(file.index)]
-        var parts = [(start: Int(entry.name), end: Int(entry.name + entry.nameLength))]
+        var parts = [(start: Int(entry.name), end: Int(entry.name) + Int(entry.nameLength))]
         parts.reserveCapacity(16)
         var folder = entry.folder
         while true {
             let next = folders[Int(folder)]
-            parts.append((Int(next.name), Int(next.name + next.nameLength)))
+            parts.append((Int(next.name), Int(next.name) + Int(next.nameLength)))
             if next.parent == folder { break }
             folder = next.parent
         }

@@ -62,6 +62,7 @@ public struct SegmentMap: Sendable {
 
     /// Adds the first `count` bytes of a block in memory, which is shared and not copied: for many of them, or long ones.
     mutating func add(sharing block: [UInt8], count: Int, at offset: UInt64) {
+        guard count > 0 else { return }
         add(chunk: addChunks([block]), 0..<count, at: offset)
     }
 

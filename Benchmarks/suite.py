@@ -64,7 +64,8 @@ def commands(options, build, work):
             found.append((
                 f"mkpiimg-L{level}{suffix}",
                 f"{mkpiimg} {quoted} --progress none --level {level} --threads {threads} --out {out}"))
-    by_hand = lambda shrink=":": f"""
+    def by_hand(shrink=":"):
+        return f"""
         rm -rf {work}/hand; mkdir {work}/hand; cd {work}/hand
         bytes=$(($(du -s -B1 --apparent-size {store}/nix | cut -f1) * 12 / 10 + $(find {store}/nix | wc -l) * 4096))
         truncate -s $((bytes / 1048576 * 1048576)) root

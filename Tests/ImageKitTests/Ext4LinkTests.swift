@@ -19,7 +19,9 @@ import Testing
         for index in 0..<40 {
             let folder = "\(path)/folder \(index / 10)"
             try manager.createDirectory(atPath: folder, withIntermediateDirectories: true)
-            let content = index % 8 == 0 ? "" : String(repeating: "content \(index % 8) ", count: 1 + index % 8 * (index % 8) * 30)
+            let content =
+                index % 8 == 0
+                ? "" : String(repeating: "content \(index % 8) ", count: 1 + index % 8 * (index % 8) * 30)
             let isExecutable = index % 3 == 0
             let file = "\(folder)/file \(index)"
             let key = "\(index % 8) \(isExecutable)"

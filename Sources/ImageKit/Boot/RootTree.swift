@@ -23,7 +23,8 @@ struct RootTree {
 
     init(
         _ closure: Closure, in store: StoreLocation, toplevel: Toplevel?, boot: BootOptions, registrationPath: String,
-        deduplicates: Bool = true, keepsShortFiles: Bool = true, profile: StorePath? = nil, additions: RootAdditions = RootAdditions(),
+        deduplicates: Bool = true, keepsShortFiles: Bool = true, profile: StorePath? = nil,
+        additions: RootAdditions = RootAdditions(),
         threads: Int = 1, progress: Progress?
     ) throws(ImageError) {
         var rules = FileTree.ScanRules(metadata: .store, joinsByContent: deduplicates)

@@ -12,7 +12,8 @@ extension FileTree {
         for (key, node) in links.nodes { knownHere[node] = known.nodes[key] }
         var moved: [NodeID] = []
         moved.reserveCapacity(other.nodes.count)
-        let firstEntry = UInt64(entries.count), firstByte = bytes.append(other.bytes), firstSource = UInt64(sources.count)
+        let firstEntry = UInt64(entries.count), firstByte = bytes.append(other.bytes),
+            firstSource = UInt64(sources.count)
         let firstName = UInt32(names.count)
         let firstFile = UInt64(hostFiles.append(other.hostFiles))
         for (index, var node) in other.nodes.enumerated() {

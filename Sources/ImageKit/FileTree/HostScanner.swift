@@ -229,16 +229,18 @@ struct HostScanner {
     /// A file or a link by its whole path: what was asked for itself, or what a link leads to.
     private mutating func leaf(at path: [UInt8], _ status: stat) throws(ImageError) -> FileTree.NodeID {
         if let known = known(status) { return known }
-        func name() -> [UInt8] { path.split(separator: 0x2F).last.map { Array($0) } ?? [] }
         let node: FileTree.NodeID
-        if status.st_mode & S_IFMT == S_IFREG, rules.joinsByContent {
-            let folder = tree.hostFiles.addRoot(FilePath(bytes: path).removingLastComponent())
-            return try readFile(Self.withCString(path) { open($0, Self.openFlags) }, in: folder, name: name) { path }
-        } else if status.st_mode & S_IFMT == S_IFLNK {
+        if status.st_mode & S_IFMT == S_IFLNK {
             let count = Self.withCString(path) { buffer.readLink(AT_FDCWD, $0) }
             node = tree.addSymlink(to: try target(ofLength: count, path: path), attributes(status))
         } else {
+            func name() -> [UInt8] { path.split(separator: 0x2F).last.map { Array($0) } ?? [] }
             let folder = tree.hostFiles.addRoot(FilePath(bytes: path).removingLastComponent())
+            if status.st_mode & S_IFMT == S_IFREG, rules.joinsByContent {
+                return try readFile(Self.withCString(path) { open($0, Self.openFlags) }, in: folder, name: name) {
+                    path
+                }
+            }
             node = try file(name(), in: folder, status) { path }
         }
         remember(node, status)

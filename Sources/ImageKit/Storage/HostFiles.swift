@@ -111,24 +111,19 @@ public struct HostFiles: Sendable {
     /// The file's path as bytes with a final zero, as system calls take it.
     func pathBytes(of file: FileID) -> [CChar] {
         let entry = files[Int(file.index)]
-        var parts = [(start: Int(entry.name), end: Int(entry.name) + Int(entry.nameLength))]
-        parts.reserveCapacity(16)
+        var parts: [(UInt32, UInt32)] = [(entry.name, entry.nameLength)]
         var folder = entry.folder
         while true {
             let next = folders[Int(folder)]
-            parts.append((Int(next.name), Int(next.name) + Int(next.nameLength)))
+            parts.append((next.name, next.nameLength))
             if next.parent == folder { break }
             folder = next.parent
         }
         var path: [CChar] = []
-        path.reserveCapacity(parts.reduce(1) { $0 + $1.end - $1.start + 1 })
-        names.withUnsafeBufferPointer { names in
-            names.withMemoryRebound(to: CChar.self) { names in
-                for part in parts.reversed() {
-                    if let last = path.last, last != 0x2F { path.append(0x2F) }
-                    path.append(contentsOf: names[part.start..<part.end])
-                }
-            }
+        path.reserveCapacity(192)
+        for (offset, length) in parts.reversed() {
+            if let last = path.last, last != 0x2F { path.append(0x2F) }
+            for byte in names[Int(offset)..<Int(offset) + Int(length)] { path.append(CChar(bitPattern: byte)) }
         }
         path.append(0)
         return path

@@ -22,7 +22,7 @@ struct BuildImage {
     static func firmware() throws(ImageError) -> SegmentMap {
         var tree = FileTree()
         let config = tree.addFile("arm_64bit=1\nkernel=u-boot.bin\n".utf8, FileTree.Attributes(permissions: 0o644))
-        var folders = TreeSketch()
+        var folders = TreeBuilder()
         try folders.put(config, at: "/config.txt")
         tree.root = try folders.build(into: &tree)
         return try FATFormatter.layOut(tree, options: FATOptions(label: "FIRMWARE", size: 32 << 20))
@@ -33,7 +33,7 @@ struct BuildImage {
         var links = FileTree.HostLinks()
         let files = try tree.scan(folder, rules: FileTree.ScanRules(metadata: .host), links: &links)
         let hostname = tree.addFile("pi\n".utf8, FileTree.Attributes(permissions: 0o644))
-        var folders = TreeSketch()
+        var folders = TreeBuilder()
         try folders.put(files, at: "/srv")
         try folders.put(hostname, at: "/etc/hostname")
         tree.root = try folders.build(into: &tree)
@@ -43,10 +43,10 @@ struct BuildImage {
     }
 
     static func layOut(_ firmware: SegmentMap, _ root: SegmentMap) throws(ImageError) -> SegmentMap {
-        let sector = PartitionTable.sectorSize
+        let sector = MBRTable.sectorSize
         let first: UInt64 = 1 << 20
         let second = first + firmware.size
-        let table = try PartitionTable(
+        let table = try MBRTable(
             diskID: 0x1234_5678,
             partitions: [
                 Partition(number: 1, start: first / sector, count: firmware.size / sector, type: 0x0C),
@@ -64,8 +64,8 @@ struct BuildImage {
         // It can be looked into before it exists.
         let hostname = try DiskImage(disk, path: "the plan").volume(.root).node(at: "/etc/hostname")
         print("the name has \(hostname?.size ?? 0) bytes")
-        let format = ImageBuilder.Format.seekable(ZstdParameters(), frameSize: ImageBuilder.defaultFrameSize)
-        let report = try ImageBuilder(disk, format: format, threads: ImageRecipe.usefulThreads).write(to: .file(path))
+        let format = ImageWriter.Format.seekable(ZstdParameters(), frameSize: ImageWriter.defaultFrameSize)
+        let report = try ImageWriter(disk, format: format, threads: ImageRecipe.usefulThreads).write(to: .file(path))
         print("\(ByteSize.format(report.imageSize)) in \(ByteSize.format(report.outputSize))")
     }
 }

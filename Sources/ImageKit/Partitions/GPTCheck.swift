@@ -6,7 +6,7 @@ struct GPTCheck {
     private enum Copy {
         case absent
         case damaged(String, offset: UInt64)
-        case sound(GPTHeader, [DiskPartition])
+        case sound(GPTHeader, [Partition])
     }
 
     /// The length of a sector by which there is a GPT, damaged or not: `nil` where there is none.
@@ -27,7 +27,7 @@ struct GPTCheck {
     }
 
     /// - Returns: the partitions, where one of the two tables has them.
-    func run(_ sectorSize: UInt64, _ hear: (Finding) -> Void) throws(ImageError) -> [DiskPartition]? {
+    func run(_ sectorSize: UInt64, _ hear: (Finding) -> Void) throws(ImageError) -> [Partition]? {
         let last = source.size / sectorSize - 1
         let first = try read(1, sectorSize)
         guard case .sound(let header, let partitions) = first else {
@@ -52,7 +52,7 @@ struct GPTCheck {
     }
 
     private func checkCopy(
-        of header: GPTHeader, _ partitions: [DiskPartition], _ last: UInt64, _ hear: (Finding) -> Void
+        of header: GPTHeader, _ partitions: [Partition], _ last: UInt64, _ hear: (Finding) -> Void
     ) throws(ImageError) {
         guard header.other <= last else {
             hear(
@@ -79,7 +79,7 @@ struct GPTCheck {
         }
     }
 
-    private func checkRanges(_ header: GPTHeader, _ partitions: [DiskPartition], _ hear: (Finding) -> Void) {
+    private func checkRanges(_ header: GPTHeader, _ partitions: [Partition], _ hear: (Finding) -> Void) {
         for partition in partitions {
             let first = partition.bytes.lowerBound / header.sectorSize
             let last = partition.bytes.upperBound / header.sectorSize - 1

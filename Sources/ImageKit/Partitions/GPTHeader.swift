@@ -94,7 +94,7 @@ struct GPTHeader: Hashable, Sendable {
 
     /// The partitions of its entries.
     /// - Throws: ``ImageError/Code/corrupt`` where the entries are damaged.
-    func partitions(_ source: any ByteSource) throws(ImageError) -> [DiskPartition] {
+    func partitions(_ source: any ByteSource) throws(ImageError) -> [Partition] {
         func refuse(_ reason: String, _ offset: UInt64? = nil) -> ImageError {
             ImageError(
                 .corrupt, "the GUID partition table is damaged", offset: offset, reason: reason,
@@ -107,7 +107,7 @@ struct GPTHeader: Hashable, Sendable {
         }
         let bytes = try source.read(Int(length), at: offset)
         guard CRC32.of(bytes) == entriesChecksum else { throw refuse("the checksum of its entries is wrong", offset) }
-        var found: [DiskPartition] = []
+        var found: [Partition] = []
         for index in 0..<Int(count) {
             let entry = bytes[index * Int(entrySize)..<(index + 1) * Int(entrySize)]
             let type = GUID(entry.prefix(16))
@@ -125,7 +125,7 @@ struct GPTHeader: Hashable, Sendable {
                 name.append(unit)
             }
             found.append(
-                DiskPartition(
+                Partition(
                     number: index + 1, bytes: first * sectorSize..<(last + 1) * sectorSize, type: .gpt(type),
                     id: GUID(entry.dropFirst(EntryField.id).prefix(16)).text.lowercased(),
                     name: String(decoding: name, as: UTF16.self), isActive: flags & EntryField.legacyBoot != 0))

@@ -16,15 +16,15 @@ public struct PartitionCheck {
     }
 
     private func run(_ hear: (Finding) -> Void) throws(ImageError) {
-        let sector = try source.read(Int(min(PartitionTable.sectorSize, source.size)), at: 0)
-        var mbr: (diskID: UInt32, entries: [Partition])?
+        let sector = try source.read(Int(min(MBRTable.sectorSize, source.size)), at: 0)
+        var mbr: (diskID: UInt32, entries: [MBREntry])?
         var failure: ImageError?
         do throws(ImageError) {
-            mbr = try PartitionTable.entries(in: sector)
+            mbr = try MBRTable.entries(in: sector)
         } catch {
             failure = error
         }
-        let protecting = mbr?.entries.first { $0.type == DiskTable.protectiveType }
+        let protecting = mbr?.entries.first { $0.type == PartitionTable.protectiveType }
         let gpt = GPTCheck(source: source)
         // A copy at the end alone is what a disk has left of a GPT that an MBR took the place of.
         let hasFirst = try gpt.hasFirst()
@@ -44,7 +44,7 @@ public struct PartitionCheck {
             hear(Finding(.gptPrimary, "the MBR says that there is a GPT, and there is none", offset: 512))
             return
         }
-        let table = try DiskTable.readMBR(mbr, source) { (fault, place) in
+        let table = try PartitionTable.readMBR(mbr, source) { (fault, place) in
             hear(Self.finding(of: fault, at: place))
         }
         checkPlaces(table.partitions, hear)
@@ -54,15 +54,15 @@ public struct PartitionCheck {
             hear(
                 Finding(
                     .partitionActive, "partitions \(active.joined(separator: ", ")) are all marked to boot from",
-                    offset: PartitionTable.entriesOffset))
+                    offset: MBRTable.entriesOffset))
         }
         if mbr.diskID == 0 {
-            hear(Finding(.partitionIdentifier, "the disk's identifier is 0", offset: PartitionTable.diskIDOffset))
+            hear(Finding(.partitionIdentifier, "the disk's identifier is 0", offset: MBRTable.diskIDOffset))
         }
     }
 
-    private static func finding(of fault: DiskTable.ChainFault, at place: UInt64) -> Finding {
-        let offset = place.multipliedClamping(by: PartitionTable.sectorSize)
+    private static func finding(of fault: PartitionTable.ChainFault, at place: UInt64) -> Finding {
+        let offset = place.multipliedClamping(by: MBRTable.sectorSize)
         switch fault {
         case .pastEnd:
             return Finding(
@@ -77,12 +77,12 @@ public struct PartitionCheck {
                 .partitionChainCircle, "the chain of logical partitions comes back to sector \(place)", offset: offset)
         case .tooLong:
             return Finding(
-                .partitionChain, "there are more than \(DiskTable.logicalLimit) logical partitions", offset: offset)
+                .partitionChain, "there are more than \(PartitionTable.logicalLimit) logical partitions", offset: offset)
         }
     }
 
     /// Where partitions lie: on the disk, not on each other, not on the table.
-    private func checkPlaces(_ partitions: [DiskPartition], _ hear: (Finding) -> Void) {
+    private func checkPlaces(_ partitions: [Partition], _ hear: (Finding) -> Void) {
         for partition in partitions {
             let start = partition.bytes.lowerBound
             if partition.bytes.upperBound > source.size {
@@ -116,7 +116,7 @@ public struct PartitionCheck {
     }
 
     /// - Parameter sorted: partitions by where they begin.
-    private func checkOverlaps(_ sorted: [DiskPartition], _ hear: (Finding) -> Void) {
+    private func checkOverlaps(_ sorted: [Partition], _ hear: (Finding) -> Void) {
         guard var last = sorted.first else { return }
         for partition in sorted.dropFirst() {
             if partition.bytes.lowerBound < last.bytes.upperBound { tellOverlap(last, partition, hear) }
@@ -124,7 +124,7 @@ public struct PartitionCheck {
         }
     }
 
-    private func tellOverlap(_ one: DiskPartition, _ other: DiskPartition, _ hear: (Finding) -> Void) {
+    private func tellOverlap(_ one: Partition, _ other: Partition, _ hear: (Finding) -> Void) {
         let numbers = [one.number, other.number].sorted()
         hear(
             Finding(
@@ -133,7 +133,7 @@ public struct PartitionCheck {
     }
 
     /// Logical partitions lie in an extended one.
-    private func checkLogical(_ partitions: [DiskPartition], _ hear: (Finding) -> Void) {
+    private func checkLogical(_ partitions: [Partition], _ hear: (Finding) -> Void) {
         let extended = partitions.filter(\.isExtended)
         for partition in partitions where partition.number > 4 {
             let isInside = extended.contains {
@@ -147,7 +147,7 @@ public struct PartitionCheck {
         }
     }
 
-    private func checkIdentifiers(_ partitions: [DiskPartition], _ hear: (Finding) -> Void) {
+    private func checkIdentifiers(_ partitions: [Partition], _ hear: (Finding) -> Void) {
         var known: [String: Int] = [:]
         for partition in partitions {
             guard let id = partition.id else { continue }
@@ -162,10 +162,10 @@ public struct PartitionCheck {
 
     /// The MBR's one entry covers the whole disk, so that nobody who does not know GPT takes it for free.
     private func checkProtection(
-        _ protecting: Partition?, _ entries: [Partition], _ hear: (Finding) -> Void
+        _ protecting: MBREntry?, _ entries: [MBREntry], _ hear: (Finding) -> Void
     ) {
         func tell(_ kind: Finding.Kind, _ what: String) {
-            hear(Finding(kind, what, offset: PartitionTable.entriesOffset))
+            hear(Finding(kind, what, offset: MBRTable.entriesOffset))
         }
         guard let protecting else {
             tell(.gptUnprotected, "the MBR before the GPT does not protect it")

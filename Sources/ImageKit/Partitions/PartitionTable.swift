@@ -1,219 +1,156 @@
-/// One primary partition of an MBR partition table.
-public struct Partition: Hashable, Sendable {
-    /// Which of the table's four entries it is, 1...4: what the kernel calls it (`mmcblk0p2`) and its PARTUUID ends
-    /// with.
-    public var number: Int
-    /// First sector, in sectors of 512 bytes from the start of the disk. Not 0, where the table itself is.
-    public var start: UInt64
-    /// Length in sectors of 512 bytes, at least 1.
-    public var count: UInt64
-    /// What it holds: 0x0b FAT32, 0x83 Linux. Not 0, which means "no partition".
-    public var type: UInt8
-    /// Whether the entry carries the active ("bootable") flag.
-    public var isActive: Bool
-
-    /// Makes an entry; see the properties of the same names. It is checked when it becomes part of a table.
-    public init(number: Int, start: UInt64, count: UInt64, type: UInt8, isActive: Bool = false) {
-        self.number = number
-        self.start = start
-        self.count = count
-        self.type = type
-        self.isActive = isActive
-    }
-
-    /// The sector after its last.
-    var end: UInt64 { start &+ count }
-
-    /// Where it lies on the disk, in bytes.
-    public var bytes: Range<UInt64> {
-        let sector = PartitionTable.sectorSize
-        return start.multipliedClamping(by: sector)..<start.addingClamping(count).multipliedClamping(by: sector)
-    }
-}
-
-/// A disk's partition table in its first sector: up to four primary partitions and a disk identifier.
+/// The partition table of anybody's disk: an MBR with primary, extended and logical partitions, or a GPT.
 ///
 /// ```
-///   0                                   440      444  446      462      478      494      510  512
-///   ├ boot code (zeros here) ···········┤ disk ID┤ 0 0┤ entry 1┤ entry 2┤ entry 3┤ entry 4┤55 aa┤
-///
-///   entry  0        1           4      5         8                12           16
-///          ├ active ┤ first CHS ┤ type ┤ last CHS┤ first sector   ┤ sectors    ┤
+///   MBR entry of type 05, 0f or 85            each logical partition has a sector like the MBR before it
+///   ├ extended partition ──────────────────────────────────────────────────────────────────────┤
+///   ├ EBR ┤···├ partition 5 ──────┤├ EBR ┤···├ partition 6 ───────┤
+///      │  └ entry 1: start, counted from this EBR       ▲
+///      └ entry 2: next EBR, counted from the extended partition's start ┘
 /// ```
 ///
-/// The format is the one of the IBM PC, as the UEFI specification writes it down (section 5.2.1, "Legacy Master Boot
-/// Record"). A value of this type always can be written: what cannot be is refused when it is made.
+/// Source: UEFI specification, section 5.2 (MBR) and 5.3 (GPT); logical partitions as Linux and sfdisk read them.
 public struct PartitionTable: Hashable, Sendable {
-    /// Bytes in a sector, the unit of every address in the table.
-    public static let sectorSize: UInt64 = 512
-    /// The bytes of the disk that are the table; what is before them is boot code.
-    static let place: Range<UInt64> = 440..<512
-    /// The number that Linux makes PARTUUIDs of (`2178694e-02`); NixOS images have 0x2178694e, "Nix!" on the disk.
-    public var diskID: UInt32
-    /// The partitions, in the order of their numbers.
-    public let partitions: [Partition]
+    /// What kind of table it is.
+    public enum Scheme: String, Hashable, Sendable {
+        /// In the first sector, with logical partitions where there are any.
+        case mbr
+        /// A GUID partition table, behind an MBR that only protects it.
+        case gpt
+        /// None: one filesystem has the whole disk.
+        case none
+    }
 
-    /// Makes a table.
+    /// What kind of table it is.
+    public var scheme: Scheme
+    /// The disk's identifier as sfdisk shows it: `0x2178694e`, or a GUID; `nil` where there is no table.
+    public var identifier: String?
+    /// Bytes in a sector, the unit of the table's addresses.
+    public var sectorSize: UInt64
+    /// The partitions in the order of their numbers; an extended one is among them. They may overlap, and may lie past the
+    /// disk's end.
+    public var partitions: [Partition]
+
+    /// A disk without a table, which is one filesystem.
+    static func whole(_ size: UInt64) -> PartitionTable {
+        PartitionTable(
+            scheme: .none, identifier: nil, sectorSize: MBRTable.sectorSize,
+            partitions: [
+                Partition(number: 1, bytes: 0..<size, type: .mbr(0), id: nil, name: nil, isActive: false)
+            ])
+    }
+
+    /// The most logical partitions that are read: far more than anything makes.
+    static let logicalLimit = 128
+    /// The type of the MBR entry that stands for a GPT.
+    static let protectiveType: UInt8 = 0xEE
+
+    /// Reads a disk's table. Of a GPT, the copy at the disk's end serves where the first is damaged.
     ///
-    /// Throws ``ImageError/Code/doesNotFit`` where a partition ends past sector 2^32 (2 TiB), which the table cannot
-    /// say, or where there are more than four; ``ImageError/Code/invalidInput`` where a partition is empty, has no
-    /// type, lies on the table itself, has a number that is not 1...4 or is taken, or overlaps another.
-    public init(diskID: UInt32, partitions: [Partition]) throws(ImageError) {
-        guard partitions.count <= Entry.count else {
-            throw ImageError(
-                .doesNotFit, "the partition table cannot hold \(partitions.count) partitions",
-                reason: "an MBR has room for \(Entry.count)", remedy: "leave \(partitions.count - Entry.count) out")
-        }
-        for partition in partitions { try Self.check(partition) }
-        let sorted = partitions.sorted { $0.number < $1.number }
-        for (one, next) in zip(sorted, sorted.dropFirst()) where one.number == next.number {
-            throw ImageError(
-                .invalidInput, "two partitions have the number \(one.number)", remedy: "number them differently")
-        }
-        let placed = partitions.sorted { $0.start < $1.start }
-        for (one, next) in zip(placed, placed.dropFirst()) where next.start < one.end {
-            throw ImageError(
-                .invalidInput, "partitions \(one.number) and \(next.number) overlap",
-                reason: "one ends before sector \(one.end), the other begins at \(next.start)",
-                remedy: "move the second to sector \(one.end) or later")
-        }
-        self.diskID = diskID
-        self.partitions = sorted
+    /// - Throws: ``ImageError/Code/invalidInput`` where there is none, ``ImageError/Code/corrupt`` where it cannot be read.
+    public static func read(from source: any ByteSource) throws(ImageError) -> PartitionTable {
+        let length = Int(min(MBRTable.sectorSize, source.size))
+        let mbr = try MBRTable.entries(in: try source.read(length, at: 0))
+        if mbr.entries.contains(where: { $0.type == protectiveType }), let table = try readGPT(source) { return table }
+        return try readMBR(mbr, source) { (_, _) in }
     }
 
-    private static func check(_ partition: Partition) throws(ImageError) {
-        let number = partition.number
-        func refuse(_ reason: String, _ remedy: String) -> ImageError {
-            ImageError(.invalidInput, "partition \(number) is not possible", reason: reason, remedy: remedy)
-        }
-        guard (1...Entry.count).contains(number) else {
-            throw refuse("its number is not 1 to \(Entry.count)", "number partitions from 1")
-        }
-        guard partition.type != 0 else { throw refuse("its type is 0, which means none", "give it a type") }
-        guard partition.start > 0 else { throw refuse("it begins where the table lies", "begin at sector 1 or later") }
-        guard partition.count > 0 else { throw refuse("it is empty", "give it a size") }
-        let (end, overflow) = partition.start.addingReportingOverflow(partition.count)
-        let limit = UInt64(UInt32.max) + 1
-        guard !overflow, end <= limit, partition.count < limit, partition.start < limit else {
-            throw ImageError(
-                .doesNotFit, "partition \(number) does not fit the partition table",
-                reason: "it begins at sector \(partition.start) and has \(partition.count), and an MBR counts "
-                    + "\(limit) sectors of 512 bytes (2 TiB)",
-                remedy: "make it end within 2 TiB")
-        }
+    /// What is wrong with a chain of logical partitions.
+    enum ChainFault {
+        /// A table of the chain lies past the disk's end.
+        case pastEnd
+        /// There is no table where one should be.
+        case missing
+        /// The chain comes back to a table.
+        case circle
+        /// There are more than ``logicalLimit``.
+        case tooLong
     }
 
-    /// Where things lie in the sector.
-    private enum Field {
-        static let diskID = 440
-        static let entries = 446
-        static let signature = 510
-        static let size = 512
-    }
-
-    /// Where the disk's identifier and the first entry lie, for findings.
-    static let diskIDOffset = UInt64(Field.diskID), entriesOffset = UInt64(Field.entries)
-
-    /// Where things lie in one of the four entries.
-    private enum Entry {
-        static let count = 4
-        static let size = 16
-        static let status = 0
-        static let firstCHS = 1
-        static let type = 4
-        static let lastCHS = 5
-        static let start = 8
-        static let sectors = 12
-        static let active: UInt8 = 0x80
-    }
-
-    private static let signature: UInt16 = 0xAA55
-
-    /// The sector as it lies on the disk: 512 bytes, the boot code zeros.
-    public func encoded() -> [UInt8] {
-        var sector = [UInt8](repeating: 0, count: Field.size)
-        sector.store(diskID, at: Field.diskID)
-        for partition in partitions {
-            let entry = Field.entries + (partition.number - 1) * Entry.size
-            sector[entry + Entry.status] = partition.isActive ? Entry.active : 0
-            sector.store(bytes: Self.cylinderHeadSector(of: partition.start), at: entry + Entry.firstCHS)
-            sector[entry + Entry.type] = partition.type
-            sector.store(bytes: Self.cylinderHeadSector(of: partition.end - 1), at: entry + Entry.lastCHS)
-            sector.store(UInt32(truncatingIfNeeded: partition.start), at: entry + Entry.start)
-            sector.store(UInt32(truncatingIfNeeded: partition.count), at: entry + Entry.sectors)
-        }
-        sector.store(Self.signature, at: Field.signature)
-        return sector
-    }
-
-    /// A sector's address as the BIOS of old counted, for a disk of 255 heads and 63 sectors a track (what sfdisk and
-    /// everyone else assumes where no disk says otherwise). Past cylinder 1023 all have the same, highest address.
+    /// Reads the logical partitions, too.
     ///
-    /// ```
-    ///   byte 0      byte 1                              byte 2
-    ///   ├ head ┤    ├ cylinder 9, 8 ┤ sector (from 1) ┤ ├ cylinder 7...0 ┤
-    /// ```
-    private static func cylinderHeadSector(of sector: UInt64) -> [UInt8] {
-        let heads: UInt64 = 255, sectors: UInt64 = 63
-        let cylinder = sector / (heads * sectors)
-        guard cylinder <= 1023 else { return [0xFE, 0xFF, 0xFF] }
-        return [
-            UInt8(truncatingIfNeeded: sector / sectors % heads),
-            UInt8(truncatingIfNeeded: (sector % sectors + 1) | ((cylinder >> 8) << 6)),
-            UInt8(truncatingIfNeeded: cylinder),
-        ]
-    }
-
-    /// Reads the table in a disk's first sector; unused entries are left out and the others keep their numbers.
-    ///
-    /// Throws ``ImageError/Code/invalidInput`` where there is no table (fewer than 512 bytes, no signature, a
-    /// filesystem's boot sector), and ``ImageError/Code/corrupt`` where there is one, but its partitions cannot be.
-    public static func parse(_ sector: some Collection<UInt8>) throws(ImageError) -> PartitionTable {
-        let (diskID, entries) = try entries(in: sector)
-        do throws(ImageError) {
-            return try PartitionTable(diskID: diskID, partitions: entries)
-        } catch {
-            throw ImageError(
-                .corrupt, "the partition table is damaged", reason: "\(error.message): \(error.reason ?? "")")
-        }
-    }
-
-    /// What stands in a sector that is a partition table, whether it makes sense or not. Its numbers are of 32 bits.
-    static func entries(
-        in sector: some Collection<UInt8>
-    ) throws(ImageError) -> (diskID: UInt32, entries: [Partition]) {
-        let bytes = Array(sector.prefix(Field.size))
-        guard let signature: UInt16 = bytes.load(at: Field.signature), let diskID: UInt32 = bytes.load(at: Field.diskID)
-        else {
-            throw ImageError(
-                .invalidInput, "no partition table", reason: "there are only \(bytes.count) bytes, and it needs 512")
-        }
-        guard signature == Self.signature else {
-            throw ImageError(
-                .invalidInput, "no partition table", offset: UInt64(Field.signature),
-                reason: "the signature 55 aa is missing", remedy: "name the image of a whole disk")
-        }
-        var partitions: [Partition] = []
-        for number in 1...Entry.count {
-            let entry = Field.entries + (number - 1) * Entry.size
-            guard
-                let start: UInt32 = bytes.load(at: entry + Entry.start),
-                let count: UInt32 = bytes.load(at: entry + Entry.sectors)
-            else { continue }
-            let status = bytes[entry + Entry.status], type = bytes[entry + Entry.type]
-            guard status == 0 || status == Entry.active else {
-                // Filesystems' boot sectors end with the same signature, but have code or text here.
-                throw ImageError(
-                    .invalidInput, "no partition table", offset: UInt64(entry),
-                    reason: "the flag of entry \(number) is \(status), neither 0 nor 128",
-                    remedy: "name the image of a whole disk, not of a partition")
-            }
-            if type == 0 || count == 0 { continue }
-            partitions.append(
+    /// - Parameter onFault: hears where in the disk, in sectors, a chain of them breaks off.
+    static func readMBR(
+        _ mbr: (diskID: UInt32, entries: [MBREntry]), _ source: any ByteSource,
+        onFault: (ChainFault, UInt64) -> Void
+    ) throws(ImageError) -> PartitionTable {
+        let sectorSize = MBRTable.sectorSize
+        var found: [Partition] = []
+        for entry in mbr.entries {
+            found.append(
                 Partition(
-                    number: number, start: UInt64(start), count: UInt64(count), type: type,
-                    isActive: status == Entry.active))
+                    number: entry.number, bytes: entry.start * sectorSize..<(entry.start + entry.count) * sectorSize,
+                    type: .mbr(entry.type), id: id(mbr.diskID, entry.number), name: nil, isActive: entry.isActive))
         }
-        return (diskID, partitions)
+        for extended in mbr.entries where Partition.extendedTypes.contains(extended.type) {
+            try readLogical(of: extended, source, mbr.diskID, &found, onFault)
+        }
+        return PartitionTable(
+            scheme: .mbr, identifier: "0x" + hex(mbr.diskID), sectorSize: sectorSize, partitions: found)
+    }
+
+    private static func readGPT(_ source: any ByteSource) throws(ImageError) -> PartitionTable? {
+        var failure: ImageError?
+        for sectorSize in [512, 4096] as [UInt64] {
+            let last = source.size / sectorSize
+            for sector in [1, last == 0 ? 0 : last - 1] {
+                do throws(ImageError) {
+                    guard let header = try GPTHeader(source, at: sector, sectorSize: sectorSize) else { continue }
+                    return PartitionTable(
+                        scheme: .gpt, identifier: header.disk.text, sectorSize: sectorSize,
+                        partitions: try header.partitions(source))
+                } catch {
+                    guard error.code == .corrupt else { throw error }
+                    failure = failure ?? error
+                }
+            }
+        }
+        if let failure { throw failure }
+        return nil
+    }
+
+    /// Follows the chain of an extended partition's tables.
+    private static func readLogical(
+        of extended: MBREntry, _ source: any ByteSource, _ diskID: UInt32, _ found: inout [Partition],
+        _ onFault: (ChainFault, UInt64) -> Void
+    ) throws(ImageError) {
+        let sectorSize = MBRTable.sectorSize
+        var place = extended.start
+        var seen: Set<UInt64> = []
+        while seen.insert(place).inserted {
+            guard seen.count <= logicalLimit else { return onFault(.tooLong, place) }
+            let (offset, overflow) = place.multipliedReportingOverflow(by: sectorSize)
+            guard !overflow, offset <= source.size, source.size - offset >= sectorSize else {
+                return onFault(.pastEnd, place)
+            }
+            let sector = try source.read(Int(sectorSize), at: offset)
+            guard let table = try? MBRTable.entries(in: sector) else {
+                // An extended partition that nothing was ever put into has no table.
+                if place != extended.start || sector.contains(where: { $0 != 0 }) { onFault(.missing, place) }
+                return
+            }
+            for entry in table.entries where entry.number <= 2 && !Partition.extendedTypes.contains(entry.type) {
+                let start = place + entry.start
+                let number = max(4, found.last?.number ?? 0) + 1
+                found.append(
+                    Partition(
+                        number: number, bytes: start * sectorSize..<(start + entry.count) * sectorSize,
+                        type: .mbr(entry.type), id: id(diskID, number), name: nil, isActive: entry.isActive))
+            }
+            guard let next = table.entries.first(where: { Partition.extendedTypes.contains($0.type) }) else {
+                return
+            }
+            place = extended.start + next.start
+        }
+        onFault(.circle, place)
+    }
+
+    private static func id(_ disk: UInt32, _ number: Int) -> String {
+        let digits = String(number, radix: 16)
+        return hex(disk) + "-" + (digits.count < 2 ? "0" : "") + digits
+    }
+
+    private static func hex(_ disk: UInt32) -> String {
+        let digits = String(disk, radix: 16)
+        return String(repeating: "0", count: 8 - digits.count) + digits
     }
 }

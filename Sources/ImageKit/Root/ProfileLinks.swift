@@ -17,7 +17,7 @@ enum ProfileLinks {
 
     /// Puts them into the root filesystem.
     static func put(
-        _ toplevel: StorePath, into sketch: inout TreeSketch, of tree: inout FileTree
+        _ toplevel: StorePath, into sketch: inout TreeBuilder, of tree: inout FileTree
     ) throws(ImageError) {
         for (name, target) in [(profile, generation), (generation, toplevel.path)] {
             let link = tree.addSymlink(to: target.utf8, FileTree.Attributes(permissions: 0o777))

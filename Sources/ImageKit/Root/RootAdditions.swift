@@ -78,7 +78,7 @@ public struct RootAdditions: Sendable, Hashable {
 
     private static func folder(_ path: FilePath, in store: StoreLocation) throws(ImageError) -> FilePath {
         let resolved = try resolve(path, "cannot take root files from", in: store)
-        guard HostPlace.kind(of: resolved) == S_IFDIR else {
+        guard HostPath.kind(of: resolved) == S_IFDIR else {
             throw ImageError(
                 .invalidInput, "cannot take root files from", path: path.string, reason: "it is not a folder",
                 remedy: "give --root-files a folder that is laid out like '/', or copy one file with --copy")

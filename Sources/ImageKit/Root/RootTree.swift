@@ -34,7 +34,7 @@ struct RootTree {
         let readers = ahead.isNeeded ? max(threads, ReadAhead.readers) : threads
         savings = try tree.joinLinks(
             under: storeNode, deduplicates ? .byContent(threads: readers) : .asScanned, progress: progress)
-        var sketch = TreeSketch()
+        var sketch = TreeBuilder()
         try sketch.put(storeNode, at: "/nix/store")
         try sketch.put(tree.addFile(closure.registration.encoded(), Self.file), at: registrationPath)
         if boot.style != .none {

@@ -20,7 +20,7 @@ struct DirectoryNames {
     /// Reads an open folder. The descriptor stays open, and its position is not touched.
     static func read(_ descriptor: Int32) -> Result<DirectoryNames, Errno> {
         // Another open file of the same folder, since closedir closes what it was given.
-        switch HostFolder.take(openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+        switch HostDirectory.take(openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
         case .success(let folder): folder.names()
         case .failure(let code): .failure(code)
         }
@@ -28,7 +28,7 @@ struct DirectoryNames {
 
     /// Reads the folder at a path.
     static func read(path: UnsafePointer<CChar>) -> Result<DirectoryNames, Errno> {
-        switch HostFolder.take(opendir(path)) {
+        switch HostDirectory.take(opendir(path)) {
         case .success(let folder): folder.names()
         case .failure(let code): .failure(code)
         }

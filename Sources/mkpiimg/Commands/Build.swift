@@ -58,18 +58,18 @@ struct Build: ParsableCommand {
         }
     }
 
-    private func build(_ progress: Progress) throws(ImageError) -> (ImageLayout, ImageBuilder.Report?) {
+    private func build(_ progress: Progress) throws(ImageError) -> (ImagePlan, ImageWriter.Report?) {
         let recipe = recipe, threads = recipe.threads
         guard !output.plan, let out = output.out, let format = output.format(of: out) else {
-            let plan = try ImageLayout(recipe, progress: progress)
+            let plan = try ImagePlan(recipe, progress: progress)
             try plan.checkContent(threads: threads, progress: progress)
             return (plan, nil)
         }
-        let target: ImageBuilder.Target = out == "-" ? .standardOutput : .file(FilePath(out))
+        let target: ImageWriter.Target = out == "-" ? .standardOutput : .file(FilePath(out))
         // Nobody should wait for a plan whose image can be put nowhere.
         try target.check()
-        let plan = try ImageLayout(recipe, progress: progress)
-        let report = try ImageBuilder(plan, format: format, threads: threads).write(to: target, progress: progress)
+        let plan = try ImagePlan(recipe, progress: progress)
+        let report = try ImageWriter(plan, format: format, threads: threads).write(to: target, progress: progress)
         return (plan, report)
     }
 }

@@ -11,7 +11,7 @@ struct Cat: ParsableCommand {
     @OptionGroup var arguments: ImageArguments
 
     @Argument(help: ArgumentHelp("The files; links are followed within the image.", valueName: "place"))
-    var places: [ImagePlace]
+    var places: [ImageAddress]
 
     func run() throws {
         let disk = try arguments.open()

@@ -15,7 +15,7 @@ struct Extract: ParsableCommand {
     @OptionGroup var arguments: ImageArguments
 
     @Argument(help: "What to copy: firmware:/path, root:/path, 2:/path by number, or /path on the root partition.")
-    var place: ImagePlace
+    var place: ImageAddress
 
     @Argument(help: "Where to: a folder, or a new name.")
     var destination: FilePath

@@ -16,7 +16,7 @@ struct List: ParsableCommand {
     @OptionGroup var arguments: ImageArguments
 
     @Argument(help: "What to list.")
-    var place = ImagePlace(partition: .root, path: "/")
+    var place = ImageAddress(partition: .root, path: "/")
 
     @Flag(name: [.customShort("l"), .long], help: "Show mode, links, owner, size and time.")
     var long = false

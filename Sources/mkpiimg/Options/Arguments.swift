@@ -94,9 +94,9 @@ extension MenuTimeout: ExpressibleByArgument {
     }
 }
 
-extension ImagePlace: ExpressibleByArgument {
+extension ImageAddress: ExpressibleByArgument {
     public init?(argument: String) {
-        guard let place = try? ImagePlace(parsing: argument) else { return nil }
+        guard let place = try? ImageAddress(parsing: argument) else { return nil }
         self = place
     }
 

@@ -182,7 +182,7 @@ struct OutputOptions: ParsableArguments {
     var level = ZstdParameters.defaultLevel
 
     @Option(help: ArgumentHelp("The size of compressed frames that is aimed at.", valueName: "size"))
-    var frameSize = SizeArgument(ImageBuilder.defaultFrameSize)
+    var frameSize = SizeArgument(ImageWriter.defaultFrameSize)
 
     @Flag(help: "One compressed frame: for flashing programs that read only the first frame's size.")
     var singleFrame = false
@@ -200,12 +200,12 @@ struct OutputOptions: ParsableArguments {
             throw ValidationError(
                 "--level takes \(ZstdParameters.levels.lowerBound) to \(ZstdParameters.levels.upperBound)")
         }
-        guard ImageBuilder.frameSizes.contains(frameSize.bytes), frameSize.bytes % 4096 == 0 else {
+        guard ImageWriter.frameSizes.contains(frameSize.bytes), frameSize.bytes % 4096 == 0 else {
             throw ValidationError("--frame-size takes a multiple of 4K from 64K to 512M")
         }
     }
 
-    func format(of out: String) -> ImageBuilder.Format? {
+    func format(of out: String) -> ImageWriter.Format? {
         let parameters = ZstdParameters(level: level)
         if out == "-" || out.hasSuffix(".img.zst") {
             return singleFrame ? .singleFrame(parameters) : .seekable(parameters, frameSize: frameSize.bytes)

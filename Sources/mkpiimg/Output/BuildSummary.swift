@@ -2,12 +2,12 @@ import ImageKit
 
 /// What a build says at its end.
 struct BuildSummary {
-    private let plan: ImageLayout
-    private let report: ImageBuilder.Report?
+    private let plan: ImagePlan
+    private let report: ImageWriter.Report?
     private let seconds: Double
     private let out: String?
 
-    init(_ plan: ImageLayout, _ report: ImageBuilder.Report?, seconds: Double, out: String?) {
+    init(_ plan: ImagePlan, _ report: ImageWriter.Report?, seconds: Double, out: String?) {
         self.plan = plan
         self.report = report
         self.seconds = seconds

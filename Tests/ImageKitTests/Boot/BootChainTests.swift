@@ -136,7 +136,7 @@ import Testing
     @Test func includesThatLeadNowhereCount() throws {
         var asked = 0
         let text = Array(String(repeating: "include a\n", count: 5000).utf8)
-        _ = try ConfigText.load(text, in: FileTree()) { _ in
+        _ = try ConfigTxt.load(text, in: FileTree()) { _ in
             asked += 1
             return nil
         }
@@ -147,7 +147,7 @@ import Testing
         var tree = FileTree()
         let included = file(String(repeating: "a=1\n", count: 200_000), in: &tree)
         let text = Array(String(repeating: "include a\n", count: 30).utf8)
-        let config = try ConfigText.load(text, in: tree) { _ in included }
+        let config = try ConfigTxt.load(text, in: tree) { _ in included }
         #expect(config.settings.count < 600_000, "\(config.settings.count)")
     }
 
@@ -156,9 +156,9 @@ import Testing
         let path = String(repeating: "a/", count: 200_000) + String(repeating: "../", count: 200_000)
         #expect(ExtlinuxConfig.path(of: path) == "/boot/extlinux")
         let name = String(repeating: "x", count: 200_000)
-        #expect(ConfigText.parse("[\(name)]\na=1\n").sections.first?.filter == ["none"])
-        #expect(ConfigText.prefixes(in: [ConfigText.Setting(key: "os_prefix", value: name)]) == [""])
-        #expect(ConfigText.overlayPrefix(in: [ConfigText.Setting(key: "overlay_prefix", value: name)]) == "overlays/")
+        #expect(ConfigTxt.parse("[\(name)]\na=1\n").sections.first?.filter == ["none"])
+        #expect(ConfigTxt.prefixes(in: [ConfigTxt.Setting(key: "os_prefix", value: name)]) == [""])
+        #expect(ConfigTxt.overlayPrefix(in: [ConfigTxt.Setting(key: "overlay_prefix", value: name)]) == "overlays/")
         let findings = try check("ext4") { tree in
             try menu("LABEL \(name)\nLINUX /none\nINITRD /none\nAPPEND init=/none\n", in: &tree)
         }

@@ -203,7 +203,7 @@ import Testing
             var recipe = system.recipe(packages)
             recipe.boot = style
             for line in try system.firmware(recipe).tree.text("/config.txt").split(separator: "\n") {
-                #expect(line.utf8.count < ConfigTxt.maximumLineLength)
+                #expect(line.utf8.count < ConfigTxtWriter.maximumLineLength)
             }
         }
     }

@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test func filtersSettings() throws {
-        let config = ConfigText.parse(
+        let config = ConfigTxt.parse(
             """
             kernel=all.img
               # a comment
@@ -87,17 +87,17 @@ import Testing
         }
         #expect(try kernel("pi4") == "four.img" && kernel("pi3") == "all.img" && kernel("zero2w") == "all.img")
         #expect(config.settings(filter: "pi4").map(\.value) == ["four.img", "button"])
-        #expect(config.settings(filter: "all").last == ConfigText.Setting(key: "dtparam", value: "audio=on"))
-        #expect(ConfigText.overlays(in: config.settings) == ["button", "x"])
-        #expect(ConfigText.initramfsFiles(of: "a,b followkernel") == ["a", "b"])
-        #expect(ConfigText.parse("[\n]\n=\n[]x\n [pi4] \nkernel=\n").settings.map(\.value) == ["", ""])
+        #expect(config.settings(filter: "all").last == ConfigTxt.Setting(key: "dtparam", value: "audio=on"))
+        #expect(ConfigTxt.overlays(in: config.settings) == ["button", "x"])
+        #expect(ConfigTxt.initramfsFiles(of: "a,b followkernel") == ["a", "b"])
+        #expect(ConfigTxt.parse("[\n]\n=\n[]x\n [pi4] \nkernel=\n").settings.map(\.value) == ["", ""])
     }
 
     /// Each filter asks about something else, so all would have to be met.
     @Test func filtersAreNotWithoutEnd() {
         let letters = Array("abcdefghijklmnopqrstuvwxyz")
         let text = (0..<3000).map { "[x\(letters[$0 % 26])\(letters[$0 / 26 % 26])\(letters[$0 / 676])]\na=1\n" }
-        let config = ConfigText.parse(text.joined())
+        let config = ConfigTxt.parse(text.joined())
         #expect(config.sections.count == 3000 && config.sections.allSatisfy { $0.filter.count <= 16 })
         // What nobody can meet holds on no board.
         #expect(config.settings(for: Board.standard[0]).isEmpty)
@@ -106,7 +106,7 @@ import Testing
     @Test func everyBoardSeesItsOwnSettings() throws {
         let system = try SampleSystem()
         let recipe = try system.recipe(system.addPackages())
-        let config = ConfigText.parse(try system.firmware(recipe).tree.text("/config.txt"))
+        let config = ConfigTxt.parse(try system.firmware(recipe).tree.text("/config.txt"))
         for board in Board.standard {
             let settings = config.settings(for: board)
             #expect(settings.contains { $0.key == "kernel" && $0.value == "u-boot.bin" }, "\(board.name)")

@@ -67,12 +67,12 @@ import Testing
             let file = tree.addFile(text, .init(permissions: 0o644))
             tree.root = try tree.addDirectory(
                 [(Array("config.txt".utf8), file), (Array("MORE.TXT".utf8), file)], .init(permissions: 0o755))
-            let config = try ConfigText.load(text, in: tree) { tree.node(ignoringCaseAt: $0) }
+            let config = try ConfigTxt.load(text, in: tree) { tree.node(ignoringCaseAt: $0) }
             // Included at most 32 times.
             #expect(config.settings.count <= (text.count + 1) * 33)
             for board in Board.all.prefix(3) {
                 let settings = config.settings(for: board)
-                _ = ConfigText.missingFiles(of: settings) { $0.utf8.count % 2 == 0 }
+                _ = ConfigTxt.missingFiles(of: settings) { $0.utf8.count % 2 == 0 }
             }
             _ = config.settings(filter: "pi4")
         }
@@ -175,8 +175,8 @@ import Testing
                 // A size may be asked for that nothing can have.
                 _ = try? Ext4Geometry.fixed(size: size, inodes: 5000)
             }
-            if let place = try? ImagePlace(parsing: text) {
-                #expect(try ImagePlace(parsing: place.description) == place, "\(text)")
+            if let place = try? ImageAddress(parsing: text) {
+                #expect(try ImageAddress(parsing: place.description) == place, "\(text)")
             }
             if let copy = try? RootCopy(parsing: text) {
                 #expect(copy.destination.allSatisfy { !$0.isEmpty && $0.count < 256 })

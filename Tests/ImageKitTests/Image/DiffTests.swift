@@ -7,7 +7,7 @@ import Testing
 /// What changed between two images.
 @Suite struct DiffTests {
     private func disk(_ recipe: ImageRecipe) throws -> DiskImage {
-        try DiskImage(ImageLayout(recipe).map, path: "planned")
+        try DiskImage(ImagePlan(recipe).map, path: "planned")
     }
 
     /// A copy of the small closure after an update: another kernel and system, the configuration rebuilt, one path more
@@ -149,7 +149,7 @@ import Testing
         let folder = try ScratchFolder()
         let small = try SmallClosure.shared.get().registeredRecipe()
         guard case .registration(let registered) = small.source else { throw Errno.invalidArgument }
-        let layout = try ImageLayout(small)
+        let layout = try ImagePlan(small)
         let image = try folder.write(layout.map, as: "damaged.img")
         let volume = try DiskImage.open(FilePath(image)).volume(.root)
         let path =
@@ -332,10 +332,10 @@ import Testing
         let (after, before) = try updated(in: folder)
         let raw = folder.path + "/before.img", compressed = folder.path + "/before.img.zst"
         let other = folder.path + "/after.img.zst"
-        let layout = try ImageLayout(before)
+        let layout = try ImagePlan(before)
         try layout.write(to: raw)
         try layout.write(to: compressed, frameSize: 16 << 20)
-        try ImageLayout(after).write(to: other, frameSize: 16 << 20)
+        try ImagePlan(after).write(to: other, frameSize: 16 << 20)
         func diff(_ arguments: String...) throws -> (status: Int32, said: String) {
             try Judge.run(CommandLineTests.program, ["diff"] + arguments)
         }

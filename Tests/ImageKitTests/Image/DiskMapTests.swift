@@ -20,7 +20,7 @@ private struct DamagedSource: ByteSource {
 
 /// What lies where, as others see it.
 @Suite struct DiskMapTests {
-    /// Pieces cover a disk, one after the other.
+    /// FileParts cover a disk, one after the other.
     private func check(_ map: DiskMap, _ size: UInt64, location: SourceLocation = #_sourceLocation) {
         var end: UInt64 = 0
         for piece in map.pieces {
@@ -226,7 +226,7 @@ private struct DamagedSource: ByteSource {
     // MARK: Sizes
 
     @Test func anImageOfOursIsToldWhole() throws {
-        let layout = try ImageLayout(SmallClosure.shared.get().registeredRecipe())
+        let layout = try ImagePlan(SmallClosure.shared.get().registeredRecipe())
         let disk = try DiskImage(layout.map, path: "plan")
         let survey = try ImageSurvey(disk)
         check(survey.map, layout.map.size)
@@ -245,7 +245,7 @@ private struct DamagedSource: ByteSource {
 
     /// A partition whose first bytes cannot be read keeps nothing else from being told.
     @Test func anUnreadableHeadIsAProblem() throws {
-        let layout = try ImageLayout(SmallClosure.shared.get().registeredRecipe())
+        let layout = try ImagePlan(SmallClosure.shared.get().registeredRecipe())
         let lost = layout.table.partitions[1].bytes.lowerBound
         let survey = try ImageSurvey(try DiskImage(DamagedSource(source: layout.map, at: lost), path: "plan"))
         #expect(survey.volumes.map { $0.problem?.contains("frame 7") } == [nil, true])
@@ -253,7 +253,7 @@ private struct DamagedSource: ByteSource {
     }
 
     @Test func anOutlineHasAllSizesInFewLines() throws {
-        let layout = try ImageLayout(SmallClosure.shared.get().registeredRecipe())
+        let layout = try ImagePlan(SmallClosure.shared.get().registeredRecipe())
         let space = try ImageSurvey(try DiskImage(layout.map, path: "plan")).space
         for limit in [0, 1, 20, 100, 100_000] {
             let lines = space.outline(nodes: limit, bytes: 1 << 20)

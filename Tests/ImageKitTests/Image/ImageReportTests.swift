@@ -13,11 +13,11 @@ import Testing
 /// What `inspect` says, compared with what sfdisk, dumpe2fs and mtools say of the same image.
 @Suite struct ImageReportTests {
     /// A compressed image of the small closure, with what an image can have besides.
-    private func image(in folder: borrowing ScratchFolder) throws -> (path: String, plan: ImageLayout) {
+    private func image(in folder: borrowing ScratchFolder) throws -> (path: String, plan: ImagePlan) {
         var recipe = try SmallClosure.shared.get().registeredRecipe()
         recipe.hasProfile = true
         recipe.reservedPercent = 1
-        let plan = try ImageLayout(recipe)
+        let plan = try ImagePlan(recipe)
         let path = folder.path + "/pi.img.zst"
         try plan.write(to: path, frameSize: 1 << 18)
         return (path, plan)
@@ -38,7 +38,7 @@ import Testing
         let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? UInt64
         #expect(report.file.size == size)
         let said = try Judge.run("sfdisk", ["--json", raw]).said
-        let listing = try JSONDecoder().decode(DiskTableTests.Listing.self, from: Data(said.utf8)).partitiontable
+        let listing = try JSONDecoder().decode(PartitionTableTests.Listing.self, from: Data(said.utf8)).partitiontable
         #expect(report.diskID == listing.id && report.table == "mbr" && report.partitions.count == 2)
         for (found, entry) in zip(report.partitions, listing.partitions ?? []) {
             #expect(found.start == entry.start * 512 && found.size == entry.size * 512 && found.damage == nil)
@@ -106,7 +106,7 @@ import Testing
 
     /// A plan can be looked at before it is an image.
     @Test func looksAtAPlan() throws {
-        let plan = try ImageLayout(try SmallClosure.shared.get().recipe)
+        let plan = try ImagePlan(try SmallClosure.shared.get().recipe)
         let report = try ImageReport(try DiskImage(plan.map, path: "plan"))
         #expect(report.file.form == "plan" && report.compression == nil && report.system != nil)
         #expect(report.partitions.compactMap(\.filesystem?.kind) == ["FAT16", "ext4"])
@@ -123,7 +123,7 @@ import Testing
     /// What is damaged is said, and the rest is still told.
     @Test func damageHidesNothingElse() throws {
         let folder = try ScratchFolder()
-        let plan = try ImageLayout(try SmallClosure.shared.get().recipe)
+        let plan = try ImagePlan(try SmallClosure.shared.get().recipe)
         let path = try folder.write(plan.map, as: "pi.img")
         let file = try OpenFile(path.utf8, O_RDWR)
         // The root's number of blocks.

@@ -84,16 +84,16 @@ import Testing
     }
 
     @Test func readsWhatIsBuilt() throws {
-        let layout = try ImageLayout(SmallClosure.shared.get().recipe)
+        let layout = try ImagePlan(SmallClosure.shared.get().recipe)
         let folder = try ScratchFolder()
-        let formats: [(ImageBuilder.Format, String)] = [
+        let formats: [(ImageWriter.Format, String)] = [
             (.raw, "raw"), (.seekable(ZstdParameters(), frameSize: 1 << 20), "seekable"),
             (.singleFrame(ZstdParameters()), ""),
         ]
         let plain = try layout.map.read(Int(layout.map.size), at: 0)
         for (format, expected) in formats {
             let path = FilePath(folder.path).appending("x.img")
-            _ = try ImageBuilder(layout, format: format, threads: 2).write(to: .file(path))
+            _ = try ImageWriter(layout, format: format, threads: 2).write(to: .file(path))
             let image = try ImageSource.open(path)
             if !expected.isEmpty { #expect(form(image) == expected) }
             #expect(try differences(image, plain, parts: 20) == [])

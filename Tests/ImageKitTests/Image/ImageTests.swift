@@ -23,13 +23,13 @@ import Testing
 
     @Test func hasTheBytesItAlwaysHad() throws {
         let small = try SmallClosure.shared.get()
-        let layout = try ImageLayout(small.recipe)
+        let layout = try ImagePlan(small.recipe)
         #expect(try digest(layout.map) == Self.golden)
     }
 
     @Test func isTheSameFromAnySourceAndWithAnyThreads() throws {
         let small = try SmallClosure.shared.get()
-        let scanned = try ImageLayout(small.recipe)
+        let scanned = try ImagePlan(small.recipe)
         let folder = try ScratchFolder()
         let file = folder.path + "/registration"
         // The registration as Nix prints it elsewhere: unsorted, hexadecimal hashes, derivers.
@@ -43,13 +43,13 @@ import Testing
         var recipe = small.recipe
         recipe.source = .registration(FilePath(file))
         recipe.threads = 7
-        #expect(try digest(ImageLayout(recipe).map) == Self.golden)
+        #expect(try digest(ImagePlan(recipe).map) == Self.golden)
     }
 
     /// Paths are scanned in the order of their registered sizes, which must not show anywhere else.
     @Test func registeredSizesShowInTheRegistrationAlone() throws {
         let small = try SmallClosure.shared.get()
-        let known = try ImageLayout(small.recipe).closure.paths
+        let known = try ImagePlan(small.recipe).closure.paths
         let folder = try ScratchFolder()
         func map(of sizes: [UInt64]) throws -> SegmentMap {
             let entries = zip(known, sizes).map { info, size in
@@ -59,7 +59,7 @@ import Testing
             try Data(Registration(entries).encoded()).write(to: URL(fileURLWithPath: file))
             var recipe = small.recipe
             recipe.source = .registration(FilePath(file))
-            return try ImageLayout(recipe).map
+            return try ImagePlan(recipe).map
         }
         // Numbers of the same length, so that the registration keeps its own.
         let sizes = known.indices.map { 100_000_000 + UInt64($0) * 10_000_000 }
@@ -96,16 +96,16 @@ import Testing
                 """, "-", other.folder.string,
             ])
         try #require(copied.status == 0, "\(copied.said)")
-        #expect(try digest(ImageLayout(other.recipe).map) == Self.golden)
+        #expect(try digest(ImagePlan(other.recipe).map) == Self.golden)
     }
 
     @Test(.enabled(if: Judge.hasExt4Tools && Judge.hasFATTools, "needs e2fsprogs, dosfstools and fdisk"))
     func allJudgesAreSilent() throws {
         let small = try SmallClosure.shared.get()
-        let layout = try ImageLayout(small.recipe)
+        let layout = try ImagePlan(small.recipe)
         let folder = try ScratchFolder()
         let image = folder.path + "/pi.img"
-        let report = try ImageBuilder(layout, format: .raw, threads: 2).write(to: .file(FilePath(image)))
+        let report = try ImageWriter(layout, format: .raw, threads: 2).write(to: .file(FilePath(image)))
         #expect(report.imageSize == layout.map.size)
         let verified = try Judge.run("sfdisk", ["--verify", image])
         #expect(verified.status == 0 && verified.said.contains("No errors"), "\(verified.said)")
@@ -133,7 +133,7 @@ import Testing
     func theKernelReadsTheClosureBack() throws {
         let small = try SmallClosure.shared.get()
         let recipe = small.recipe
-        let layout = try ImageLayout(recipe)
+        let layout = try ImagePlan(recipe)
         for deduplicates in [true, false] {
             let root = try RootTree(
                 layout.closure, in: recipe.store, toplevel: layout.toplevel, boot: recipe.bootOptions,
@@ -160,7 +160,7 @@ import Testing
         // The folder that is named has a config.txt, so that nothing more is demanded.
         let recipe = own.recipe
         func firmware() throws -> FileTree {
-            let layout = try ImageLayout(recipe)
+            let layout = try ImagePlan(recipe)
             return try FirmwareTree(
                 recipe.bootOptions, closure: layout.closure, in: recipe.store, toplevel: layout.toplevel, progress: nil
             ).tree
@@ -195,7 +195,7 @@ import Testing
         try #require(made.status == 0, "\(made.said)")
         var recipe = small.recipe
         recipe.firmware = [FilePath(one), FilePath(two)]
-        let layout = try ImageLayout(recipe)
+        let layout = try ImagePlan(recipe)
         let tree = try FirmwareTree(
             recipe.bootOptions, closure: layout.closure, in: recipe.store, toplevel: layout.toplevel, progress: nil
         ).tree
@@ -207,7 +207,7 @@ import Testing
 
     @Test func theMenuIsWhatUBootExpects() throws {
         let small = try SmallClosure.shared.get()
-        let layout = try ImageLayout(small.recipe)
+        let layout = try ImagePlan(small.recipe)
         let root = try RootTree(
             layout.closure, in: small.recipe.store, toplevel: layout.toplevel, boot: small.recipe.bootOptions,
             registrationPath: "/nix/var/registration", deduplicates: false, progress: nil)
@@ -242,15 +242,15 @@ import Testing
 
     @Test(.enabled(if: Judge.has("zstd"), "needs zstd")) func compressedAndRawAreTheSame() throws {
         let small = try SmallClosure.shared.get()
-        let layout = try ImageLayout(small.recipe)
+        let layout = try ImagePlan(small.recipe)
         let folder = try ScratchFolder()
         for (name, format) in [
             ("many.img.zst", .seekable(ZstdParameters(), frameSize: 1 << 20)),
             ("level.img.zst", .seekable(ZstdParameters(level: 1), frameSize: 64 << 10)),
             ("one.img.zst", .singleFrame(ZstdParameters())),
-        ] as [(String, ImageBuilder.Format)] {
+        ] as [(String, ImageWriter.Format)] {
             let file = folder.path + "/" + name
-            _ = try ImageBuilder(layout, format: format, threads: 2).write(to: .file(FilePath(file)))
+            _ = try ImageWriter(layout, format: format, threads: 2).write(to: .file(FilePath(file)))
             #expect(try Judge.run("zstd", ["-tq", file]).status == 0)
             let sum = try Judge.run("bash", ["-c", "zstd -dcq \"$1\" | sha256sum", "-", file])
             #expect(sum.said.hasPrefix(Self.golden), "\(name): \(sum.said)")
@@ -284,7 +284,7 @@ import Testing
     private func frames(of small: SmallClosure) throws -> [[UInt8]] {
         let sink = MemorySink()
         let result = try ZstdImageWriter(
-            map: ImageLayout(small.recipe).map, parameters: ZstdParameters(), frameSize: 64 << 10, threads: 2,
+            map: ImagePlan(small.recipe).map, parameters: ZstdParameters(), frameSize: 64 << 10, threads: 2,
             progress: nil
         ).write(to: sink)
         var place = 0

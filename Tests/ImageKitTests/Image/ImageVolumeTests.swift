@@ -11,13 +11,13 @@ import Testing
         arguments: [
             ("/nix", .root, "/nix"), ("root:/a:b", .root, "/a:b"), ("firmware:", .firmware, "/"),
             ("firmware:/config.txt", .firmware, "/config.txt"), ("12:/x", .number(12), "/x"), ("/1:/x", .root, "/1:/x"),
-        ] as [(String, ImagePlace.Selector, String)])
-    func places(text: String, partition: ImagePlace.Selector, path: String) throws {
-        #expect(try ImagePlace(parsing: text) == ImagePlace(partition: partition, path: path))
+        ] as [(String, ImageAddress.Selector, String)])
+    func places(text: String, partition: ImageAddress.Selector, path: String) throws {
+        #expect(try ImageAddress(parsing: text) == ImageAddress(partition: partition, path: path))
     }
 
     @Test(arguments: ["", "nix", "boot:/x", "0:/x", "-1:/x", "+1:/x", "1:x", ":/x", "99999999999999999999:/"])
-    func noPlaces(text: String) { #expect(message(try ImagePlace(parsing: text)).contains("there is no place")) }
+    func noPlaces(text: String) { #expect(message(try ImageAddress(parsing: text)).contains("there is no place")) }
 
     /// Collects what a walk says.
     private func walked(_ volume: ImageVolume) throws -> (folders: [String], damages: [String]) {

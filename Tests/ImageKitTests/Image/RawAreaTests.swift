@@ -6,13 +6,13 @@ import Testing
 
 /// Files that `--raw` places outside of the partitions.
 @Suite struct RawAreaTests {
-    private func layout(_ areas: [(String, UInt64)]) throws(ImageError) -> ImageLayout {
+    private func layout(_ areas: [(String, UInt64)]) throws(ImageError) -> ImagePlan {
         var recipe: ImageRecipe
         do { recipe = try SmallClosure.shared.get().registeredRecipe() } catch {
             throw ImageError(.internal, "\(error)")
         }
         recipe.rawAreas = areas.map { RawArea(file: FilePath($0.0), offset: $0.1) }
-        return try ImageLayout(recipe)
+        return try ImagePlan(recipe)
     }
 
     /// A file of bytes that are never zero.
@@ -57,13 +57,13 @@ import Testing
         recipe.firmwareSize = 30 << 20 + 512 * 1024
         let end: UInt64 = 38 << 20 + 512 * 1024
         recipe.rawAreas = [RawArea(file: FilePath(try file("between", 512 << 10, in: scratch)), offset: end)]
-        let layout = try ImageLayout(recipe)
+        let layout = try ImagePlan(recipe)
         #expect(layout.table.partitions[1].start == 39 << 11)
         #expect(try layout.map.read(2, at: end) == [1, 7])
         recipe.rawAreas[0].offset -= 1
-        #expect(message(try ImageLayout(recipe)).contains("partition 1 has bytes 8388608 to 40370175"))
+        #expect(message(try ImagePlan(recipe)).contains("partition 1 has bytes 8388608 to 40370175"))
         recipe.rawAreas[0].offset += 2
-        #expect(message(try ImageLayout(recipe)).contains("partition 2 has bytes 40894464 to"))
+        #expect(message(try ImagePlan(recipe)).contains("partition 2 has bytes 40894464 to"))
     }
 
     @Test func refusesWhatIsTaken() throws {

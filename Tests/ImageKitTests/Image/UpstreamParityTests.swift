@@ -11,7 +11,7 @@ import Testing
     .enabled(if: Judge.hasFATTools && Judge.hasExt4Tools, Comment(rawValue: Judge.fatReason)))
 struct UpstreamParityTests {
     let system: SampleSystem
-    let layout: ImageLayout
+    let layout: ImagePlan
     /// Goes with the store.
     private var folder: String { system.store.root.string }
     private var image: String { folder + "/ours.img" }
@@ -22,7 +22,7 @@ struct UpstreamParityTests {
         // What upstream's firmware partition has no folders for stays away: config.txt names no overlay.
         var recipe = system.recipe(try system.addPackages())
         recipe.boards = Board.standard.filter { $0.name != "pi5" }
-        layout = try ImageLayout(recipe)
+        layout = try ImagePlan(recipe)
         try layout.write(to: system.store.root.appending("ours.img").string)
     }
 

@@ -35,7 +35,7 @@ import Testing
     /// The small closure's image, and the same compressed in small frames. Made once.
     private static let images = Result { () throws -> (raw: String, compressed: String) in
         let small = try SmallClosure.shared.get()
-        let layout = try ImageLayout(small.registeredRecipe())
+        let layout = try ImagePlan(small.registeredRecipe())
         let folder = small.folder.appending("verify")
         try FileManager.default.createDirectory(atPath: folder.string, withIntermediateDirectories: true)
         let raw = folder.appending("pi.img").string, compressed = folder.appending("pi.img.zst").string
@@ -294,7 +294,7 @@ import Testing
         let fat: UInt64 = 8 << 20, root: UInt64 = 38 << 20
         let handle = try FileHandle(forUpdating: URL(fileURLWithPath: image))
         let sector = try DiskImage.open(FilePath(image)).bytes(
-            of: DiskTable.read(from: FileSource(FilePath(image))).partitions[0]
+            of: PartitionTable.read(from: FileSource(FilePath(image))).partitions[0]
         )
         .read(512, at: 0)
         let reserved: UInt16 = try #require(sector.load(at: 14))

@@ -37,12 +37,12 @@ import Testing
 
         /// Builds; the error as people read it.
         func said(
-            _ format: ImageBuilder.Format, threads: Int = 2, from source: ClosureSource? = nil
+            _ format: ImageWriter.Format, threads: Int = 2, from source: ClosureSource? = nil
         ) throws -> String {
             var recipe = recipe
             if let source { recipe.source = source }
-            let layout = try ImageLayout(recipe)
-            return message(try ImageBuilder(layout, format: format, threads: threads).write(to: .file(target)))
+            let layout = try ImagePlan(recipe)
+            return message(try ImageWriter(layout, format: format, threads: threads).write(to: .file(target)))
         }
 
         /// Only the old image is there, as it was.
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    private static let formats: [ImageBuilder.Format] = [
+    private static let formats: [ImageWriter.Format] = [
         .seekable(ZstdParameters(level: 1), frameSize: 64 << 10), .singleFrame(ZstdParameters(level: 1)), .raw,
     ]
 
@@ -67,7 +67,7 @@ import Testing
             #expect(try own.said(format, threads: format == .raw ? 1 : 7) == "")
         }
         #expect(try Judge.run("sha256sum", [own.target.string]).said.hasPrefix(ImageTests.golden))
-        try ImageLayout(own.recipe).checkContent(threads: 3)
+        try ImagePlan(own.recipe).checkContent(threads: 3)
     }
 
     /// The kinds of rot, each judged by nix-store where it is there.
@@ -95,7 +95,7 @@ import Testing
         #expect(try own.said(Self.formats[0]) == "", "all is mended")
     }
 
-    private func expectRefusal(of path: FilePath, _ formats: [ImageBuilder.Format], _ own: Registered) throws {
+    private func expectRefusal(of path: FilePath, _ formats: [ImageWriter.Format], _ own: Registered) throws {
         let base = path.lastComponent?.string ?? ""
         let expected = try own.known()[StorePath(baseName: base)]?.narHash.description ?? "?"
         for format in formats {
@@ -121,10 +121,10 @@ import Testing
         let path = try own.small.path("-etc")
         try own.shell("chmod u+w \"$1/etc\"; : >\"$1/etc/more\"", path.string)
         #expect(
-            message(try ImageLayout(own.recipe).checkContent(threads: 2)).contains(path.lastComponent?.string ?? ""))
+            message(try ImagePlan(own.recipe).checkContent(threads: 2)).contains(path.lastComponent?.string ?? ""))
         var recipe = own.recipe
         recipe.checksContent = false
-        try ImageLayout(recipe).checkContent(threads: 2)
+        try ImagePlan(recipe).checkContent(threads: 2)
     }
 
     @Test func aWrongSizeIsTheRegistrationsFault() throws {
@@ -146,10 +146,10 @@ import Testing
 
     @Test func aPathThatGoesAwayIsAnErrorAndNotAHang() throws {
         let own = try Registered()
-        let layout = try ImageLayout(own.recipe)
+        let layout = try ImagePlan(own.recipe)
         let path = try own.small.path("-etc").string
         try own.shell("chmod u+w \"$1\" \"$1/..\"; mv \"$1\" \"$1.gone\"", path)
-        let said = message(try ImageBuilder(layout, format: Self.formats[0], threads: 2).write(to: .file(own.target)))
+        let said = message(try ImageWriter(layout, format: Self.formats[0], threads: 2).write(to: .file(own.target)))
         #expect(said.contains(path), "\(said)")
         #expect(try own.isOldImageAlone())
         #expect(message(try layout.checkContent(threads: 2)).contains(path))
@@ -157,7 +157,7 @@ import Testing
 
     @Test func theWritersErrorAndACancellationComeThrough() throws {
         let own = try Registered()
-        let layout = try ImageLayout(own.recipe)
+        let layout = try ImagePlan(own.recipe)
         let check = try #require(layout.check)
         let full = ImageError(.doesNotFit, "the disk is full")
         #expect(throws: full) {
@@ -177,7 +177,7 @@ import Testing
         try own.shell(
             "printf x | dd of=\"$1/bin/busybox\" bs=1 seek=9 conv=notrunc status=none",
             own.small.path("-busybox-1.36").string)
-        let layout = try ImageLayout(own.recipe)
+        let layout = try ImagePlan(own.recipe)
         let check = try #require(layout.check)
         let progress = Progress()
         try progress.begin(.write, total: layout.map.size)

@@ -84,7 +84,7 @@ private func load(
 
     @Test func refusesWhatAStoreCannotHold() throws {
         let fifo = store.place("nix/store/\(library.baseName)/fifo")
-        _ = try Command.run("mkfifo", [fifo.string])
+        _ = try Subprocess.run("mkfifo", [fifo.string])
         #expect(message(try load(store)).contains("'\(fifo)'"))
     }
 
@@ -127,14 +127,14 @@ private func load(
 
     @Test func refusesPathsThatAreNotThere() throws {
         let file = try store.file("registration", load(store).registration.encoded())
-        _ = try Command.run("rm", ["-r", store.location.physical(data).string])
+        _ = try Subprocess.run("rm", ["-r", store.location.physical(data).string])
         let error = message(try load(store, .registration(file)))
         #expect(error.contains("'\(store.location.physical(data))'") && error.contains("--store-root"), "\(error)")
     }
 
     @Test(.enabled(if: hasNix, "nix-store is not installed")) func nixTakesItAndGivesItBack() throws {
         // What encodes the root on Nix's command line is tried with characters that mean something there.
-        _ = try Command.run("mv", [store.place("nix").string, try store.folder("a b?c&d=%é").string + "/"])
+        _ = try Subprocess.run("mv", [store.place("nix").string, try store.folder("a b?c&d=%é").string + "/"])
         let location = StoreLocation(root: store.place("a b?c&d=%é"))
         let scanned = try Closure.load(roots: [top], from: .scan, store: location, threads: 1)
         let file = try store.file("registration", scanned.registration.encoded())
@@ -143,9 +143,9 @@ private func load(
             + location.root.string.replacing("%", with: "%25").replacing("?", with: "%3f")
             .replacing("&", with: "%26").replacing(" ", with: "%20")
         // Nix keeps its own links there, and would find fault with the one that the scan must pass over.
-        _ = try Command.run("rm", ["-r", location.directory.appending(".links").string])
+        _ = try Subprocess.run("rm", ["-r", location.directory.appending(".links").string])
         let script = "nix-store --store \"$0\" --load-db < \"$1\" && nix-store --store \"$0\" --verify --check-contents"
-        let nix = try Command.run("sh", ["-c", script, uri, file.string])
+        let nix = try Subprocess.run("sh", ["-c", script, uri, file.string])
         try #require(nix.status == 0, "\(nix.lastErrors)")
         #expect(try Closure.load(roots: [top], from: .nix, store: location, threads: 1) == scanned)
         let unknown = message(try Closure.load(roots: [unused], from: .nix, store: location, threads: 1))
@@ -157,7 +157,7 @@ private func load(
     @Test func collectsBothOutputs() throws {
         // Far more than a pipe holds, to both at once.
         let script = "yes out | head -c 3000000 & yes err | head -c 1000000 >&2; wait; cat; exit 3"
-        let command = try Command.run("sh", ["-c", script])
+        let command = try Subprocess.run("sh", ["-c", script])
         #expect(command.status == 3)
         #expect(command.output.count == 3_000_000 && command.output.prefix(8) == Array("out\nout\n".utf8)[...])
         #expect(command.errors.count <= 128 << 10 && command.errors.suffix(4) == Array("err\n".utf8)[...])
@@ -165,13 +165,13 @@ private func load(
     }
 
     @Test func passesArgumentsAndEnvironmentOn() throws {
-        #expect(try Command.run("printf", ["%s|", "a b", "", "ü$"]).output == Array("a b||ü$|".utf8))
-        let path = try Command.run("sh", ["-c", "test -n \"$PATH\" && printf ok"])
+        #expect(try Subprocess.run("printf", ["%s|", "a b", "", "ü$"]).output == Array("a b||ü$|".utf8))
+        let path = try Subprocess.run("sh", ["-c", "test -n \"$PATH\" && printf ok"])
         #expect(path.output == Array("ok".utf8))
     }
 
     @Test func tellsSignals() throws {
-        #expect(try Command.run("sh", ["-c", "kill -TERM $$"]).status == 143)
+        #expect(try Subprocess.run("sh", ["-c", "kill -TERM $$"]).status == 143)
     }
 
     @Test func startsWithCleanSignals() throws {
@@ -181,7 +181,7 @@ private func load(
         sigaddset(&mask, SIGTERM)
         pthread_sigmask(SIG_BLOCK, &mask, &old)
         defer { pthread_sigmask(SIG_SETMASK, &old, nil) }
-        let status = String(decoding: try Command.run("grep", ["^SigBlk", "/proc/self/status"]).output, as: UTF8.self)
+        let status = String(decoding: try Subprocess.run("grep", ["^SigBlk", "/proc/self/status"]).output, as: UTF8.self)
         #expect(status == "SigBlk:\t0000000000000000\n")
     }
 
@@ -194,7 +194,7 @@ private func load(
             for _ in 0..<4 {
                 try threads.start {
                     for _ in 0..<25 {
-                        let list = try? Command.run("ls", ["-l", "/proc/self/fd"]).output
+                        let list = try? Subprocess.run("ls", ["-l", "/proc/self/fd"]).output
                         let sockets = String(decoding: list ?? [], as: UTF8.self).split(separator: "socket:").count - 1
                         counts.change { $0.append(sockets) }
                     }
@@ -208,14 +208,14 @@ private func load(
     }
 
     @Test func tellsWhatIsMissing() {
-        let error = message(try Command.run("no-such-program-here", []))
+        let error = message(try Subprocess.run("no-such-program-here", []))
         #expect(error.contains("cannot run 'no-such-program-here'"), "\(error)")
     }
 
     @Test func stopsWhenCancelled() throws {
         let progress = Progress()
         progress.cancel()
-        let error = message(try Command.run("sleep", ["15"], progress: progress))
+        let error = message(try Subprocess.run("sleep", ["15"], progress: progress))
         #expect(error == "stopped on request")
     }
 }

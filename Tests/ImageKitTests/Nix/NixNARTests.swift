@@ -79,7 +79,7 @@ private let tree = Tree.folder([
         for single in [Tree.file([]), .file(pattern(5000), executable: true), .link("/nowhere"), .folder([:])] {
             try single.make("single", in: store)
             #expect(try serialise(store.place("single")) == single.serialised)
-            _ = try Command.run("rm", ["-r", store.place("single").string])
+            _ = try Subprocess.run("rm", ["-r", store.place("single").string])
         }
     }
 
@@ -104,7 +104,7 @@ private let tree = Tree.folder([
         try FileDescriptor.open(
             store.place("tree").pushing(name), .writeOnly, options: .create, permissions: .ownerReadWrite
         ).close()
-        let dump = try Command.run("nix-store", ["--dump", store.place("tree").string])
+        let dump = try Subprocess.run("nix-store", ["--dump", store.place("tree").string])
         #expect(dump.status == 0)
         #expect(try serialise(store.place("tree")) == dump.output)
     }
@@ -123,7 +123,7 @@ private let tree = Tree.folder([
         let name = String(repeating: "d", count: 255)
         // A shell can go where no path leads.
         let script = "cd \"$0\" && for i in $(seq 150); do mkdir $1 && cd -P $1 2>/dev/null || exit 1; done; echo > end"
-        let made = try Command.run("bash", ["-c", script, store.root.string, name])
+        let made = try Subprocess.run("bash", ["-c", script, store.root.string, name])
         try #require(made.status == 0, "\(made.lastErrors)")
         var expected = Tree.file([0x0A])
         for level in 0..<150 { expected = .folder([level == 0 ? "end" : name: expected]) }
@@ -132,7 +132,7 @@ private let tree = Tree.folder([
 
     @Test func refusesWhatIsNotInAnArchive() throws {
         try store.folder("tree/sub")
-        _ = try Command.run("mkfifo", [store.place("tree/sub/fifo").string])
+        _ = try Subprocess.run("mkfifo", [store.place("tree/sub/fifo").string])
         let error = message(try serialise(store.place("tree")))
         #expect(error.contains("'\(store.place("tree/sub/fifo"))'") && error.contains("a FIFO"), "\(error)")
         #expect(message(try serialise("/dev/null")).contains("a device"))

@@ -80,7 +80,7 @@ private let system = storePath(1, "system"), other = storePath(2, "other")
     @Test func followsAStoreThatIsALink() throws {
         let outside = try TemporaryStore()
         try outside.folder("real")
-        _ = try Command.run("mv", [store.place("nix").string, outside.place("real/nix").string])
+        _ = try Subprocess.run("mv", [store.place("nix").string, outside.place("real/nix").string])
         try store.link("nix", to: outside.place("real/nix").string)
         try store.link("result", to: system.path)
         #expect(try resolve(store.place("result")) == system)
@@ -91,9 +91,9 @@ private let system = storePath(1, "system"), other = storePath(2, "other")
     /// Only as far as the host's /nix may be written to.
     @Test(.enabled(if: access("/nix", W_OK) == 0, "/nix may not be written to")) func takesARootBelowNix() throws {
         let root = FilePath("/nix/mkpiimg-test-\(getpid())")
-        defer { _ = try? Command.run("rm", ["-rf", root.string]) }
+        defer { _ = try? Subprocess.run("rm", ["-rf", root.string]) }
         let script = "mkdir \"$1\" && cp -a \"$0\" \"$1\""
-        let move = try Command.run("sh", ["-c", script, store.place("nix").string, root.string])
+        let move = try Subprocess.run("sh", ["-c", script, store.place("nix").string, root.string])
         try #require(move.status == 0)
         let location = StoreLocation(root: root)
         #expect(try location.resolve(location.physical(system)) == system)

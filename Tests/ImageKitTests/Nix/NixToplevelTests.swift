@@ -73,7 +73,7 @@ private let plain = storePath(4, "hello")
     }
 
     @Test func refusesWhatIsMissing() throws {
-        _ = try Command.run("rm", ["-r", store.location.physical(linux).string])
+        _ = try Subprocess.run("rm", ["-r", store.location.physical(linux).string])
         let error = message(try read())
         #expect(error.contains("cannot find '\(store.place(top))/kernel'"), "\(error)")
         #expect(error.contains(linux.baseName), "\(error)")
@@ -92,7 +92,7 @@ private let plain = storePath(4, "hello")
     ])
     func refusesTextsThatAreNotOneLine(text: String, reason: String) throws {
         for name in ["kernel-params", "nixos-version", "system"] {
-            let good = try Command.run("cat", [store.place("\(top)/\(name)").string]).output
+            let good = try Subprocess.run("cat", [store.place("\(top)/\(name)").string]).output
             let file = try store.file("\(top)/\(name)", text)
             let error = message(try read())
             #expect(error.contains(reason) && error.contains("'\(file)'"), "\(error)")

@@ -49,7 +49,7 @@ struct PartitionCheckTests {
     @Test func isSilentOnSoundTables() throws {
         #expect(try findings(Self.mbr.get()) == [])
         #expect(try findings(Self.gpt.get()) == [])
-        #expect(try findings(ImageLayout(SmallClosure.shared.get().recipe).map) == [])
+        #expect(try findings(ImagePlan(SmallClosure.shared.get().recipe).map) == [])
         let empty = try Self.disk("label: dos\nstart=2048, size=2048, type=83\nstart=4096, size=2048, type=f\n")
         #expect(try findings(empty) == [], "an extended partition with nothing in it")
         #expect(try findings(Self.disk("label: gpt\n")) == [])
@@ -178,11 +178,11 @@ struct PartitionCheckTests {
         let other = try Self.gpt.get().bytes
         bytes.replaceSubrange(bytes.count - 33 * 512..<bytes.count, with: other.suffix(33 * 512))
         #expect(try findings(FATBytes(bytes: bytes)).isEmpty)
-        #expect(try DiskTable.read(from: FATBytes(bytes: bytes)).scheme == .mbr)
+        #expect(try PartitionTable.read(from: FATBytes(bytes: bytes)).scheme == .mbr)
     }
 
     @Test func comparesTypesWithContents() throws {
-        let layout = try ImageLayout(SmallClosure.shared.get().recipe)
+        let layout = try ImagePlan(SmallClosure.shared.get().recipe)
         func kinds(_ types: [UInt8]) throws -> [String] {
             var head = try layout.map.read(512, at: 0)
             for (index, type) in types.enumerated() { head[Self.entry + 16 * index + 4] = type }
@@ -228,7 +228,7 @@ struct PartitionCheckTests {
             }
             let found = try findings(disk)
             seen.formUnion(found.map(\.kind))
-            if (try? DiskTable.read(from: disk)) == nil {
+            if (try? PartitionTable.read(from: disk)) == nil {
                 #expect(found.contains { $0.kind.severity == .damage }, "round \(round): \(found)")
             }
             if round % 4 == 3 { disk = sound }

@@ -121,7 +121,7 @@ import Testing
     @Test func refusesARegistrationWithoutAReferredPath() throws {
         let small = try SmallClosure.shared.get()
         let folder = try ScratchFolder()
-        let layout = try ImageLayout(small.recipe)
+        let layout = try ImagePlan(small.recipe)
         let file = folder.path + "/registration"
         let text = String(decoding: layout.closure.registration.encoded(), as: UTF8.self)
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)

@@ -48,7 +48,7 @@ import Testing
             ])
         try #require(marked.status == 0 && marked.said.contains("user.mark"), "\(marked.said)")
         let image = scratch.path + "/pi.img"
-        try ImageLayout(own.recipe).write(to: image)
+        try ImagePlan(own.recipe).write(to: image)
         #expect(try Judge.run("sha256sum", [image]).said.hasPrefix(ImageTests.golden))
     }
 

@@ -76,7 +76,7 @@ import Testing
     }
 
     @Test func thePageIsAFileThatAppearsWhole() throws {
-        let layout = try ImageLayout(SmallClosure.shared.get().registeredRecipe())
+        let layout = try ImagePlan(SmallClosure.shared.get().registeredRecipe())
         let scratch = try ScratchFolder()
         let image = scratch.path + "/x.img.zst"
         try layout.write(to: image, frameSize: 1 << 20)

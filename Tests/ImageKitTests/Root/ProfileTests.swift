@@ -11,7 +11,7 @@ import Testing
         var recipe = try small.registeredRecipe()
         recipe.hasProfile = true
         change(&recipe)
-        let layout = try ImageLayout(recipe)
+        let layout = try ImagePlan(recipe)
         let system = try ProfileLinks.target(Toplevel.find(in: layout.closure.roots, of: recipe.store))
         return try RootTree(
             layout.closure, in: recipe.store, toplevel: layout.toplevel, boot: recipe.bootOptions,
@@ -49,7 +49,7 @@ import Testing
         recipe.closures = [FilePath("/nix/store/\(name)")]
         recipe.boot = .none
         recipe.hasProfile = true
-        let said = message(try ImageLayout(recipe))
+        let said = message(try ImagePlan(recipe))
         #expect(said.contains("no system for the profile") && said.contains("--profile"), "\(said)")
     }
 
@@ -65,9 +65,9 @@ import Testing
             var recipe = try small.registeredRecipe()
             recipe.additions.folders = [FilePath(folder.path)]
             // Without --profile it is a link like any other.
-            _ = try ImageLayout(recipe)
+            _ = try ImagePlan(recipe)
             recipe.hasProfile = true
-            let said = message(try ImageLayout(recipe))
+            let said = message(try ImagePlan(recipe))
             #expect(said.contains("'/nix/var/nix/profiles/\(name)'") && said.contains("the system profile"), "\(said)")
             unlink("\(profiles)/\(name)")
         }

@@ -21,7 +21,7 @@ final class TemporaryStore: Sendable {
     }
 
     deinit {
-        _ = try? Command.run("rm", ["-rf", root.string])
+        _ = try? Subprocess.run("rm", ["-rf", root.string])
     }
 
     /// The place of a relative path.
@@ -97,4 +97,4 @@ func message<Value>(_ body: @autoclosure () throws(ImageError) -> Value) -> Stri
 }
 
 /// Whether the real Nix is here to compare with.
-let hasNix = (try? Command.run("nix-store", ["--version"]))?.status == 0
+let hasNix = (try? Subprocess.run("nix-store", ["--version"]))?.status == 0

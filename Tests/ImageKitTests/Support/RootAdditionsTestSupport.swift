@@ -18,7 +18,7 @@ extension RootLaying {
     /// A root filesystem that was generated: a store, a menu, a registration.
     func generated() throws -> FileTree {
         var tree = FileTree()
-        var sketch = TreeSketch()
+        var sketch = TreeBuilder()
         let store = try tree.addDirectory([], FileTree.Attributes(permissions: 0o755))
         try sketch.put(store, at: "/nix/store")
         for path in ["/boot/extlinux/extlinux.conf", "/registration", "/nix/var/nix/profiles/system"] {

@@ -58,10 +58,10 @@ final class MemorySink: ByteSink {
     }
 }
 
-extension ImageLayout {
+extension ImagePlan {
     /// Writes the image: raw, or in frames of about so many bytes.
     func write(to path: String, frameSize: UInt64? = nil) throws {
-        let format = frameSize.map { ImageBuilder.Format.seekable(ZstdParameters(), frameSize: $0) } ?? .raw
-        _ = try ImageBuilder(self, format: format, threads: 2).write(to: .file(FilePath(path)))
+        let format = frameSize.map { ImageWriter.Format.seekable(ZstdParameters(), frameSize: $0) } ?? .raw
+        _ = try ImageWriter(self, format: format, threads: 2).write(to: .file(FilePath(path)))
     }
 }

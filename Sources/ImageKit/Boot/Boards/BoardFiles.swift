@@ -6,7 +6,7 @@ struct BoardFiles {
     private(set) var picks: [String: FilePath] = [:]
     /// The files that each board lacks.
     private(set) var missing: [(board: Board, files: [String])] = []
-    private(set) var config = ConfigTxt()
+    private(set) var config = ConfigTxtWriter()
     /// The names of the U-Boots on the partition, in the order of the boards.
     private(set) var uboots: [String] = []
 

@@ -69,13 +69,13 @@ struct BootOptions: Sendable {
         }
         let path = trees.physical.appending(name)
         guard let place = try? store.follow(path) else { throw refuse(path.string, "it is not there") }
-        guard HostPlace.kind(of: place.physical) == S_IFREG else { throw refuse(path.string, "it is no regular file") }
+        guard HostPath.kind(of: place.physical) == S_IFREG else { throw refuse(path.string, "it is no regular file") }
         return place
     }
 
     /// Throws when something would make another line or entry out of a menu.
     func check() throws(ImageError) {
-        for line in configLines { try ConfigTxt.check(line) }
+        for line in configLines { try ConfigTxtWriter.check(line) }
         for parameter in kernelParameters {
             guard !parameter.isEmpty, parameter.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
                 throw ImageError(

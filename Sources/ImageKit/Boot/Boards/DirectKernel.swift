@@ -44,7 +44,7 @@ struct DirectKernel {
     /// Adds a system's files to the partition.
     /// - Parameter overlays: those that `config.txt` names.
     mutating func add(
-        _ toplevel: Toplevel, overlays: [String], to tree: inout FileTree, _ sketch: inout TreeSketch
+        _ toplevel: Toplevel, overlays: [String], to tree: inout FileTree, _ sketch: inout TreeBuilder
     ) throws(ImageError) {
         try add(toplevel, named: Self.defaultName, overlays, &tree, &sketch)
         for specialisation in toplevel.specialisations {
@@ -55,7 +55,7 @@ struct DirectKernel {
 
     private mutating func add(
         _ toplevel: Toplevel, named name: String, _ overlays: [String], _ tree: inout FileTree,
-        _ sketch: inout TreeSketch
+        _ sketch: inout TreeBuilder
     ) throws(ImageError) {
         let place = "/\(Self.folder)/\(name)/"
         try sketch.put(scan(toplevel.kernel.physical, &tree), at: place + Self.kernelName)
@@ -120,7 +120,7 @@ struct DirectKernel {
     /// What is in a folder of the store, sorted by name; nothing where there is no such folder.
     private func files(in folder: FilePath) throws(ImageError) -> [(name: String, path: FilePath)] {
         // A link leads to the store that is given, not to the host's.
-        guard let place = try? store.follow(folder).physical, HostPlace.kind(of: place) == S_IFDIR else { return [] }
+        guard let place = try? store.follow(folder).physical, HostPath.kind(of: place) == S_IFDIR else { return [] }
         return try DirectoryNames.read(folder: place).texts.map { ($0, place.appending($0)) }
     }
 }

@@ -24,7 +24,7 @@ struct ExtlinuxFiles {
     /// Adds the menu of a system and its specialisations, and all it names.
     static func add(
         _ toplevel: Toplevel, _ options: BootOptions, in store: StoreLocation, to tree: inout FileTree,
-        _ sketch: inout TreeSketch
+        _ sketch: inout TreeBuilder
     ) throws(ImageError) {
         var files = ExtlinuxFiles(options, store)
         var entries = [
@@ -42,7 +42,7 @@ struct ExtlinuxFiles {
     }
 
     private mutating func entry(
-        _ toplevel: Toplevel, label: String, title: String, _ tree: inout FileTree, _ sketch: inout TreeSketch
+        _ toplevel: Toplevel, label: String, title: String, _ tree: inout FileTree, _ sketch: inout TreeBuilder
     ) throws(ImageError) -> ExtlinuxMenu.Entry {
         var entry = ExtlinuxMenu.Entry(
             label: label, title: title, kernel: try copy(toplevel.kernel, &tree, &sketch),
@@ -60,7 +60,7 @@ struct ExtlinuxFiles {
     /// Puts a copy of something in the store into `/boot/nixos`.
     /// - Returns: its name there.
     private mutating func copy(
-        _ place: StorePlace, _ tree: inout FileTree, _ sketch: inout TreeSketch
+        _ place: StorePlace, _ tree: inout FileTree, _ sketch: inout TreeBuilder
     ) throws(ImageError) -> String {
         let name = place.logical.string.dropFirst("\(StorePath.directory)/".count).split(separator: "/")
             .joined(separator: "-")

@@ -37,7 +37,7 @@ struct FirmwarePackages {
         var isPackage = false
         // A closure has a thousand paths, which are not all worth following links for.
         if Self.mayHoldFirmware(package), let path = follow(package.appending(Self.firmwarePath)),
-            HostPlace.kind(of: path) == S_IFDIR
+            HostPath.kind(of: path) == S_IFDIR
         {
             folders.insert(Folder(path: path, names: try DirectoryNames.read(folder: path).texts), at: 0)
             isPackage = true
@@ -45,15 +45,15 @@ struct FirmwarePackages {
         // Anything else is only a package by its name: a folder that holds U-Boot may be meant to be laid down whole.
         if let name = Self.packageName(package) {
             for file in Self.ubootNames {
-                guard HostPlace.has(file, in: package), let path = follow(package.appending(file)),
-                    HostPlace.kind(of: path) == S_IFREG
+                guard HostPath.has(file, in: package), let path = follow(package.appending(file)),
+                    HostPath.kind(of: path) == S_IFREG
                 else { continue }
                 uboots.insert(UBoot(path: path, name: file, configuration: Self.configuration(name)), at: 0)
                 isPackage = true
             }
             for stub in Self.stubNames {
-                guard HostPlace.has(stub, in: package), let path = follow(package.appending(stub)),
-                    HostPlace.kind(of: path) == S_IFREG
+                guard HostPath.has(stub, in: package), let path = follow(package.appending(stub)),
+                    HostPath.kind(of: path) == S_IFREG
                 else { continue }
                 armstubs.insert(path, at: 0)
                 isPackage = true
@@ -66,7 +66,7 @@ struct FirmwarePackages {
     private static func mayHoldFirmware(_ package: FilePath) -> Bool {
         let share = package.appending("share")
         guard case .success(let mode) = StoreWalk.status(of: share) else { return false }
-        return mode & S_IFMT == S_IFLNK || HostPlace.has("raspberrypi", in: share)
+        return mode & S_IFMT == S_IFLNK || HostPath.has("raspberrypi", in: share)
     }
 
     /// A store path's name without its hash; `nil` for what has no such name.
@@ -105,7 +105,7 @@ struct FirmwarePackages {
 
     /// A file of the firmware's `overlays`.
     func overlay(_ name: String) -> FilePath? {
-        folders.lazy.map { $0.path.appending("overlays").appending(name) }.first { HostPlace.kind(of: $0) == S_IFREG }
+        folders.lazy.map { $0.path.appending("overlays").appending(name) }.first { HostPath.kind(of: $0) == S_IFREG }
     }
 
     /// A board's own U-Boot: by its file's name, or by its package's.

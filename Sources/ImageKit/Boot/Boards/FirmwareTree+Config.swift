@@ -6,9 +6,9 @@ extension FirmwareTree {
     func config(
         _ files: BoardFiles, _ options: BootOptions
     ) throws(ImageError) -> (bytes: [UInt8], isOwn: Bool) {
-        let addition = Array(ConfigTxt.addition(options.configLines).utf8)
+        let addition = Array(ConfigTxtWriter.addition(options.configLines).utf8)
         if let own = node(at: "config.txt") {
-            var bytes = try tree.read(own, atMost: ConfigText.maximumSize)
+            var bytes = try tree.read(own, atMost: ConfigTxt.maximumSize)
             if !addition.isEmpty, let last = bytes.last, last != UInt8(ascii: "\n") { bytes.append(0x0A) }
             return (bytes + addition, true)
         }
@@ -29,22 +29,22 @@ extension FirmwareTree {
     }
 
     /// The settings of `config.txt`, with those of the files that it includes in their places.
-    func settings(of config: [UInt8]) throws(ImageError) -> [ConfigText.Setting] {
-        try ConfigText.load(config, in: tree) { node(at: $0) }.settings
+    func settings(of config: [UInt8]) throws(ImageError) -> [ConfigTxt.Setting] {
+        try ConfigTxt.load(config, in: tree) { node(at: $0) }.settings
     }
 
     /// Warns of files that `config.txt` names and that are not there, and where it starts nothing of this image's.
-    mutating func checkNames(in settings: [ConfigText.Setting], _ options: BootOptions) {
-        for file in ConfigText.missingFiles(of: settings, has: { node(at: $0) != nil }) {
+    mutating func checkNames(in settings: [ConfigTxt.Setting], _ options: BootOptions) {
+        for file in ConfigTxt.missingFiles(of: settings, has: { node(at: $0) != nil }) {
             let name = file.isOverlay ? "the overlay '\(file.name)'" : "'\(file.name)'"
             warnings.append("config.txt names \(name), which is not on the firmware partition")
         }
-        let prefixes = ConfigText.prefixes(in: settings)
+        let prefixes = ConfigTxt.prefixes(in: settings)
         func has(_ name: String) -> Bool { prefixes.contains { node(at: $0 + name) != nil } }
         switch options.style {
         case .none: break
         case .extlinux:
-            if !settings.contains(where: { $0.key == "kernel" }), !ConfigText.usualKernels.contains(where: has) {
+            if !settings.contains(where: { $0.key == "kernel" }), !ConfigTxt.usualKernels.contains(where: has) {
                 warnings.append("config.txt starts nothing: no 'kernel=' names U-Boot")
             }
         case .kernel:

@@ -8,14 +8,14 @@
 extension FirmwareTree {
     /// Where a kernel is too large for the addresses that U-Boot loads things to, moves them.
     mutating func addEnvironment(
-        for toplevel: Toplevel, _ uboots: [String], _ settings: [ConfigText.Setting]
+        for toplevel: Toplevel, _ uboots: [String], _ settings: [ConfigTxt.Setting]
     ) throws(ImageError) {
         // Somebody knows better.
         guard node(at: UBootEnvironment.fileName) == nil else { return }
         var kernels: [KernelImage] = []
         for system in [toplevel] + toplevel.specialisations.map(\.toplevel) {
             let file = system.kernel.physical
-            guard HostPlace.kind(of: file) == S_IFREG else { continue }
+            guard HostPath.kind(of: file) == S_IFREG else { continue }
             let source = try FileSource(file)
             let head = try source.read(Int(min(source.size, UInt64(KernelImage.headLength))), at: 0)
             if let kernel = KernelImage(head: head, fileSize: source.size) { kernels.append(kernel) }

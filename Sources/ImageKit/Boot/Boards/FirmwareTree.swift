@@ -34,8 +34,8 @@ struct FirmwareTree {
         }
         var folders: [FilePath] = []
         for folder in options.firmware {
-            let place = HostPlace.named(folder, in: store) ?? folder
-            guard HostPlace.kind(of: place) == S_IFDIR else {
+            let place = HostPath.named(folder, in: store) ?? folder
+            guard HostPath.kind(of: place) == S_IFDIR else {
                 throw ImageError(
                     .notFound, "cannot take firmware from", path: folder.string, reason: "it is not a folder",
                     remedy: "give --firmware a folder with the files for the firmware partition")
@@ -43,7 +43,7 @@ struct FirmwareTree {
             // A folder that somebody filled for this is laid down whole, be it a store path.
             if try FirmwarePackages.isWhole(place) {
                 folders.append(place)
-            } else if try !packages.add(place, follow: { HostPlace.named($0, in: store) }) {
+            } else if try !packages.add(place, follow: { HostPath.named($0, in: store) }) {
                 folders.append(place)
             }
         }
@@ -65,21 +65,21 @@ struct FirmwareTree {
         let names = Set(tree.children(of: root).map { String(decoding: $0.name, as: UTF8.self).lowercased() })
         var files = BoardFiles(
             options, hasInitrd: toplevel?.initrd != nil, packages: packages, present: names)
-        var sketch = TreeSketch()
+        var sketch = TreeBuilder()
         for (name, path) in files.picks.sorted(by: { $0.key < $1.key }) {
             try put(path, at: "/" + name, in: &sketch)
         }
         tree.root = root
         let (config, isOwn) = try config(files, options)
         let settings = try settings(of: config)
-        let overlays = ConfigText.overlays(in: settings)
+        let overlays = ConfigTxt.overlays(in: settings)
         if options.style == .kernel, let toplevel {
             var kernel = DirectKernel(options, packages: packages, store: store, rules: rules)
             try kernel.add(toplevel, overlays: overlays, to: &tree, &sketch)
             files.addMissing(kernel.missing)
         } else {
             for (name, path) in Self.overlayFiles(overlays, packages) {
-                try put(path, at: "/" + ConfigText.overlayPrefix(in: settings) + name, in: &sketch)
+                try put(path, at: "/" + ConfigTxt.overlayPrefix(in: settings) + name, in: &sketch)
             }
         }
         if options.style != .none, !isOwn, !files.missing.isEmpty {
@@ -97,7 +97,7 @@ struct FirmwareTree {
 
     // MARK: Host
 
-    private mutating func put(_ path: FilePath, at place: String, in sketch: inout TreeSketch) throws(ImageError) {
+    private mutating func put(_ path: FilePath, at place: String, in sketch: inout TreeBuilder) throws(ImageError) {
         var links = FileTree.HostLinks()
         let node = try tree.scan(path, rules: rules, links: &links)
         guard tree.kind(of: node) == .file else {
@@ -117,7 +117,7 @@ struct FirmwareTree {
             links: .follow { [inStore] (link) throws(ImageError) in
                 // A link in the store leads to the store that is given, and nowhere else, whatever the host has there.
                 if inStore.contains(where: link.starts(with:)) { return try store.follow(link).physical }
-                return HostPlace.named(link, in: store) ?? link
+                return HostPath.named(link, in: store) ?? link
             }, nameLimit: 65_536)
     }
 
@@ -125,10 +125,10 @@ struct FirmwareTree {
     private static func folder(of toplevel: Toplevel?, _ store: StoreLocation) throws(ImageError) -> FilePath? {
         guard let toplevel else { return nil }
         let top = store.physical(toplevel.path)
-        guard HostPlace.has("firmware", in: top) else { return nil }
+        guard HostPath.has("firmware", in: top) else { return nil }
         let folder = try store.follow(top.appending("firmware")).physical
         let signs = ["config.txt", "bootcode.bin", "start4.elf", "u-boot.bin"]
-        return signs.contains { HostPlace.has($0, in: folder) } ? folder : nil
+        return signs.contains { HostPath.has($0, in: folder) } ? folder : nil
     }
 
     /// The node at a path of names, which may differ in upper and lower case as they may on FAT.

@@ -13,9 +13,9 @@ extension BootChainCheck {
         let tree = firmware.tree
         let place = "/config.txt"
         guard let node = node(at: place, on: firmware) else { return }
-        let config: ConfigText
+        let config: ConfigTxt
         do {
-            config = try ConfigText.load(tree.read(node, atMost: ConfigText.maximumSize), in: tree) {
+            config = try ConfigTxt.load(tree.read(node, atMost: ConfigTxt.maximumSize), in: tree) {
                 self.node(at: $0, on: firmware)
             }
         } catch {
@@ -25,7 +25,7 @@ extension BootChainCheck {
         }
         let settings = config.settings
         checkFamilies(config, on: firmware)
-        for file in ConfigText.missingFiles(of: settings, has: { has($0, on: firmware) }) {
+        for file in ConfigTxt.missingFiles(of: settings, has: { has($0, on: firmware) }) {
             if file.isOverlay {
                 report(.bootOverlay, "it names the overlay '\(file.name)', which is not there", place, on: firmware)
             } else {
@@ -36,18 +36,18 @@ extension BootChainCheck {
         try checkEnvironment(on: firmware)
 
         // Kernels: those that are named, or what the firmware takes otherwise.
-        let prefixes = ConfigText.prefixes(in: settings)
+        let prefixes = ConfigTxt.prefixes(in: settings)
         let named = settings.filter { $0.key == "kernel" }.map(\.value)
-        let started = look(for: named.isEmpty ? ConfigText.usualKernels : named, below: prefixes, on: firmware)
+        let started = look(for: named.isEmpty ? ConfigTxt.usualKernels : named, below: prefixes, on: firmware)
         if started.isEmpty, named.isEmpty {
             boot.isReported = true
             report(
                 .bootKernel,
-                "it names no kernel, and '\(ConfigText.usualKernels.joined(separator: "', '"))' are not there",
+                "it names no kernel, and '\(ConfigTxt.usualKernels.joined(separator: "', '"))' are not there",
                 place, on: firmware)
         }
         let initial = settings.filter { $0.key == "initramfs" || $0.key == "ramfsfile" }
-            .flatMap { ConfigText.initramfsFiles(of: $0.value) }
+            .flatMap { ConfigTxt.initramfsFiles(of: $0.value) }
         for (path, node) in started + look(for: initial, below: prefixes, on: firmware) {
             try checkContent(node, "/" + path, on: firmware)
         }
@@ -87,7 +87,7 @@ extension BootChainCheck {
     }
 
     /// Makes sure that the firmware of boards which have some of it, or which `config.txt` is for, is all there.
-    private func checkFamilies(_ config: ConfigText, on firmware: Filesystem) {
+    private func checkFamilies(_ config: ConfigTxt, on firmware: Filesystem) {
         let there = Self.families.map { family in family.files.filter { has($0, on: firmware) } }
         guard there.contains(where: { !$0.isEmpty }) else {
             return report(

@@ -59,7 +59,7 @@ struct Ext4Plan {
         try number(lost)
         try progress?.checkCancelled()
         try measureDirectories(lost, hash: hash)
-        let pieces = Pieces(of: tree)
+        let pieces = FileParts(of: tree)
         try measureFiles(pieces, progress)
         orderData(units, pieces)
     }
@@ -153,7 +153,7 @@ struct Ext4Plan {
             leastBlocks: leastBlocks)
     }
 
-    private mutating func measureFiles(_ pieces: Pieces, _ progress: Progress?) throws(ImageError) {
+    private mutating func measureFiles(_ pieces: FileParts, _ progress: Progress?) throws(ImageError) {
         for node in order {
             let size = tree.size(of: node)
             switch tree.kind(of: node) {
@@ -227,7 +227,7 @@ struct Ext4Plan {
 
     /// Units first, in their order, each in tree order; then everything else. Clusters of similar parts follow what their
     /// first part is in.
-    private mutating func orderData(_ units: [(key: UInt64?, nodes: [FileTree.NodeID])], _ pieces: Pieces) {
+    private mutating func orderData(_ units: [(key: UInt64?, nodes: [FileTree.NodeID])], _ pieces: FileParts) {
         for (key, nodes) in units {
             var clusters: [Int] = []
             if let key { unitStarts[dataOrder.count] = Unit(key: key, isGathered: false) }
@@ -247,7 +247,7 @@ struct Ext4Plan {
             for cluster in clusters {
                 guard let first = tree.clusters[cluster].first else { continue }
                 unitStarts[dataOrder.count] = Unit(
-                    key: Pieces.key(of: first, size: tree.size(of: first.node), in: key ?? 0), isGathered: true)
+                    key: FileParts.key(of: first, size: tree.size(of: first.node), in: key ?? 0), isGathered: true)
                 for part in tree.clusters[cluster] { add(part) }
             }
         }

@@ -76,8 +76,8 @@ struct HostScanner {
     private mutating func enter(
         _ path: [UInt8], called name: [UInt8], _ folder: HostFiles.FolderID, index: Int, below levels: [Level]
     ) throws(ImageError) -> Level {
-        let open: HostFolder
-        switch HostFolder.take(Self.withCString(path) { opendir($0) }) {
+        let open: HostDirectory
+        switch HostDirectory.take(Self.withCString(path) { opendir($0) }) {
         case .success(let opened): open = opened
         case .failure(let code): throw .system(code, "cannot read the folder", path: FilePath(bytes: path))
         }
@@ -112,7 +112,7 @@ struct HostScanner {
 
     /// Adds what a name of a folder is; of a folder, only that it is one, and the node is to be set later.
     private mutating func visit(
-        _ index: Int, of level: inout Level, in open: borrowing HostFolder
+        _ index: Int, of level: inout Level, in open: borrowing HostDirectory
     ) throws(ImageError) -> FileTree.NodeID {
         let later = FileTree.NodeID(index: 0)
         var status = stat()
@@ -162,7 +162,7 @@ struct HostScanner {
     }
 
     private mutating func readFile(
-        at index: Int, of level: Level, in open: borrowing HostFolder
+        at index: Int, of level: Level, in open: borrowing HostDirectory
     ) throws(ImageError) -> FileTree.NodeID {
         let folder = open.descriptor
         let descriptor = level.names.withName(at: index) { name, _ in openat(folder, name, Self.openFlags) }
@@ -296,7 +296,7 @@ struct HostScanner {
     }
 
     private func target(
-        at index: Int, of level: Level, in open: borrowing HostFolder
+        at index: Int, of level: Level, in open: borrowing HostDirectory
     ) throws(ImageError) -> UnsafeRawBufferPointer {
         let folder = open.descriptor
         let count = level.names.withName(at: index) { name, _ in buffer.readLink(folder, name) }

@@ -63,7 +63,7 @@ struct PieceClusters {
     init(_ files: [File], features: [ContentSampler.Feature]) {
         let matches = Self.matches(among: features)
         let pairs = Self.pairs(of: matches).filter { Self.areNear(files[$0.one], files[$0.other]) }
-        var families = Forest(files.map(\.size))
+        var families = DisjointSets(files.map(\.size))
         for pair in pairs.sorted(by: Self.comesFirst) {
             families.join(pair.one, pair.other) { $0 <= Self.reach || $1 == 2 }
         }
@@ -81,7 +81,7 @@ struct PieceClusters {
                 edges.append(Edge(one: firsts[pair.one] + piece, other: firsts[pair.other] + partner, weight: weight))
             }
         }
-        var joined = Forest(
+        var joined = DisjointSets(
             pieces.map { piece in
                 FileTree.range(ofPiece: piece.index, size: files[piece.file].size).length
             })

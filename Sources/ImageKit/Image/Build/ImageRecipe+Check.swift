@@ -14,7 +14,7 @@ extension ImageRecipe {
         _ = try FATFormatter.encodedLabel(firmwareLabel)
         try bootOptions.check()
         // Where no registration can be.
-        var sketch = TreeSketch()
+        var sketch = TreeBuilder()
         for path in [StorePath.directory] + (hasProfile ? ProfileLinks.paths : []) + [registrationPath] {
             try sketch.put(FileTree.NodeID(index: 0), at: path)
         }

@@ -70,11 +70,11 @@ struct RawAreas {
         for area in asked {
             let (found, isReadable) = try Self.look(at: area)
             if !isReadable { isPrivate = true }
-            if found.range.overlaps(PartitionTable.place) {
+            if found.range.overlaps(MBRTable.place) {
                 throw Self.error(
-                    found, "the partition table has \(Self.shown(PartitionTable.place))",
-                    remedy: "put it at byte \(PartitionTable.place.upperBound) or later; boot code has "
-                        + "\(PartitionTable.place.lowerBound) bytes at most")
+                    found, "the partition table has \(Self.shown(MBRTable.place))",
+                    remedy: "put it at byte \(MBRTable.place.upperBound) or later; boot code has "
+                        + "\(MBRTable.place.lowerBound) bytes at most")
             }
             if let other = areas.first(where: { $0.range.overlaps(found.range) }) {
                 throw Self.error(
@@ -111,7 +111,7 @@ struct RawAreas {
     }
 
     /// Throws when one of them lies on one of these partitions, which are in the order in which they lie on the disk.
-    func check(_ partitions: [Partition]) throws(ImageError) {
+    func check(_ partitions: [MBREntry]) throws(ImageError) {
         for area in areas {
             guard let partition = partitions.first(where: { $0.bytes.overlaps(area.range) }) else { continue }
             throw Self.error(
@@ -122,7 +122,7 @@ struct RawAreas {
 
     /// Adds them to a disk with these partitions.
     /// - Throws: when one lies on a partition or past the end of the disk.
-    func add(to map: inout SegmentMap, around partitions: [Partition]) throws(ImageError) {
+    func add(to map: inout SegmentMap, around partitions: [MBREntry]) throws(ImageError) {
         try check(partitions)
         var files = HostFiles()
         var placed: [(file: HostFiles.FileID, range: Range<UInt64>)] = []
@@ -144,7 +144,7 @@ struct RawAreas {
     }
 
     /// The gap that would have room for it.
-    private static func remedy(_ area: Area, _ partitions: [Partition]) -> String {
+    private static func remedy(_ area: Area, _ partitions: [MBREntry]) -> String {
         let mebibyte: UInt64 = 1 << 20
         let first = partitions.first.map { $0.bytes.lowerBound } ?? mebibyte
         let advice = "choose an offset that leaves it below byte \(first)"

@@ -2,9 +2,9 @@
 struct ComparedImage {
     /// A partition with what it holds.
     struct Part {
-        var partition: DiskPartition
+        var partition: Partition
         /// Whether it is the one that the firmware reads, or the root; `nil` for others.
-        var role: ImagePlace.Selector?
+        var role: ImageAddress.Selector?
         var content: ContentKind
         var volume: ImageVolume?
         var bytes: SourceSlice
@@ -19,7 +19,7 @@ struct ComparedImage {
                 partition: partition, content: content, volume: try disk.volume(of: partition, content: content),
                 bytes: disk.bytes(of: partition))
         }
-        for role in [ImagePlace.Selector.firmware, .root] {
+        for role in [ImageAddress.Selector.firmware, .root] {
             let found = try disk.find(role) { part in parts.first { $0.partition == part }?.content ?? .unknown }
             if let index = parts.firstIndex(where: { $0.partition == found }) { parts[index].role = role }
         }
@@ -133,7 +133,7 @@ struct PartitionPair {
         return fields.changes
     }
 
-    private static func type(_ partition: DiskPartition) -> String {
+    private static func type(_ partition: Partition) -> String {
         partition.typeText + (partition.typeName.map { " (\($0))" } ?? "")
     }
 

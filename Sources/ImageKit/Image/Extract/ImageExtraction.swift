@@ -28,7 +28,7 @@ public struct ImageExtraction: Sendable {
     private struct Folder: Sendable {
         var parent: Int
         var name: [UInt8]
-        var metadata: NewFolder.Metadata
+        var metadata: DirectoryWriter.Metadata
     }
 
     private struct File: Sendable {
@@ -130,7 +130,7 @@ public struct ImageExtraction: Sendable {
         return report
     }
 
-    private mutating func make(in place: borrowing NewFolder) throws(ImageError) {
+    private mutating func make(in place: borrowing DirectoryWriter) throws(ImageError) {
         // Everything lies below a folder of this name until the end.
         let name = Self.madeName
         try progress?.begin(.scan)
@@ -157,7 +157,7 @@ public struct ImageExtraction: Sendable {
 
     // MARK: What there is
 
-    private mutating func makeFolders(_ name: [UInt8], in place: borrowing NewFolder) throws(ImageError) {
+    private mutating func makeFolders(_ name: [UInt8], in place: borrowing DirectoryWriter) throws(ImageError) {
         try place.makeFolder(name)
         folders.append(Folder(parent: -1, name: name, metadata: Self.metadata(top)))
         // The walk visits folders in the order of paths, so a folder's own number is known by then.
@@ -184,7 +184,7 @@ public struct ImageExtraction: Sendable {
     }
 
     private mutating func add(
-        _ name: [UInt8], _ node: ImageNode, folder: Int, in open: borrowing NewFolder, path: [UInt8] = []
+        _ name: [UInt8], _ node: ImageNode, folder: Int, in open: borrowing DirectoryWriter, path: [UInt8] = []
     ) throws(ImageError) {
         guard Self.canMake(node.kind) else {
             report.skipped.append("/" + String(decoding: path.isEmpty ? name : path + [0x2F] + name, as: UTF8.self))
@@ -234,25 +234,25 @@ public struct ImageExtraction: Sendable {
         return (major & 0xFFF) << 8 | (major & ~0xFFF) << 32 | minor & 0xFF | (minor & ~0xFF) << 12
     }
 
-    private static func metadata(_ node: ImageNode) -> NewFolder.Metadata {
-        NewFolder.Metadata(attributes: node.attributes, nanoseconds: node.nanoseconds)
+    private static func metadata(_ node: ImageNode) -> DirectoryWriter.Metadata {
+        DirectoryWriter.Metadata(attributes: node.attributes, nanoseconds: node.nanoseconds)
     }
 
     // MARK: Files
 
     /// Opens one of the folders, name by name from the temporary one on.
-    private func open(_ folder: Int, below place: borrowing NewFolder) throws(ImageError) -> NewFolder {
+    private func open(_ folder: Int, below place: borrowing DirectoryWriter) throws(ImageError) -> DirectoryWriter {
         var names: [[UInt8]] = []
         var index = folder
         while index >= 0 {
             names.append(folders[index].name)
             index = folders[index].parent
         }
-        return try NewFolder(names.reversed(), below: place)
+        return try DirectoryWriter(names.reversed(), below: place)
     }
 
     /// Writes all files, in the order in which they lie on the disk, so that each frame of a compressed image is read once.
-    private func fill(_ place: borrowing NewFolder) throws(ImageError) {
+    private func fill(_ place: borrowing DirectoryWriter) throws(ImageError) {
         try progress?.begin(.write, total: report.bytes)
         let order = files.indices.sorted { files[$0].node.identity < files[$1].node.identity }
         let path = place.path
@@ -260,9 +260,9 @@ public struct ImageExtraction: Sendable {
         try onThreads(threads, sharing: order.count, by: 1) { (next) throws(ImageError) in
             let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.piece, alignment: 4096)
             defer { buffer.deallocate() }
-            let place = try NewFolder(at: path)
+            let place = try DirectoryWriter(at: path)
             var folder = -2
-            var open = try NewFolder(at: path)
+            var open = try DirectoryWriter(at: path)
             while let turn = next()?.lowerBound {
                 let file = this.files[order[turn]]
                 try this.checkGoingOn()

@@ -16,7 +16,7 @@ public struct DiskImage: Sendable {
     /// How errors call it.
     public let path: String
     /// The partition table.
-    public let table: DiskTable
+    public let table: PartitionTable
 
     /// Opens a file or a block device, see ``ImageSource/open(_:limits:progress:)``.
     public static func open(
@@ -36,7 +36,7 @@ public struct DiskImage: Sendable {
         self.file = file
         self.path = path
         do throws(ImageError) {
-            let table = try DiskTable.read(from: source)
+            let table = try PartitionTable.read(from: source)
             // A FAT filesystem's boot code can look like an empty table.
             let isFilesystem = try table.partitions.isEmpty ? ContentKind.of(source).isReadable : false
             self.table = isFilesystem ? .whole(source.size) : table
@@ -52,20 +52,20 @@ public struct DiskImage: Sendable {
     }
 
     /// A partition's bytes, as far as they are on the disk.
-    public func bytes(of partition: DiskPartition) -> SourceSlice { SourceSlice(source, partition.bytes) }
+    public func bytes(of partition: Partition) -> SourceSlice { SourceSlice(source, partition.bytes) }
 
     /// What a partition holds, told by its first bytes.
-    public func content(of partition: DiskPartition) throws(ImageError) -> ContentKind {
+    public func content(of partition: Partition) throws(ImageError) -> ContentKind {
         try ContentKind.of(bytes(of: partition))
     }
 
     /// Opens the filesystem in a partition; `nil` where there is none that can be read here.
-    public func volume(of partition: DiskPartition) throws(ImageError) -> ImageVolume? {
+    public func volume(of partition: Partition) throws(ImageError) -> ImageVolume? {
         try volume(of: partition, content: try content(of: partition))
     }
 
     /// The same, where it is known what the partition holds.
-    func volume(of partition: DiskPartition, content: ContentKind) throws(ImageError) -> ImageVolume? {
+    func volume(of partition: Partition, content: ContentKind) throws(ImageError) -> ImageVolume? {
         switch content {
         case .fat: .fat(try FATVolume(bytes(of: partition)))
         case .ext: .ext4(try Ext4Volume(bytes(of: partition)))
@@ -77,9 +77,9 @@ public struct DiskImage: Sendable {
     ///
     /// - Parameter content: what a partition holds. It is asked only of those that can be meant.
     func find(
-        _ selector: ImagePlace.Selector, content: (DiskPartition) throws(ImageError) -> ContentKind
-    ) throws(ImageError) -> DiskPartition? {
-        var found: DiskPartition?
+        _ selector: ImageAddress.Selector, content: (Partition) throws(ImageError) -> ContentKind
+    ) throws(ImageError) -> Partition? {
+        var found: Partition?
         for partition in table.partitions where !partition.isExtended {
             switch selector {
             case .number(let number): if partition.number == number { return partition }
@@ -94,7 +94,7 @@ public struct DiskImage: Sendable {
     ///
     /// The firmware partition is the first one with a FAT filesystem. The root is the largest with ext2, ext3 or ext4.
     /// - Throws: ``ImageError/Code/notFound`` where there is none such, with a list of what there is.
-    public func partition(_ selector: ImagePlace.Selector) throws(ImageError) -> DiskPartition {
+    public func partition(_ selector: ImageAddress.Selector) throws(ImageError) -> Partition {
         if let found = try find(selector, content: content) { return found }
         let list = try table.partitions.map { partition throws(ImageError) in
             "\(partition.number) (\(partition.isExtended ? "extended" : try content(of: partition).rawValue))"
@@ -116,7 +116,7 @@ public struct DiskImage: Sendable {
     ///
     /// - Throws: ``ImageError/Code/notFound`` where there is no such partition, ``ImageError/Code/invalidInput`` where it
     ///   has no filesystem that can be read here.
-    public func volume(_ selector: ImagePlace.Selector) throws(ImageError) -> ImageVolume {
+    public func volume(_ selector: ImageAddress.Selector) throws(ImageError) -> ImageVolume {
         let partition = try partition(selector), content = try content(of: partition)
         if let volume = try volume(of: partition, content: content) { return volume }
         throw ImageError(

@@ -23,7 +23,7 @@ struct BootChoice: Equatable {
     /// The same, where there is no menu.
     static func read(firmware: ImageVolume?) throws(ImageError) -> BootChoice? {
         guard let firmware, let config = try firmware.text(at: "/config.txt", atMost: limit) else { return nil }
-        let settings = ConfigText.parse(String(decoding: config, as: UTF8.self)).settings
+        let settings = ConfigTxt.parse(String(decoding: config, as: UTF8.self)).settings
         func value(_ key: String) -> String? { settings.last { $0.key == key }?.value }
         let prefix = value("os_prefix") ?? ""
         let line = value("cmdline") ?? "cmdline.txt"
@@ -31,7 +31,7 @@ struct BootChoice: Equatable {
         var choice = BootChoice(starter: "firmware", commandLine: String(decoding: text, as: UTF8.self))
         choice.kernel = value("kernel").map { prefix + $0 }
         choice.initrd = value("initramfs").map {
-            ConfigText.initramfsFiles(of: $0).map { prefix + $0 }.joined(separator: ",")
+            ConfigTxt.initramfsFiles(of: $0).map { prefix + $0 }.joined(separator: ",")
         }
         return choice
     }

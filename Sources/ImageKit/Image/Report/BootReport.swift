@@ -63,11 +63,11 @@ public struct BootReport: Sendable, Encodable {
     /// Reads menus and settings; `nil` where there are none.
     init?(root: ImageVolume?, firmware: ImageVolume?) throws(ImageError) {
         let config = try firmware?.text(at: "/config.txt", atMost: BootChoice.limit)
-            .map { ConfigText.parse(String(decoding: $0, as: UTF8.self)) }
+            .map { ConfigTxt.parse(String(decoding: $0, as: UTF8.self)) }
         boards = []
         if let firmware {
             let all = try Board.all.map { board throws(ImageError) in
-                try Firmware(board, config ?? ConfigText.parse(""), firmware)
+                try Firmware(board, config ?? ConfigTxt.parse(""), firmware)
             }
             boards = all.filter(\.exists)
         }
@@ -142,7 +142,7 @@ extension String {
 
 extension BootReport.Firmware {
     /// What the firmware of a board would do.
-    fileprivate init(_ board: Board, _ config: ConfigText, _ volume: ImageVolume) throws(ImageError) {
+    fileprivate init(_ board: Board, _ config: ConfigTxt, _ volume: ImageVolume) throws(ImageError) {
         let settings = config.settings(for: board)
         func value(_ key: String) -> String? { settings.last { $0.key == key }?.value }
         self.board = board.name
@@ -154,8 +154,8 @@ extension BootReport.Firmware {
         kernel = candidates.first ?? "kernel.img"
         exists = false
         armstub = value("armstub")
-        initramfs = value("initramfs").map { ConfigText.initramfsFiles(of: $0).joined(separator: ",") }
-        overlays = ConfigText.overlays(in: settings)
+        initramfs = value("initramfs").map { ConfigTxt.initramfsFiles(of: $0).joined(separator: ",") }
+        overlays = ConfigTxt.overlays(in: settings)
         // What is not below the prefix, the firmware looks for without it.
         for name in (prefix.isEmpty ? [""] : [prefix, ""]).flatMap({ prefix in candidates.map { prefix + $0 } }) {
             guard let node = try volume.node(at: "/" + name), node.kind == .file else { continue }

@@ -173,7 +173,7 @@ public struct ImageReport: Sendable, Encodable {
 }
 
 extension ImageReport.Partition {
-    init(_ partition: DiskPartition) {
+    init(_ partition: Partition) {
         number = partition.number
         start = partition.bytes.lowerBound
         size = partition.bytes.length
@@ -216,7 +216,7 @@ extension ImageReport.Filesystem {
 }
 
 extension ImageReport.Compression {
-    init(_ list: FrameList, _ table: DiskTable, _ firmware: Int?, _ root: Int?) {
+    init(_ list: FrameList, _ table: PartitionTable, _ firmware: Int?, _ root: Int?) {
         frames = (0..<list.count).count { list.starts[$0 + 1] > list.starts[$0] }
         largestFrame = list.largest
         regions = []

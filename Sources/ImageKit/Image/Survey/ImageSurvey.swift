@@ -5,8 +5,8 @@
 public struct ImageSurvey: Sendable {
     /// A partition and the filesystem in it.
     public struct Volume: Sendable {
-        /// See ``DiskTable/partitions``.
-        public var partition: DiskPartition
+        /// See ``PartitionTable/partitions``.
+        public var partition: Partition
         /// What is in it.
         public var content = ContentKind.unknown
         /// Its node in ``ImageSurvey/space``.

@@ -19,7 +19,7 @@ struct SurveyWalk {
     // MARK: Table
 
     /// An MBR has one sector. A GPT has its two headers and as many entries as every tool makes.
-    mutating func addTable(_ table: DiskTable, size: UInt64) {
+    mutating func addTable(_ table: PartitionTable, size: UInt64) {
         let sector = table.sectorSize
         switch table.scheme {
         case .none: return

@@ -135,7 +135,7 @@ public struct ImageCheck {
     }
 
     private mutating func checkFilesystem(
-        _ partition: DiskPartition, of disk: DiskImage
+        _ partition: Partition, of disk: DiskImage
     ) throws(ImageError) -> (filesystem: BootChainCheck.Filesystem, others: [[UInt8]])? {
         let source = disk.bytes(of: partition)
         var content = try ContentKind.of(source)
@@ -193,7 +193,7 @@ public struct ImageCheck {
     }
 
     private mutating func checkBoot(
-        _ filesystems: [BootChainCheck.Filesystem], _ table: DiskTable
+        _ filesystems: [BootChainCheck.Filesystem], _ table: PartitionTable
     ) throws(ImageError) {
         let read = Set(filesystems.map(\.partition))
         let unread = table.partitions.filter { !$0.isExtended && !read.contains($0.number) }
@@ -224,7 +224,7 @@ extension ByteSource {
 
 extension Findings {
     /// The same, of a partition, with offsets from the disk's beginning.
-    fileprivate func placed(in partition: DiskPartition) -> Findings {
+    fileprivate func placed(in partition: Partition) -> Findings {
         mapped { finding in
             var finding = finding
             finding.partition = partition.number

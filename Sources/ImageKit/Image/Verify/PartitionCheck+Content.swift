@@ -21,7 +21,7 @@ extension PartitionCheck {
     }
 }
 
-extension DiskPartition {
+extension Partition {
     /// Whether its type says that a FAT filesystem is in it.
     var isForFAT: Bool { typeName.map { $0.hasPrefix("FAT") || $0 == "EFI system" } ?? false }
 

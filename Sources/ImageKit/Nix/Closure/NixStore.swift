@@ -52,9 +52,9 @@ struct NixStore {
     }
 
     private func run(_ options: [String], _ paths: [StorePath]) throws(ImageError) -> [UInt8] {
-        let command: Command
+        let command: Subprocess
         do throws(ImageError) {
-            command = try Command.run(Self.program, storeOption + options + paths.map(\.path), progress: progress)
+            command = try Subprocess.run(Self.program, storeOption + options + paths.map(\.path), progress: progress)
         } catch let error where error.code == .notFound {
             throw ImageError(
                 .notFound, "cannot ask Nix for the closure", reason: "there is no 'nix-store' in PATH",

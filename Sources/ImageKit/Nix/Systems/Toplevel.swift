@@ -42,7 +42,7 @@ public struct Toplevel: Sendable, Hashable {
     public init?(_ path: StorePath, in store: StoreLocation) throws(ImageError) {
         // A store path may be a link to anywhere; then it is no system.
         guard let top = try? store.follow(store.physical(path)), top.subPath.isEmpty else { return nil }
-        for name in ["init", "nixos-version", "kernel"] where !HostPlace.has(name, in: top.physical) { return nil }
+        for name in ["init", "nixos-version", "kernel"] where !HostPath.has(name, in: top.physical) { return nil }
         try self.init(top, Self.bootspec(of: top, store), in: store)
     }
 
@@ -52,7 +52,7 @@ public struct Toplevel: Sendable, Hashable {
         let entry = spec?.entry
         func place(_ said: String?, else name: String) throws(ImageError) -> StorePlace? {
             if let said { return try store.follow(FilePath(Self.checked(said, of: top))) }
-            return HostPlace.has(name, in: top.physical) ? try store.follow(top.physical.appending(name)) : nil
+            return HostPath.has(name, in: top.physical) ? try store.follow(top.physical.appending(name)) : nil
         }
         guard let kernel = try place(entry?.kernel, else: "kernel") else {
             throw ImageError(
@@ -110,7 +110,7 @@ public struct Toplevel: Sendable, Hashable {
             }
             return found
         }
-        guard HostPlace.has("specialisation", in: top.physical) else { return [] }
+        guard HostPath.has("specialisation", in: top.physical) else { return [] }
         let folder = try store.follow(top.physical.appending("specialisation")).physical
         let names = try DirectoryNames.read(folder: folder)
         for index in 0..<names.count {
@@ -145,7 +145,7 @@ public struct Toplevel: Sendable, Hashable {
     // MARK: Reading
 
     private static func bootspec(of top: StorePlace, _ store: StoreLocation) throws(ImageError) -> Bootspec? {
-        guard HostPlace.has("boot.json", in: top.physical) else { return nil }
+        guard HostPath.has("boot.json", in: top.physical) else { return nil }
         return try Bootspec.read(store.follow(top.physical.appending("boot.json")).physical)
     }
 
@@ -167,7 +167,7 @@ public struct Toplevel: Sendable, Hashable {
     private static func line(
         _ name: String, in top: StorePlace, _ store: StoreLocation
     ) throws(ImageError) -> String? {
-        guard HostPlace.has(name, in: top.physical) else { return nil }
+        guard HostPath.has(name, in: top.physical) else { return nil }
         let place = try store.follow(top.physical.appending(name))
         func refuse(_ reason: String) -> ImageError {
             ImageError(

@@ -7,24 +7,24 @@ import SystemPackage
 #endif
 
 /// A folder of the host that is open, so that what is in it can be had by its name alone.
-struct HostFolder: ~Copyable {
+struct HostDirectory: ~Copyable {
     private let stream: OpaquePointer
 
     /// Takes over what opendir(3) gave just now.
-    static func take(_ stream: OpaquePointer?) -> Result<HostFolder, Errno> {
+    static func take(_ stream: OpaquePointer?) -> Result<HostDirectory, Errno> {
         guard let stream else { return .failure(Errno(rawValue: errno)) }
-        return .success(HostFolder(stream: stream))
+        return .success(HostDirectory(stream: stream))
     }
 
     /// Takes over a descriptor of a folder.
-    static func take(_ descriptor: Int32) -> Result<HostFolder, Errno> {
+    static func take(_ descriptor: Int32) -> Result<HostDirectory, Errno> {
         guard descriptor >= 0 else { return .failure(Errno(rawValue: errno)) }
         guard let stream = fdopendir(descriptor) else {
             let code = errno
             close(descriptor)
             return .failure(Errno(rawValue: code))
         }
-        return .success(HostFolder(stream: stream))
+        return .success(HostDirectory(stream: stream))
     }
 
     private init(stream: OpaquePointer) { self.stream = stream }

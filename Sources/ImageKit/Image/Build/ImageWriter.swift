@@ -7,7 +7,7 @@ public import SystemPackage
 #endif
 
 /// Writes a planned image, or any other map: compressed and seekable, or as it is.
-public struct ImageBuilder: Sendable {
+public struct ImageWriter: Sendable {
     /// The form of the output.
     public enum Format: Sendable, Hashable {
         /// Many zstd frames and a seek table; `frameSize` is what frames aim at, in bytes (64 KiB to 512 MiB).
@@ -57,7 +57,7 @@ public struct ImageBuilder: Sendable {
     ///   - layout: the plan of the image.
     ///   - format: the form of the output.
     ///   - threads: for reading and compressing, at least 1.
-    public init(_ layout: ImageLayout, format: Format, threads: Int) {
+    public init(_ layout: ImagePlan, format: Format, threads: Int) {
         map = layout.map
         isPrivate = layout.isPrivate
         check = layout.check

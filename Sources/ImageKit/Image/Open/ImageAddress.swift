@@ -1,5 +1,5 @@
 /// A place in an image: a partition and a path in its filesystem.
-public struct ImagePlace: Hashable, Sendable {
+public struct ImageAddress: Hashable, Sendable {
     /// Which partition.
     public enum Selector: Hashable, Sendable {
         /// The one that the firmware reads.
@@ -52,7 +52,7 @@ public struct ImagePlace: Hashable, Sendable {
     }
 }
 
-extension ImagePlace: CustomStringConvertible {
+extension ImageAddress: CustomStringConvertible {
     /// As ``init(parsing:)`` reads it.
     public var description: String {
         switch partition {

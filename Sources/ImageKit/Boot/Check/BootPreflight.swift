@@ -1,7 +1,7 @@
 import SystemPackage
 
 /// Looks for what would keep a system from booting from an image, before the image is made.
-struct BootCheck {
+struct BootPreflight {
     /// What the image's filesystems can be found by.
     struct Identities {
         var firmwareLabel: String, rootLabel: String

@@ -6,7 +6,7 @@ import Testing
 
 /// Partition tables of other people's disks, compared with what sfdisk says.
 @Suite(.enabled(if: Judge.has("sfdisk"), "needs fdisk"))
-struct DiskTableTests {
+struct PartitionTableTests {
     /// What `sfdisk --json` prints.
     struct Listing: Decodable {
         struct Table: Decodable {
@@ -26,8 +26,8 @@ struct DiskTableTests {
         var partitiontable: Table
     }
 
-    private func compare(_ image: String) throws -> DiskTable {
-        let table = try DiskTable.read(from: try FileSource(.init(image)))
+    private func compare(_ image: String) throws -> PartitionTable {
+        let table = try PartitionTable.read(from: try FileSource(.init(image)))
         let said = try Judge.run("sfdisk", ["--json", image]).said
         let listing = try JSONDecoder().decode(Listing.self, from: Data(said.utf8)).partitiontable
         #expect(table.scheme.rawValue == (listing.label == "dos" ? "mbr" : listing.label))
@@ -83,13 +83,13 @@ struct DiskTableTests {
             let file = try OpenFile(image.utf8, O_RDWR)
             let before = file.read(1, at: offset)
             try file.write([before[0] ^ 1], at: offset)
-            #expect(try DiskTable.read(from: try FileSource(.init(image))) == table)
+            #expect(try PartitionTable.read(from: try FileSource(.init(image))) == table)
             try file.write(before, at: offset)
         }
         // With both damaged, it says so.
         let file = try OpenFile(image.utf8, O_RDWR)
         for offset in [512 + 60, (64 << 20) - 512 + 60] as [UInt64] { try file.write([0xEE], at: offset) }
-        #expect(message(try DiskTable.read(from: try FileSource(.init(image)))).contains("its checksum is wrong"))
+        #expect(message(try PartitionTable.read(from: try FileSource(.init(image)))).contains("its checksum is wrong"))
     }
 
     /// A chain of logical partitions that leads to itself ends, and so does one that leads away.
@@ -111,7 +111,7 @@ struct DiskTableTests {
             entry.append(littleEndian: target)
             entry.append(littleEndian: UInt32(2048))
             try file.write(entry, at: second + 446 + 16)
-            let table = try DiskTable.read(from: try FileSource(.init(image)))
+            let table = try PartitionTable.read(from: try FileSource(.init(image)))
             #expect(table.partitions.map(\.number) == [1, 5, 6])
         }
     }

@@ -10,7 +10,7 @@ import SystemPackage
 #endif
 
 /// A program that was run to its end, and what it said.
-struct Command {
+struct Subprocess {
     /// More than any answer that is asked for here.
     private static let maximumOutput = 1 << 30
     /// How much of the end of the error output is kept.
@@ -29,14 +29,14 @@ struct Command {
     ///   is cancelled, after the program was ended. A program that fails is no error here: see ``status``.
     static func run(
         _ program: String, _ arguments: [String], progress: Progress? = nil
-    ) throws(ImageError) -> Command {
+    ) throws(ImageError) -> Subprocess {
         let output = try Pipe(program)
         let errors = try Pipe(program)
         let process = try spawn(program, arguments, output: output.writeEnd, errors: errors.writeEnd)
         // With its ends of the pipes closed here, the program's exit ends them.
         let outputEnd = output.closeWriteEnd()
         let errorsEnd = errors.closeWriteEnd()
-        var command = Command()
+        var command = Subprocess()
         do throws(ImageError) {
             try command.collect(program, outputEnd.descriptor, errorsEnd.descriptor, progress)
         } catch {

@@ -7,7 +7,7 @@ import SystemPackage
 #endif
 
 /// What is at a path of this machine.
-enum HostPlace {
+enum HostPath {
     /// The kind (`S_IFDIR` and its like) of what a path leads to; `nil` where nothing is.
     static func kind(of path: FilePath) -> mode_t? {
         var status = stat()

@@ -4,11 +4,11 @@
 ///   0        gap (8 MiB)                                          (a multiple of 1 MiB)
 ///   ├ MBR ┄┄┄├ partition 1: FAT, firmware, type 0x0b ├ partition 2: ext4, root, type 0x83, active ┤
 /// ```
-public struct ImageLayout: Sendable {
+public struct ImagePlan: Sendable {
     /// The image's bytes.
     public let map: SegmentMap
     /// Its partition table.
-    public let table: PartitionTable
+    public let table: MBRTable
     /// The labels of the firmware and the root filesystem.
     public let firmwareLabel: String, rootLabel: String
     /// The root filesystem's UUID, 16 bytes.
@@ -33,7 +33,7 @@ public struct ImageLayout: Sendable {
     let check: ContentCheck?
 
     private static let mebibyte: UInt64 = 1 << 20
-    private static let sector = PartitionTable.sectorSize
+    private static let sector = MBRTable.sectorSize
 
     /// Plans the image that a recipe asks for.
     public init(_ recipe: ImageRecipe, progress: Progress? = nil) throws(ImageError) {
@@ -51,9 +51,9 @@ public struct ImageLayout: Sendable {
         let boot = recipe.bootOptions
         var warnings: [String] = []
         if let toplevel {
-            let check = BootCheck(toplevel, boot, in: recipe.store)
+            let check = BootPreflight(toplevel, boot, in: recipe.store)
             try check.checkMounts(
-                BootCheck.Identities(
+                BootPreflight.Identities(
                     firmwareLabel: recipe.firmwareLabel, rootLabel: recipe.rootLabel,
                     rootUUID: Ext4Options.uuidText(recipe.rootUUID), diskID: recipe.diskID))
             warnings = check.warnings()
@@ -68,7 +68,7 @@ public struct ImageLayout: Sendable {
             firmware.tree,
             options: FATOptions(label: recipe.firmwareLabel, serial: recipe.diskID, size: recipe.firmwareSize))
         let firmwareStart = recipe.gap
-        let firmwarePartition = Partition(
+        let firmwarePartition = MBREntry(
             number: 1, start: firmwareStart / Self.sector, count: firmwareMap.size / Self.sector, type: 0x0B)
         try rawAreas.check([firmwarePartition])
         let root = try RootTree(
@@ -81,17 +81,17 @@ public struct ImageLayout: Sendable {
 
         let rootStart = (firmwareStart + firmwareMap.size).roundedUp(to: Self.mebibyte)
         let rootSize = max(ext4.map.size, recipe.rootSize.map { $0 / Self.sector * Self.sector } ?? 0)
-        table = try PartitionTable(
+        table = try MBRTable(
             diskID: recipe.diskID,
             partitions: [
                 firmwarePartition,
-                Partition(
+                MBREntry(
                     number: 2, start: rootStart / Self.sector, count: rootSize / Self.sector, type: 0x83, isActive: true
                 ),
             ])
         var map = SegmentMap(size: rootStart + rootSize)
         map.add(
-            table.encoded().dropFirst(Int(PartitionTable.place.lowerBound)), at: PartitionTable.place.lowerBound)
+            table.encoded().dropFirst(Int(MBRTable.place.lowerBound)), at: MBRTable.place.lowerBound)
         try rawAreas.add(to: &map, around: table.partitions)
         map.addMark(at: firmwareStart)
         map.add(firmwareMap, at: firmwareStart)

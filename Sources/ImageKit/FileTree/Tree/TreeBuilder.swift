@@ -1,10 +1,10 @@
 /// A filesystem's top folders while nodes are put in their places, before they become a tree.
 ///
 /// Folders come into being on the way to what is put in them. Nothing is ever overwritten.
-public struct TreeSketch: Sendable {
+public struct TreeBuilder: Sendable {
     private enum Item: Sendable {
         case node(FileTree.NodeID)
-        case folder(TreeSketch)
+        case folder(TreeBuilder)
     }
 
     private var items: [[UInt8]: Item] = [:]
@@ -45,7 +45,7 @@ public struct TreeSketch: Sendable {
             items[name] = .node(node)
             return
         }
-        var folder = TreeSketch()
+        var folder = TreeBuilder()
         switch items[name] {
         case .folder(let existing): folder = existing
         case .node: throw taken

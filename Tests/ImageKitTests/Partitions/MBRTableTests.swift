@@ -3,14 +3,14 @@ import Testing
 
 @testable import ImageKit
 
-@Suite struct MBRPartitionTableTests {
+@Suite struct MBRTableTests {
     /// NixOS' image of a 2,164,228,096-byte root.
-    static func nixos() throws -> PartitionTable {
-        try PartitionTable(
+    static func nixos() throws -> MBRTable {
+        try MBRTable(
             diskID: 0x2178_694E,
             partitions: [
-                Partition(number: 1, start: 16_384, count: 61_440, type: 0x0B),
-                Partition(number: 2, start: 77_824, count: 4_227_008, type: 0x83, isActive: true),
+                MBREntry(number: 1, start: 16_384, count: 61_440, type: 0x0B),
+                MBREntry(number: 2, start: 77_824, count: 4_227_008, type: 0x83, isActive: true),
             ])
     }
 
@@ -31,21 +31,21 @@ import Testing
 
     @Test func readsWhatItWrote() throws {
         let far = UInt64(UInt32.max) - 10
-        let table = try PartitionTable(
+        let table = try MBRTable(
             diskID: 7,
             partitions: [
-                Partition(number: 4, start: 2048, count: 1, type: 0x0C),
-                Partition(number: 2, start: far, count: 11, type: 0x83, isActive: true),
+                MBREntry(number: 4, start: 2048, count: 1, type: 0x0C),
+                MBREntry(number: 2, start: far, count: 11, type: 0x83, isActive: true),
             ])
         #expect(table.partitions.map(\.number) == [2, 4])
         let sector = table.encoded()
-        #expect(try PartitionTable.parse(sector) == table)
+        #expect(try MBRTable.parse(sector) == table)
         #expect(sector[463..<466] == [0xFE, 0xFF, 0xFF] && sector[467..<470] == [0xFE, 0xFF, 0xFF])
-        #expect(try PartitionTable.parse(ArraySlice([1, 2, 3] + sector)[3...]) == table, "a slice, from its own start")
+        #expect(try MBRTable.parse(ArraySlice([1, 2, 3] + sector)[3...]) == table, "a slice, from its own start")
     }
 
-    static func partition(_ number: Int, _ start: UInt64, _ count: UInt64, type: UInt8 = 0x83) -> Partition {
-        Partition(number: number, start: start, count: count, type: type)
+    static func partition(_ number: Int, _ start: UInt64, _ count: UInt64, type: UInt8 = 0x83) -> MBREntry {
+        MBREntry(number: number, start: start, count: count, type: type)
     }
 
     @Test(arguments: [
@@ -65,8 +65,8 @@ import Testing
         ),
         ([partition(1, .max, .max)], "2 TiB"), ([partition(1, 1 << 32, 1)], "2 TiB"),
     ])
-    func refuses(partitions: [Partition], sentence: String) throws {
-        let error = #expect(throws: ImageError.self) { try PartitionTable(diskID: 1, partitions: partitions) }
+    func refuses(partitions: [MBREntry], sentence: String) throws {
+        let error = #expect(throws: ImageError.self) { try MBRTable(diskID: 1, partitions: partitions) }
         #expect("\(try #require(error))".contains(sentence))
     }
 
@@ -74,7 +74,7 @@ import Testing
         func error(_ change: (inout [UInt8]) -> Void) throws -> ImageError {
             var sector = try Self.nixos().encoded()
             change(&sector)
-            return try #require(throws: ImageError.self) { try PartitionTable.parse(sector) }
+            return try #require(throws: ImageError.self) { try MBRTable.parse(sector) }
         }
         #expect(try "\(error { $0[510] = 0 })".contains("the signature 55 aa is missing"))
         #expect(try "\(error { $0.removeLast() })".contains("there are only 511 bytes"))
@@ -93,8 +93,8 @@ import Testing
                 sector[446 + entry * 16] = [0, 0x80, 0, 0x80, 1].randomElement(using: &random) ?? 0
             }
             if Bool.random(using: &random) { for place in 462..<510 { sector[place] = 0 } }
-            if let table = try? PartitionTable.parse(sector) {
-                #expect(try PartitionTable.parse(table.encoded()) == table)
+            if let table = try? MBRTable.parse(sector) {
+                #expect(try MBRTable.parse(table.encoded()) == table)
             }
         }
     }
@@ -104,16 +104,16 @@ import Testing
         let scratch = try ScratchFolder()
         var random = SplitMix(state: seed)
         var place: UInt64 = 2048 * UInt64.random(in: 1...9, using: &random)
-        var partitions: [Partition] = []
+        var partitions: [MBREntry] = []
         for number in Array(1...4).filter({ _ in Bool.random(using: &random) }) {
             let count = UInt64.random(in: 1...(seed < 6 ? 3_000_000 : 900_000_000), using: &random)
             partitions.append(
-                Partition(
+                MBREntry(
                     number: number, start: place, count: count, type: [0x0B, 0x83, 0x0C][number % 3],
                     isActive: number == 2))
             place += count + UInt64.random(in: 0...4096, using: &random)
         }
-        let table = seed == 0 ? try Self.nixos() : try PartitionTable(diskID: 0xA000_0001, partitions: partitions)
+        let table = seed == 0 ? try Self.nixos() : try MBRTable(diskID: 0xA000_0001, partitions: partitions)
         let size = max(place, 4_304_832) * 512
 
         let theirs = try scratch.empty("theirs.img", size: size)
@@ -128,7 +128,7 @@ import Testing
         #expect(wrote.status == 0, "\(wrote.said)")
         let sector = try scratch.read(theirs, 512)
         #expect(table.encoded() == sector)
-        #expect(try PartitionTable.parse(sector) == table)
+        #expect(try MBRTable.parse(sector) == table)
 
         var map = SegmentMap(size: size)
         map.add(table.encoded(), at: 0)

@@ -7,12 +7,12 @@
 /// Bytes of a frame, which never change once they are made.
 final class FrameBytes: @unchecked Sendable {
     let memory: UnsafeMutableRawBufferPointer
-    private let piece: FrameMemory.Piece
-    private let pool: FrameMemory
+    private let piece: PageBuffer.Piece
+    private let pool: PageBuffer
 
     /// Memory that `fill` must fill before anybody else sees it.
     init(
-        count: Int, from pool: FrameMemory, fill: (UnsafeMutableRawBufferPointer) throws(ImageError) -> Void
+        count: Int, from pool: PageBuffer, fill: (UnsafeMutableRawBufferPointer) throws(ImageError) -> Void
     ) throws(ImageError) {
         self.pool = pool
         piece = pool.take(count)
@@ -25,7 +25,7 @@ final class FrameBytes: @unchecked Sendable {
 
 /// Memory for frames, used again. Frames are large and of many sizes: from the allocator, each would be memory that the
 /// kernel has to clear first, or it would be scattered over much more than is in use.
-final class FrameMemory: Sendable {
+final class PageBuffer: Sendable {
     struct Piece {
         var memory: UnsafeMutableRawBufferPointer
         /// Whether it was mapped for itself.

@@ -12,7 +12,7 @@ import SystemPackage
 /// While it is used it is locked; unlocked ones are leftovers of killed runs, which the next run in the same place removes.
 struct TemporaryFolder: ~Copyable {
     /// The folder, open.
-    let folder: NewFolder
+    let folder: DirectoryWriter
     /// Kept for the removal, which must not fail where no more files may be opened.
     private let spare: [Int32]
 
@@ -47,10 +47,10 @@ struct TemporaryFolder: ~Copyable {
     }
 
     /// Opens and locks it; `nil` where another run took it for a leftover.
-    private static func locked(_ path: FilePath) throws(ImageError) -> NewFolder? {
-        let made: NewFolder
+    private static func locked(_ path: FilePath) throws(ImageError) -> DirectoryWriter? {
+        let made: DirectoryWriter
         do throws(ImageError) {
-            made = try NewFolder(at: path)
+            made = try DirectoryWriter(at: path)
         } catch {
             // Another run took it for a leftover, in the moment before it was locked.
             if error.code == .notFound { return nil }
@@ -62,7 +62,7 @@ struct TemporaryFolder: ~Copyable {
         return made
     }
 
-    private static func spareDescriptors(of folder: borrowing NewFolder) throws(ImageError) -> [Int32] {
+    private static func spareDescriptors(of folder: borrowing DirectoryWriter) throws(ImageError) -> [Int32] {
         var spare: [Int32] = []
         for _ in 0..<TemporaryFiles.descriptorsToRemove {
             let descriptor = fcntl(folder.descriptor, F_DUPFD_CLOEXEC, 0)

@@ -4,7 +4,7 @@ import Testing
 @testable import ImageKit
 
 /// What would keep a system from booting, or hide what it says, is known before the image is made.
-@Suite("Boot: what is checked") struct BootCheckTests {
+@Suite("Boot: what is checked") struct BootPreflightTests {
     let system: SampleSystem
 
     init() throws { system = try SampleSystem() }
@@ -13,7 +13,7 @@ import Testing
 
     private func warnings(_ recipe: ImageRecipe) throws -> [String] {
         let toplevel = try #require(try Toplevel(SampleSystem.system, in: recipe.store))
-        return BootCheck(toplevel, recipe.bootOptions, in: recipe.store).warnings()
+        return BootPreflight(toplevel, recipe.bootOptions, in: recipe.store).warnings()
     }
 
     @Test func saysWhatWillNotRun() throws {
@@ -60,8 +60,8 @@ import Testing
 
     private func check(_ recipe: ImageRecipe) throws(ImageError) {
         guard let toplevel = try Toplevel(SampleSystem.system, in: recipe.store) else { return }
-        try BootCheck(toplevel, recipe.bootOptions, in: recipe.store).checkMounts(
-            BootCheck.Identities(
+        try BootPreflight(toplevel, recipe.bootOptions, in: recipe.store).checkMounts(
+            BootPreflight.Identities(
                 firmwareLabel: recipe.firmwareLabel, rootLabel: recipe.rootLabel,
                 rootUUID: Ext4Options.uuidText(recipe.rootUUID), diskID: recipe.diskID))
     }
@@ -115,8 +115,8 @@ import Testing
         var recipe = system.recipe()
         recipe.rootLabel = "OTHER"
         recipe.source = .registration("/nowhere")
-        #expect(message(try ImageLayout(recipe)).contains("label NIXOS_SD, and the image's has label OTHER"))
+        #expect(message(try ImagePlan(recipe)).contains("label NIXOS_SD, and the image's has label OTHER"))
         recipe.rootLabel = "NIXOS_SD"
-        #expect(message(try ImageLayout(recipe)).contains("'/nowhere'"))
+        #expect(message(try ImagePlan(recipe)).contains("'/nowhere'"))
     }
 }

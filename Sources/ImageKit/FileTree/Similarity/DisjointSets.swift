@@ -1,5 +1,5 @@
 /// Things that are joined to sets, each with a size (a forest of disjoint sets).
-struct Forest {
+struct DisjointSets {
     private var tops: [Int]
     /// Of the set, by its top.
     private var sizes: [UInt64]

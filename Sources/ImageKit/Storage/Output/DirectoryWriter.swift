@@ -10,7 +10,7 @@ import SystemPackage
 ///
 /// Everything is made by a name in an open folder, and nothing that is already there is opened, so no link can lead out of
 /// it, whatever the names are.
-struct NewFolder: ~Copyable {
+struct DirectoryWriter: ~Copyable {
     let descriptor: Int32
     /// A path that it is at or below, and the names of the folders on the way there.
     private let start: FilePath, names: [[UInt8]]
@@ -33,7 +33,7 @@ struct NewFolder: ~Copyable {
     }
 
     /// Opens a folder below another one, by the names on the way there.
-    init(_ names: [[UInt8]], below folder: borrowing NewFolder) throws(ImageError) {
+    init(_ names: [[UInt8]], below folder: borrowing DirectoryWriter) throws(ImageError) {
         (start, self.names) = (folder.start, folder.names + names)
         let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
         var open = openat(folder.descriptor, ".", flags)
@@ -80,7 +80,7 @@ struct NewFolder: ~Copyable {
     }
 
     /// Gives a file in a folder a second name here.
-    func makeHardLink(_ name: [UInt8], to other: [UInt8], in folder: borrowing NewFolder) throws(ImageError) {
+    func makeHardLink(_ name: [UInt8], to other: [UInt8], in folder: borrowing DirectoryWriter) throws(ImageError) {
         try check(linkat(folder.descriptor, Self.cString(other), descriptor, Self.cString(name), 0), name)
     }
 
@@ -130,12 +130,12 @@ struct NewFolder: ~Copyable {
     /// Moves what was made here under one name to where it belongs; nothing there is replaced.
     /// - Parameter newName: its name there; without one, it is a folder, whose entries and metadata the other one gets.
     func hand(_ name: [UInt8], to folder: FilePath, as newName: [UInt8]?) throws(ImageError) {
-        let other = try NewFolder(at: folder)
+        let other = try DirectoryWriter(at: folder)
         if let newName {
             try move(name, to: other, as: newName)
             return
         }
-        let inner = try NewFolder([name], below: self)
+        let inner = try DirectoryWriter([name], below: self)
         var status = stat(), old = stat()
         guard fstat(inner.descriptor, &status) == 0, fstat(other.descriptor, &old) == 0 else {
             throw .system(Errno(rawValue: errno), "cannot read the folder", path: folder)
@@ -157,7 +157,7 @@ struct NewFolder: ~Copyable {
         else { throw .system(Errno(rawValue: errno), "cannot set owner, mode and time of the folder", path: folder) }
     }
 
-    private func move(_ name: [UInt8], to other: borrowing NewFolder, as newName: [UInt8]) throws(ImageError) {
+    private func move(_ name: [UInt8], to other: borrowing DirectoryWriter, as newName: [UInt8]) throws(ImageError) {
         let (old, new) = (Self.cString(name), Self.cString(newName))
         var status = stat()
         guard fstatat(descriptor, old, &status, AT_SYMLINK_NOFOLLOW) == 0 else {

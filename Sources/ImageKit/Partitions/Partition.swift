@@ -1,5 +1,5 @@
 /// A partition of any disk, whatever table it stands in.
-public struct DiskPartition: Hashable, Sendable {
+public struct Partition: Hashable, Sendable {
     /// What the table says that it is for.
     public enum TypeID: Hashable, Sendable {
         /// A byte in an MBR: 0x0c FAT32, 0x83 Linux.

@@ -1,5 +1,5 @@
 /// How files are cut that do not lie on the disk in one piece, because parts of them are laid out beside parts of others.
-struct Pieces {
+struct FileParts {
     /// A part of a file, in bytes, and the number of the cluster it is in, if it is.
     struct Part {
         var range: Range<UInt64>

@@ -2,7 +2,7 @@ import Foundation
 import ImageKit
 import SystemPackage
 
-/// `build-image FOLDER OUT.img.zst`: a disk with a small FAT partition, and a folder of this machine on an ext4 one.
+/// `build-image FOLDER OUT.img.zst`: a disk with a small FAT partition, and a directory of this machine on an ext4 one.
 @main
 struct BuildImage {
     static func main() {
@@ -22,21 +22,21 @@ struct BuildImage {
     static func firmware() throws(ImageError) -> SegmentMap {
         var tree = FileTree()
         let config = tree.addFile("arm_64bit=1\nkernel=u-boot.bin\n".utf8, FileTree.Attributes(permissions: 0o644))
-        var folders = TreeBuilder()
-        try folders.put(config, at: "/config.txt")
-        tree.root = try folders.build(into: &tree)
+        var directories = TreeBuilder()
+        try directories.put(config, at: "/config.txt")
+        tree.root = try directories.build(into: &tree)
         return try FATFormatter.layOut(tree, options: FATOptions(label: "FIRMWARE", size: 32 << 20))
     }
 
-    static func root(_ folder: FilePath) throws(ImageError) -> SegmentMap {
+    static func root(_ directory: FilePath) throws(ImageError) -> SegmentMap {
         var tree = FileTree()
         var links = FileTree.HostLinks()
-        let files = try tree.scan(folder, rules: FileTree.ScanRules(metadata: .host), links: &links)
+        let files = try tree.scan(directory, rules: FileTree.ScanRules(metadata: .host), links: &links)
         let hostname = tree.addFile("pi\n".utf8, FileTree.Attributes(permissions: 0o644))
-        var folders = TreeBuilder()
-        try folders.put(files, at: "/srv")
-        try folders.put(hostname, at: "/etc/hostname")
-        tree.root = try folders.build(into: &tree)
+        var directories = TreeBuilder()
+        try directories.put(files, at: "/srv")
+        try directories.put(hostname, at: "/etc/hostname")
+        tree.root = try directories.build(into: &tree)
         // The same bytes every time; where a UUID must be unique, take random ones.
         let options = try Ext4Options(label: "ROOT", uuid: [UInt8](1...16), slack: 16 << 20)
         return try Ext4Formatter.layOut(tree, options).map

@@ -77,7 +77,8 @@ public struct PartitionCheck {
                 .partitionChainCircle, "the chain of logical partitions comes back to sector \(place)", offset: offset)
         case .tooLong:
             return Finding(
-                .partitionChain, "there are more than \(PartitionTable.logicalLimit) logical partitions", offset: offset)
+                .partitionChain, "there are more than \(PartitionTable.logicalLimit) logical partitions", offset: offset
+            )
         }
     }
 

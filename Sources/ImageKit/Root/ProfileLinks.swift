@@ -8,12 +8,12 @@
 /// With them the first boot's `nix-env --profile … --set` finds that the system is generation 1 already, and a garbage
 /// collection before the first switch keeps it.
 enum ProfileLinks {
-    private static let folder = "/nix/var/nix/profiles"
+    private static let directory = "/nix/var/nix/profiles"
     private static let profile = "system"
     private static let generation = "system-1-link"
 
     /// Where the links are.
-    static var paths: [String] { [profile, generation].map { "\(folder)/\($0)" } }
+    static var paths: [String] { [profile, generation].map { "\(directory)/\($0)" } }
 
     /// Puts them into the root filesystem.
     static func put(
@@ -21,7 +21,7 @@ enum ProfileLinks {
     ) throws(ImageError) {
         for (name, target) in [(profile, generation), (generation, toplevel.path)] {
             let link = tree.addSymlink(to: target.utf8, FileTree.Attributes(permissions: 0o777))
-            try sketch.put(link, at: "\(folder)/\(name)")
+            try sketch.put(link, at: "\(directory)/\(name)")
         }
     }
 
@@ -31,7 +31,7 @@ enum ProfileLinks {
     static func target(_ system: Toplevel?) throws(ImageError) -> StorePath {
         if let system { return system.path }
         throw ImageError(
-            .invalidInput, "there is no system for the profile", path: "\(folder)/\(profile)",
+            .invalidInput, "there is no system for the profile", path: "\(directory)/\(profile)",
             reason: "none of the closures has 'init', 'nixos-version' and 'kernel'",
             remedy: "give a NixOS system's toplevel with --closure, or leave --profile out")
     }

@@ -1,31 +1,26 @@
+import Glibc
 public import SystemPackage
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// What is laid over the generated root filesystem: host keys, secrets, configuration that is not in the store.
 ///
-/// Folders come first, in their order, then the copies in theirs. Whatever comes later wins over what came before, and
+/// Directories come first, in their order, then the copies in theirs. Whatever comes later wins over what came before, and
 /// over what is generated (such as U-Boot's menu), but for the store, the registration and the system profile: those are
 /// what the first boot relies on.
 public struct RootAdditions: Sendable, Hashable {
-    /// Folders whose content is laid over `/`: owner 0:0, modes (07777), times in whole seconds, symbolic and hard
-    /// links as they have them. Folders that are generated, `/` first of all, keep the modes that they have.
-    public var folders: [FilePath] = []
+    /// Directories whose content is laid over `/`: owner 0:0, modes (07777), times in whole seconds, symbolic and hard
+    /// links as they have them. Directories that are generated, `/` first of all, keep the modes that they have.
+    public var directories: [FilePath] = []
     /// Single files and trees.
     public var copies: [RootCopy] = []
 
     /// Nothing.
     public init() {}
 
-    var isEmpty: Bool { folders.isEmpty && copies.isEmpty }
+    var isEmpty: Bool { directories.isEmpty && copies.isEmpty }
 
     /// Throws when something is not there or cannot be taken, which is known before anything is scanned.
     func checkPresent(in store: StoreLocation) throws(ImageError) {
-        for folder in folders { _ = try Self.folder(folder, in: store) }
+        for directory in directories { _ = try Self.directory(directory, in: store) }
         for copy in copies { _ = try Self.resolve(copy.source, "cannot copy", in: store) }
     }
 
@@ -36,16 +31,16 @@ public struct RootAdditions: Sendable, Hashable {
     ///   - store: where links into the store lead to that are named themselves.
     ///   - kept: what nothing may be laid over.
     /// - Returns: whether something was added that not everybody may read, and what should be known about it.
-    /// - Throws: when something cannot be read, is no file, folder or link, lies on what is kept, is a file where there
-    ///   is a generated folder (or the reverse), or is a private key that everybody could read.
+    /// - Throws: when something cannot be read, is no file, directory or link, lies on what is kept, is a file where there
+    ///   is a generated directory (or the reverse), or is a private key that everybody could read.
     func lay(
         over tree: inout FileTree, in store: StoreLocation, keeping kept: [RootOverlay.Kept], progress: Progress?
     ) throws(ImageError) -> (isPrivate: Bool, warnings: [String]) {
         if isEmpty { return (false, []) }
         var overlay = RootOverlay(over: tree, keeping: kept)
-        for folder in folders {
-            let node = try Self.scan(Self.folder(folder, in: store), into: &tree, progress)
-            try overlay.lay(node, of: tree, origin: "--root-files \(folder.string)")
+        for directory in directories {
+            let node = try Self.scan(Self.directory(directory, in: store), into: &tree, progress)
+            try overlay.lay(node, of: tree, origin: "--root-files \(directory.string)")
         }
         var meant: [Range<Int>] = []
         for copy in copies {
@@ -64,11 +59,11 @@ public struct RootAdditions: Sendable, Hashable {
         return (isPrivate || !disclosed.isEmpty, disclosed.map(\.warning))
     }
 
-    /// Scans a file, link or folder. Hard links are kept within it, up to the number that ext4 allows.
+    /// Scans a file, link or directory. Hard links are kept within it, up to the number that ext4 allows.
     private static func scan(
         _ path: FilePath, into tree: inout FileTree, _ progress: Progress?
     ) throws(ImageError) -> FileTree.NodeID {
-        // Links to files of the store or of another folder are other files here: they may have other modes.
+        // Links to files of the store or of another directory are other files here: they may have other modes.
         var links = FileTree.HostLinks()
         let node = try tree.scan(
             path, rules: FileTree.ScanRules(metadata: .host), links: &links, progress: progress)
@@ -76,7 +71,7 @@ public struct RootAdditions: Sendable, Hashable {
         return node
     }
 
-    private static func folder(_ path: FilePath, in store: StoreLocation) throws(ImageError) -> FilePath {
+    private static func directory(_ path: FilePath, in store: StoreLocation) throws(ImageError) -> FilePath {
         let resolved = try resolve(path, "cannot take root files from", in: store)
         guard HostPath.kind(of: resolved) == S_IFDIR else {
             throw ImageError(

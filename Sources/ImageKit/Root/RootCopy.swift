@@ -6,7 +6,7 @@ public struct RootCopy: Sendable, Hashable {
     public var source: FilePath
     /// Where it will be: the names from the root on, none of them `.` or `..`.
     public let destination: [[UInt8]]
-    /// The mode of files (07777); folders of a tree also get search wherever this has read. `nil` keeps the source's.
+    /// The mode of files (07777); directories of a tree also get search wherever this has read. `nil` keeps the source's.
     public var mode: UInt16?
     /// Numeric owner and group.
     public var owner: UInt32 = 0, group: UInt32 = 0
@@ -17,7 +17,7 @@ public struct RootCopy: Sendable, Hashable {
     /// Reads `SRC:DEST[:MODE[:UID:GID]]`.
     ///
     /// It is read from the right: up to three fields of digits alone (MODE is octal, 0 to 7777; UID and GID are decimal,
-    /// 0 to 4294967294), then DEST, which is absolute. With a slash at its end it is a folder, and SRC keeps its name in
+    /// 0 to 4294967294), then DEST, which is absolute. With a slash at its end it is a directory, and SRC keeps its name in
     /// it. All that is left is SRC, which may have colons.
     /// - Throws: ``ImageError/Code/invalidInput`` when it is not of that form.
     public init(parsing text: String) throws(ImageError) {

@@ -1,10 +1,10 @@
 /// The root filesystem while things are laid over it.
 ///
-/// Only folders that something is laid into are opened; everything else stays a node of the tree.
+/// Only directories that something is laid into are opened; everything else stays a node of the tree.
 /// ```
-///   folder 0: "/"  ──▶ "nix"  node, generated
-///                      "etc"  folder 2 ──▶ "ssh"  node, added
-///                      "boot" folder 1 ──▶ …                    a folder's number is above that of the one it is in
+///   directory 0: "/"  ──▶ "nix"  node, generated
+///                      "etc"  directory 2 ──▶ "ssh"  node, added
+///                      "boot" directory 1 ──▶ …                    a directory's number is above that of the one it is in
 /// ```
 struct RootOverlay {
     /// A place that nothing may be laid over: what is there, and what to do instead.
@@ -22,23 +22,23 @@ struct RootOverlay {
 
     private enum Item {
         case node(FileTree.NodeID, isGenerated: Bool)
-        case folder(Int)
+        case directory(Int)
     }
 
-    private struct Folder {
+    private struct Directory {
         var attributes: FileTree.Attributes
         var isGenerated: Bool
         var items: [[UInt8]: Item]
     }
 
-    /// A folder that is being laid over another.
+    /// A directory that is being laid over another.
     private struct Task {
         var upper: FileTree.NodeID
         var lower: Int
         var path: [[UInt8]]
     }
 
-    /// A folder that others may not look into, whose content was laid into a generated one that they may.
+    /// A directory that others may not look into, whose content was laid into a generated one that they may.
     struct Disclosed {
         var node: FileTree.NodeID
         var path: [[UInt8]]
@@ -53,33 +53,33 @@ struct RootOverlay {
         }
     }
 
-    private var folders: [Folder] = []
+    private var directories: [Directory] = []
     private let kept: [Kept]
-    /// Folders whose modes are not kept, although they hid something. Of each source, the topmost ones.
+    /// Directories whose modes are not kept, although they hid something. Of each source, the topmost ones.
     private(set) var disclosed: [Disclosed] = []
 
     /// Begins with what a tree holds, which is what was generated.
     init(over tree: FileTree, keeping kept: [Kept]) {
         self.kept = kept
-        folders = [Self.opened(tree.root, of: tree, isGenerated: true)]
+        directories = [Self.opened(tree.root, of: tree, isGenerated: true)]
     }
 
-    private static func opened(_ node: FileTree.NodeID, of tree: FileTree, isGenerated: Bool) -> Folder {
+    private static func opened(_ node: FileTree.NodeID, of tree: FileTree, isGenerated: Bool) -> Directory {
         var items: [[UInt8]: Item] = [:]
         for (name, node) in tree.children(of: node) { items[Array(name)] = .node(node, isGenerated: isGenerated) }
-        return Folder(attributes: tree.attributes(of: node), isGenerated: isGenerated, items: items)
+        return Directory(attributes: tree.attributes(of: node), isGenerated: isGenerated, items: items)
     }
 
     // MARK: Laying
 
-    /// Lays what a folder holds over `/`, which stays what it is itself.
-    mutating func lay(_ folder: FileTree.NodeID, of tree: FileTree, origin: String) throws(ImageError) {
-        noteIfClosed(folder, [], tree, origin)
-        // Later folders may take the place of earlier ones' files: only what is generated is sure to be needed.
-        try run([Task(upper: folder, lower: 0, path: [])], tree, origin, keepsKinds: false)
+    /// Lays what a directory holds over `/`, which stays what it is itself.
+    mutating func lay(_ directory: FileTree.NodeID, of tree: FileTree, origin: String) throws(ImageError) {
+        noteIfClosed(directory, [], tree, origin)
+        // Later directories may take the place of earlier ones' files: only what is generated is sure to be needed.
+        try run([Task(upper: directory, lower: 0, path: [])], tree, origin, keepsKinds: false)
     }
 
-    /// Puts a file, link or folder at a place. Folders that are missing on the way are made; one that is there is merged.
+    /// Puts a file, link or directory at a place. Directories that are missing on the way are made; one that is there is merged.
     mutating func put(
         _ node: FileTree.NodeID, of tree: FileTree, at path: [[UInt8]], origin: String
     ) throws(ImageError) {
@@ -87,17 +87,17 @@ struct RootOverlay {
             noteIfClosed(node, [], tree, origin)
             return try run([Task(upper: node, lower: 0, path: [])], tree, origin, keepsKinds: true)
         }
-        var folder = 0
+        var directory = 0
         for depth in path.indices.dropLast() {
             let place = Array(path[...depth])
             try check(place, mayBeAbove: true, origin)
-            switch folders[folder].items[path[depth]] {
+            switch directories[directory].items[path[depth]] {
             case nil:
-                folders.append(
-                    Folder(attributes: FileTree.Attributes(permissions: 0o755), isGenerated: false, items: [:]))
-                folders[folder].items[path[depth]] = .folder(folders.count - 1)
-                folder = folders.count - 1
-            case .folder(let open): folder = open
+                directories.append(
+                    Directory(attributes: FileTree.Attributes(permissions: 0o755), isGenerated: false, items: [:]))
+                directories[directory].items[path[depth]] = .directory(directories.count - 1)
+                directory = directories.count - 1
+            case .directory(let open): directory = open
             case .node(let node, _):
                 guard tree.kind(of: node) == .directory else {
                     let kind = tree.kind(of: node) == .symlink ? "a symbolic link" : "a file"
@@ -106,11 +106,11 @@ struct RootOverlay {
                         reason: "'\(Self.shown(place))' is \(kind) there, not a folder",
                         remedy: "name the folder that is meant")
                 }
-                folder = open(path[depth], in: folder, tree)
+                directory = open(path[depth], in: directory, tree)
             }
         }
         var tasks: [Task] = []
-        try place(node, name, in: folder, path, tree, origin, keepsKinds: true, &tasks)
+        try place(node, name, in: directory, path, tree, origin, keepsKinds: true, &tasks)
         try run(tasks, tree, origin, keepsKinds: true)
     }
 
@@ -126,40 +126,41 @@ struct RootOverlay {
         }
     }
 
-    /// Gives a name in a folder to a node. Where both are folders, what is in the upper one is left to `tasks`.
+    /// Gives a name in a directory to a node. Where both are directories, what is in the upper one is left to `tasks`.
     private mutating func place(
-        _ node: FileTree.NodeID, _ name: [UInt8], in folder: Int, _ path: [[UInt8]], _ tree: FileTree, _ origin: String,
+        _ node: FileTree.NodeID, _ name: [UInt8], in directory: Int, _ path: [[UInt8]], _ tree: FileTree,
+        _ origin: String,
         keepsKinds: Bool, _ tasks: inout [Task]
     ) throws(ImageError) {
-        let isFolder = tree.kind(of: node) == .directory
-        try check(path, mayBeAbove: isFolder, origin)
-        guard let item = folders[folder].items[name] else {
-            folders[folder].items[name] = .node(node, isGenerated: false)
+        let isDirectory = tree.kind(of: node) == .directory
+        try check(path, mayBeAbove: isDirectory, origin)
+        guard let item = directories[directory].items[name] else {
+            directories[directory].items[name] = .node(node, isGenerated: false)
             return
         }
-        let (wasFolder, wasGenerated) = describe(item, tree)
-        if wasFolder, isFolder {
-            let below = open(name, in: folder, tree)
+        let (wasDirectory, wasGenerated) = describe(item, tree)
+        if wasDirectory, isDirectory {
+            let below = open(name, in: directory, tree)
             // What is generated stays as open as it was made: behind a /nix of mode 0700, nobody but root runs anything.
             if wasGenerated {
                 noteIfClosed(node, path, tree, origin)
             } else {
-                folders[below].attributes = tree.attributes(of: node)
+                directories[below].attributes = tree.attributes(of: node)
             }
             tasks.append(Task(upper: node, lower: below, path: path))
-        } else if wasFolder != isFolder, wasGenerated || keepsKinds {
+        } else if wasDirectory != isDirectory, wasGenerated || keepsKinds {
             throw ImageError(
                 .invalidInput, "cannot put '\(Self.shown(path))' into the image (\(origin))",
-                reason: wasFolder
+                reason: wasDirectory
                     ? "it is no folder, and there is a folder in the image"
                     : "it is a folder, and in the image it is none",
                 remedy: keepsKinds ? "end DEST with '/' to copy into a folder, or name another place" : "rename it")
         } else {
-            folders[folder].items[name] = .node(node, isGenerated: false)
+            directories[directory].items[name] = .node(node, isGenerated: false)
         }
     }
 
-    /// Remembers a folder that keeps others out of what is in it, as the generated one in the image will not.
+    /// Remembers a directory that keeps others out of what is in it, as the generated one in the image will not.
     private mutating func noteIfClosed(
         _ node: FileTree.NodeID, _ path: [[UInt8]], _ tree: FileTree, _ origin: String
     ) {
@@ -169,26 +170,26 @@ struct RootOverlay {
         disclosed.append(Disclosed(node: node, path: path, origin: origin))
     }
 
-    private func describe(_ item: Item, _ tree: FileTree) -> (isFolder: Bool, isGenerated: Bool) {
+    private func describe(_ item: Item, _ tree: FileTree) -> (isDirectory: Bool, isGenerated: Bool) {
         switch item {
-        case .folder(let index): (true, folders[index].isGenerated)
+        case .directory(let index): (true, directories[index].isGenerated)
         case .node(let node, let isGenerated): (tree.kind(of: node) == .directory, isGenerated)
         }
     }
 
-    /// The number of a folder that is there, opened when it is not open.
-    private mutating func open(_ name: [UInt8], in folder: Int, _ tree: FileTree) -> Int {
-        switch folders[folder].items[name] {
-        case .folder(let index): return index
+    /// The number of a directory that is there, opened when it is not open.
+    private mutating func open(_ name: [UInt8], in directory: Int, _ tree: FileTree) -> Int {
+        switch directories[directory].items[name] {
+        case .directory(let index): return index
         case .node(let node, let isGenerated):
-            folders.append(Self.opened(node, of: tree, isGenerated: isGenerated))
-            folders[folder].items[name] = .folder(folders.count - 1)
-            return folders.count - 1
-        case nil: return folder
+            directories.append(Self.opened(node, of: tree, isGenerated: isGenerated))
+            directories[directory].items[name] = .directory(directories.count - 1)
+            return directories.count - 1
+        case nil: return directory
         }
     }
 
-    /// Throws when a path is, or lies below, one that is kept; or lies above one and is no folder.
+    /// Throws when a path is, or lies below, one that is kept; or lies above one and is no directory.
     private func check(_ path: [[UInt8]], mayBeAbove: Bool, _ origin: String) throws(ImageError) {
         for place in kept where path.starts(with: place.path) || (!mayBeAbove && place.path.starts(with: path)) {
             throw ImageError(
@@ -207,7 +208,7 @@ struct RootOverlay {
     struct Added {
         /// The path in the image, for people.
         var path: String
-        /// A node with all that is below it; of a folder that others were laid into, only what it is itself (`nil`).
+        /// A node with all that is below it; of a directory that others were laid into, only what it is itself (`nil`).
         var node: FileTree.NodeID?
         var attributes: FileTree.Attributes
     }
@@ -215,15 +216,15 @@ struct RootOverlay {
     /// All that was added and was not replaced later, without what was generated.
     func added(to tree: FileTree) -> [Added] {
         var found: [Added] = []
-        var stack = [(folder: 0, path: [[UInt8]]())]
+        var stack = [(directory: 0, path: [[UInt8]]())]
         while let (index, path) = stack.popLast() {
-            let folder = folders[index]
-            if !folder.isGenerated {
-                found.append(Added(path: Self.shown(path), node: nil, attributes: folder.attributes))
+            let directory = directories[index]
+            if !directory.isGenerated {
+                found.append(Added(path: Self.shown(path), node: nil, attributes: directory.attributes))
             }
-            for (name, item) in folder.items.sorted(by: { $1.key.lexicographicallyPrecedes($0.key) }) {
+            for (name, item) in directory.items.sorted(by: { $1.key.lexicographicallyPrecedes($0.key) }) {
                 switch item {
-                case .folder(let below): stack.append((below, path + [name]))
+                case .directory(let below): stack.append((below, path + [name]))
                 case .node(let node, isGenerated: false):
                     found.append(
                         Added(path: Self.shown(path + [name]), node: node, attributes: tree.attributes(of: node)))
@@ -234,25 +235,25 @@ struct RootOverlay {
         return found
     }
 
-    /// Adds the folders that changed to the tree.
-    /// - Returns: the top folder's node.
+    /// Adds the directories that changed to the tree.
+    /// - Returns: the top directory's node.
     func build(into tree: inout FileTree) throws(ImageError) -> FileTree.NodeID {
-        var isReachable = [Bool](repeating: false, count: folders.count)
+        var isReachable = [Bool](repeating: false, count: directories.count)
         var stack = [0]
         while let index = stack.popLast() {
             isReachable[index] = true
-            for case .folder(let below) in folders[index].items.values { stack.append(below) }
+            for case .directory(let below) in directories[index].items.values { stack.append(below) }
         }
         var built: [Int: FileTree.NodeID] = [:]
-        // What is in a folder was opened after it.
-        for index in folders.indices.reversed() where isReachable[index] {
-            let children = folders[index].items.compactMap { name, item in
+        // What is in a directory was opened after it.
+        for index in directories.indices.reversed() where isReachable[index] {
+            let children = directories[index].items.compactMap { name, item in
                 switch item {
                 case .node(let node, _): (name: name, node: node)
-                case .folder(let below): built[below].map { (name: name, node: $0) }
+                case .directory(let below): built[below].map { (name: name, node: $0) }
                 }
             }
-            built[index] = try tree.addDirectory(children, folders[index].attributes)
+            built[index] = try tree.addDirectory(children, directories[index].attributes)
         }
         return built[0] ?? tree.root
     }

@@ -65,7 +65,7 @@ struct RootTree {
         ahead.stop()
     }
 
-    /// Scans the store paths into one folder, and says in which order their data lies on the disk: by package name, so
+    /// Scans the store paths into one directory, and says in which order their data lies on the disk: by package name, so
     /// that a path whose hash changed stays where it was.
     private mutating func addStore(
         _ closure: Closure, in store: StoreLocation, _ rules: FileTree.ScanRules, threads: Int, progress: Progress?

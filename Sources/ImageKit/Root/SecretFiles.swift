@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
+import Glibc
 
 /// Keeps secrets from being readable by accident: private keys in the image, and the image itself.
 struct SecretFiles {
@@ -24,7 +20,7 @@ struct SecretFiles {
 
     /// Looks at everything that was added to the root filesystem.
     ///
-    /// - Returns: whether there is a file that others than its owner and group may not read, or a folder with something
+    /// - Returns: whether there is a file that others than its owner and group may not read, or a directory with something
     ///   in it that they may not enter. Then the image is not for everybody either.
     /// - Throws: when a file that holds a private key can be read by its group or by others in the image, or one cannot
     ///   be read by us.
@@ -58,19 +54,19 @@ struct SecretFiles {
         return isPrivate
     }
 
-    /// Looks at what folders brought to the firmware partition, where FAT keeps none of their modes.
+    /// Looks at what directories brought to the firmware partition, where FAT keeps none of their modes.
     ///
     /// - Parameters:
-    ///   - folders: the nodes of each.
+    ///   - directories: the nodes of each.
     ///   - root: has what is left of them after one was laid over the other.
     /// - Returns: whether there is a file that not everybody may read on the host, and a sentence for each private key.
     /// - Throws: when a file cannot be read.
     static func checkFirmware(
-        _ folders: [Range<Int>], below root: FileTree.NodeID, in tree: FileTree
+        _ directories: [Range<Int>], below root: FileTree.NodeID, in tree: FileTree
     ) throws(ImageError) -> (isPrivate: Bool, warnings: [String]) {
         var hidden: Set<FileTree.NodeID> = []
-        // What is in a folder was added before it.
-        for index in folders.joined().reversed() {
+        // What is in a directory was added before it.
+        for index in directories.joined().reversed() {
             let node = FileTree.NodeID(index: UInt32(index))
             guard isClosed(node, in: tree) || hidden.contains(node) else { continue }
             for (_, child) in tree.children(of: node) { hidden.insert(child) }
@@ -78,7 +74,7 @@ struct SecretFiles {
         var isPrivate = false
         var warnings: [String] = []
         try tree.walk(from: root) { path, node throws(ImageError) in
-            guard tree.kind(of: node) == .file, folders.contains(where: { $0.contains(Int(node.index)) }) else {
+            guard tree.kind(of: node) == .file, directories.contains(where: { $0.contains(Int(node.index)) }) else {
                 return
             }
             if tree.attributes(of: node).permissions & 0o004 == 0 || hidden.contains(node) { isPrivate = true }
@@ -91,7 +87,7 @@ struct SecretFiles {
         return (isPrivate, warnings)
     }
 
-    /// Whether a node is a folder that hides what is in it from others, or the names of that.
+    /// Whether a node is a directory that hides what is in it from others, or the names of that.
     static func isClosed(_ node: FileTree.NodeID, in tree: FileTree) -> Bool {
         tree.kind(of: node) == .directory && tree.size(of: node) > 0
             && tree.attributes(of: node).permissions & 0o005 != 0o005
@@ -139,7 +135,7 @@ struct SecretFiles {
         (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
     }
 
-    /// Where a word that is found from a place on ends. (The collection's own search takes seconds for large folders.)
+    /// Where a word that is found from a place on ends. (The collection's own search takes seconds for large directories.)
     private static func end(of word: [UInt8], in bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
         guard let base = bytes.baseAddress, let first = word.first else { return nil }
         var start = start

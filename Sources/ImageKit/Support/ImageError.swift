@@ -5,7 +5,7 @@
 public struct ImageError: Error, Sendable, Hashable {
     /// The kind of failure, for programs that react to it.
     public enum Code: Sendable, Hashable {
-        /// A file or folder could not be opened, read, written or renamed.
+        /// A file or directory could not be opened, read, written or renamed.
         case inputOutput
         /// A path that was named is not there.
         case notFound

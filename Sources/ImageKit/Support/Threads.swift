@@ -1,10 +1,5 @@
+import Glibc
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// Threads of the system's own for work that blocks in reads and writes (which Swift's cooperative pool must not do).
 struct Threads: ~Copyable {

@@ -56,11 +56,11 @@ struct ControlGroup {
         // A group can use no more than those that it is in.
         var group = path
         while true {
-            let folder = root.pushing(FilePath(root: nil, group.components))
-            if let limit = number(in: folder.appending(names.limit)),
-                let used = number(in: folder.appending(names.used))
+            let directory = root.pushing(FilePath(root: nil, group.components))
+            if let limit = number(in: directory.appending(names.limit)),
+                let used = number(in: directory.appending(names.used))
             {
-                let kept = used - min(used, cached(in: folder))
+                let kept = used - min(used, cached(in: directory))
                 spare = min(spare ?? .max, limit - min(limit, kept))
             }
             guard !group.components.isEmpty else { return spare }
@@ -75,8 +75,8 @@ struct ControlGroup {
     }
 
     /// Bytes of files in memory, which are given up when something else needs them.
-    private func cached(in folder: FilePath) -> UInt64 {
-        guard let text = try? WholeFile.read(folder.appending("memory.stat"), atMost: 1 << 16) else { return 0 }
+    private func cached(in directory: FilePath) -> UInt64 {
+        guard let text = try? WholeFile.read(directory.appending("memory.stat"), atMost: 1 << 16) else { return 0 }
         return text.split(separator: UInt8(ascii: "\n")).reduce(0) { sum, line in
             let words = line.split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
             guard words.count == 2, names.cached.contains(words[0]) else { return sum }

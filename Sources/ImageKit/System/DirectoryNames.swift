@@ -1,12 +1,7 @@
+import Glibc
 import SystemPackage
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
-/// The names in a folder, sorted by their bytes, kept in one buffer.
+/// The names in a directory, sorted by their bytes, kept in one buffer.
 struct DirectoryNames {
     private struct Entry {
         var start: Int
@@ -17,28 +12,28 @@ struct DirectoryNames {
     private var bytes: [CChar] = []
     private var entries: [Entry] = []
 
-    /// Reads an open folder. The descriptor stays open, and its position is not touched.
+    /// Reads an open directory. The descriptor stays open, and its position is not touched.
     static func read(_ descriptor: Int32) -> Result<DirectoryNames, Errno> {
-        // Another open file of the same folder, since closedir closes what it was given.
+        // Another open file of the same directory, since closedir closes what it was given.
         switch HostDirectory.take(openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
-        case .success(let folder): folder.names()
+        case .success(let directory): directory.names()
         case .failure(let code): .failure(code)
         }
     }
 
-    /// Reads the folder at a path.
+    /// Reads the directory at a path.
     static func read(path: UnsafePointer<CChar>) -> Result<DirectoryNames, Errno> {
         switch HostDirectory.take(opendir(path)) {
-        case .success(let folder): folder.names()
+        case .success(let directory): directory.names()
         case .failure(let code): .failure(code)
         }
     }
 
-    /// Reads a folder.
-    static func read(folder: FilePath) throws(ImageError) -> DirectoryNames {
-        switch folder.withPlatformString({ read(path: $0) }) {
+    /// Reads a directory.
+    static func read(directory: FilePath) throws(ImageError) -> DirectoryNames {
+        switch directory.withPlatformString({ read(path: $0) }) {
         case .success(let names): return names
-        case .failure(let errno): throw .system(errno, "cannot read the folder", path: folder)
+        case .failure(let errno): throw .system(errno, "cannot read the folder", path: directory)
         }
     }
 
@@ -59,7 +54,7 @@ struct DirectoryNames {
     /// The names as texts; what is not UTF-8 in them is replaced.
     var texts: [String] { (0..<count).map { String(decoding: self[$0], as: UTF8.self) } }
 
-    /// What the folder says that is of the name at `index` (`DT_DIR` and so on; `DT_UNKNOWN` from some filesystems).
+    /// What the directory says that is of the name at `index` (`DT_DIR` and so on; `DT_UNKNOWN` from some filesystems).
     func type(at index: Int) -> UInt8 { entries[index].type }
 
     /// Calls `body` with the name at `index` as a C string, and its length.

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
+import Glibc
 
 /// Tells whether what a thread reads lies in memory already, or comes from a disk: what helps with a cold disk (asking for
 /// data before it is needed) would only cost time where nothing is.
@@ -20,11 +16,7 @@ struct DiskReads {
     /// than may be.
     static func threads(atMost most: Int) -> Int {
         var limit = rlimit()
-        #if canImport(Glibc)
-            guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1 }
-        #else
-            guard getrlimit(RLIMIT_NOFILE, &limit) == 0 else { return 1 }
-        #endif
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1 }
         return min(most, max(1, Int(clamping: limit.rlim_cur / 8)))
     }
 
@@ -32,11 +24,7 @@ struct DiskReads {
     private static var count: Int {
         var usage = rusage()
         // RUSAGE_THREAD, which glibc only shows to GNU sources.
-        #if canImport(Glibc)
-            getrusage(__rusage_who_t(1), &usage)
-        #else
-            getrusage(1, &usage)
-        #endif
+        getrusage(__rusage_who_t(1), &usage)
         return usage.ru_inblock
     }
 }

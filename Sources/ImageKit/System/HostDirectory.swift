@@ -1,12 +1,7 @@
+import Glibc
 import SystemPackage
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
-/// A folder of the host that is open, so that what is in it can be had by its name alone.
+/// A directory of the host that is open, so that what is in it can be had by its name alone.
 struct HostDirectory: ~Copyable {
     private let stream: OpaquePointer
 
@@ -16,7 +11,7 @@ struct HostDirectory: ~Copyable {
         return .success(HostDirectory(stream: stream))
     }
 
-    /// Takes over a descriptor of a folder.
+    /// Takes over a descriptor of a directory.
     static func take(_ descriptor: Int32) -> Result<HostDirectory, Errno> {
         guard descriptor >= 0 else { return .failure(Errno(rawValue: errno)) }
         guard let stream = fdopendir(descriptor) else {
@@ -31,7 +26,7 @@ struct HostDirectory: ~Copyable {
 
     deinit { closedir(stream) }
 
-    /// For the calls that take a folder and a name.
+    /// For the calls that take a directory and a name.
     var descriptor: Int32 { dirfd(stream) }
 
     /// The names in it. To be asked once.

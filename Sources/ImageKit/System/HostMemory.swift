@@ -1,10 +1,5 @@
+import Glibc
 import SystemPackage
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// The memory of this machine, as far as this process may use it.
 enum HostMemory {
@@ -13,13 +8,9 @@ enum HostMemory {
     /// of which threads take much.
     static var spare: UInt64 {
         var limit = rlimit()
-        #if canImport(Glibc)
-            guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0, limit.rlim_cur == .max else {
-                return 0
-            }
-        #else
-            guard getrlimit(RLIMIT_AS, &limit) == 0, limit.rlim_cur == .max else { return 0 }
-        #endif
+        guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0, limit.rlim_cur == .max else {
+            return 0
+        }
         guard let text = try? WholeFile.read("/proc/meminfo", atMost: 1 << 16) else { return 0 }
         for line in text.split(separator: UInt8(ascii: "\n")) where line.starts(with: "MemAvailable:".utf8) {
             let number = line.drop { !(0x30...0x39).contains($0) }.prefix { (0x30...0x39).contains($0) }

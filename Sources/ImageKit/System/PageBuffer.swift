@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
+import Glibc
 
 /// Bytes of a frame, which never change once they are made.
 final class FrameBytes: @unchecked Sendable {

@@ -1,13 +1,8 @@
+// `environ` is a variable, and here it is only read.
+@preconcurrency import Glibc
 import SystemPackage
 
-// `environ` is a variable, and here it is only read.
-#if canImport(Glibc)
-    @preconcurrency import Glibc
-    private let streamSocket = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
-#elseif canImport(Musl)
-    @preconcurrency import Musl
-    private let streamSocket = SOCK_STREAM | SOCK_CLOEXEC
-#endif
+private let streamSocket = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
 
 /// A program that was run to its end, and what it said.
 struct Subprocess {

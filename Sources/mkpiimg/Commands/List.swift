@@ -3,7 +3,7 @@ import FoundationEssentials
 import ImageKit
 import SystemPackage
 
-/// `mkpiimg ls`: what is in a folder of an image.
+/// `mkpiimg ls`: what is in a directory of an image.
 struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ls",
@@ -46,9 +46,9 @@ struct List: ParsableCommand {
             damages += 1
             StandardError.write("mkpiimg: \(error)\n")
         }
-        let isFolder = node.kind == .directory && !directory
+        let isDirectory = node.kind == .directory && !directory
         var listing = Listing(volume: volume, isLong: long, isJSON: json, partition: partition.number, top: place.path)
-        if !isFolder {
+        if !isDirectory {
             try listing.show([], [(Array(place.path.utf8), node)], isTop: true)
         } else if !recursive, !long, !json {
             // Names alone cost no inode.

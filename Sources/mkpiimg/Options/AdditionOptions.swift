@@ -34,7 +34,7 @@ struct AdditionOptions: ParsableArguments {
     var rawAreas: [RawArea] = []
 
     func fill(_ recipe: inout ImageRecipe) {
-        recipe.additions.folders = rootFiles
+        recipe.additions.directories = rootFiles
         recipe.additions.copies = copies
         recipe.hasProfile = profile
         recipe.rawAreas = rawAreas

@@ -1,7 +1,7 @@
 import FoundationEssentials
 import ImageKit
 
-/// How `mkpiimg ls` shows folders: as `ls` does, or as JSON.
+/// How `mkpiimg ls` shows directories: as `ls` does, or as JSON.
 struct Listing {
     private let volume: ImageVolume
     private let isLong: Bool
@@ -26,7 +26,7 @@ struct Listing {
         for name in names { try output.write(StandardOutput.shown(name) + [0x0A]) }
     }
 
-    /// A folder's entries; unless it is the only one, under its path.
+    /// A directory's entries; unless it is the only one, under its path.
     mutating func show(
         _ path: [UInt8], _ children: [(name: [UInt8], node: ImageNode)], isTop: Bool
     ) throws(ImageError) {

@@ -1,11 +1,13 @@
+import ImageKit
+
 /// Texts and numbers as JSON that may stand in a page, between `<script>` and `</script>`.
 ///
 /// A page ends its script at `</script`, wherever that stands, and has more line ends than JSON has. So everything that
 /// means something to either, or that hides itself or turns the text around it, is written as `\u` and its number: what is
 /// parsed is the text, and what a person sees in the page's source is harmless.
-public enum ScriptText {
+enum ScriptText {
     /// A text in quotes.
-    public static func quote(_ text: String) -> String {
+    static func quote(_ text: String) -> String {
         var quoted = "\""
         quoted.reserveCapacity(text.utf8.count + 2)
         for scalar in text.unicodeScalars {
@@ -21,22 +23,22 @@ public enum ScriptText {
     }
 
     /// An array of numbers.
-    public static func array(_ numbers: some Sequence<some BinaryInteger>) -> String {
+    static func array(_ numbers: some Sequence<some BinaryInteger>) -> String {
         "[" + numbers.map { String($0) }.joined(separator: ",") + "]"
     }
 
     /// An array of texts.
-    public static func array(_ texts: some Sequence<String>) -> String {
+    static func array(_ texts: some Sequence<String>) -> String {
         "[" + texts.map(quote).joined(separator: ",") + "]"
     }
 
     /// An object of values that are JSON already.
-    public static func object(_ fields: [(name: String, value: String)]) -> String {
+    static func object(_ fields: [(name: String, value: String)]) -> String {
         "{" + fields.map { "\(quote($0.name)):\($0.value)" }.joined(separator: ",") + "}"
     }
 
     /// A text for a page's markup, or in quotes in it.
-    public static func markup(_ text: String) -> String {
+    static func markup(_ text: String) -> String {
         var escaped = ""
         for scalar in text.unicodeScalars {
             if isPlain(scalar.value) {

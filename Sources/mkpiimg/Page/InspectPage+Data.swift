@@ -39,14 +39,14 @@ extension InspectPage {
         case .table: ["Partition table", "where the partitions are"]
         case .fatHead: ["FAT boot sector", "and what else is reserved before the FATs"]
         case .fat: ["FAT", "which clusters a file has (two copies)"]
-        case .fatFolder: ["FAT folders", "names and sizes"]
+        case .fatDirectory: ["FAT folders", "names and sizes"]
         case .superblock: ["Superblocks", "what the ext4 filesystem is, and copies of it"]
         case .descriptors: ["Group descriptors", "where each group's bitmaps and inodes are"]
         case .growth: ["Room to grow", "kept for descriptors of a larger filesystem"]
         case .bitmap: ["Bitmaps", "which blocks and inodes are in use"]
         case .inodeTable: ["Inode tables", "modes, owners, times and places of files"]
         case .journal: ["Journal", "changes on their way to the disk"]
-        case .folder: ["Folders", "names of files"]
+        case .directory: ["Folders", "names of files"]
         case .blockMap: ["Extents and attributes", "places of files in many pieces"]
         case .file: ["Files", "their content"]
         case .link: ["Long links", "targets of symbolic links over 59 bytes"]
@@ -111,7 +111,7 @@ extension InspectPage {
         let joined = survey.map.joined { piece in
             guard piece.owner >= 0, nodes.indices.contains(Int(piece.owner)) else { return -1 }
             switch piece.kind {
-            case .file, .link, .blockMap, .folder: return owners[Int(piece.owner)]
+            case .file, .link, .blockMap, .directory: return owners[Int(piece.owner)]
             default: return places[piece.owner].map { Int32($0) } ?? -1
             }
         }

@@ -14,7 +14,7 @@ import SystemPackage
 /// ```
 struct InspectPage {
     let survey: ImageSurvey
-    /// The image's name, without its folder.
+    /// The image's name, without its directory.
     let name: String
     /// Bytes of the image, and of the file it is kept in; how it is compressed, in a word or two.
     let imageSize: UInt64, fileSize: UInt64, form: String

@@ -1,11 +1,6 @@
 import ArgumentParser
+import Glibc
 import ImageKit
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// The end of a run that did not work: a sentence for the person, a number for the script.
 struct Failure: Error {

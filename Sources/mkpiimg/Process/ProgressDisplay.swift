@@ -1,12 +1,7 @@
 import ArgumentParser
+import Glibc
 import ImageKit
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// How a build shows how far it has come.
 enum ProgressStyle: String, ExpressibleByArgument, CaseIterable {

@@ -1,10 +1,5 @@
+import Glibc
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// Standard error, where everything but results goes. A progress bar's line is taken away before anything else is shown.
 enum StandardError {
@@ -47,11 +42,7 @@ enum StandardError {
         text.withUTF8 { bytes in
             var rest = UnsafeRawBufferPointer(bytes)
             while !rest.isEmpty {
-                #if canImport(Glibc)
-                    let count = Glibc.write(STDERR_FILENO, rest.baseAddress, rest.count)
-                #else
-                    let count = Musl.write(STDERR_FILENO, rest.baseAddress, rest.count)
-                #endif
+                let count = Glibc.write(STDERR_FILENO, rest.baseAddress, rest.count)
                 if count <= 0 { return }
                 rest = UnsafeRawBufferPointer(rebasing: rest[count...])
             }

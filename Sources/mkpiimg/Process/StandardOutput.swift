@@ -1,11 +1,6 @@
+import Glibc
 import ImageKit
 import SystemPackage
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// Standard output, where results go.
 enum StandardOutput {

@@ -1,10 +1,5 @@
+import Glibc
 import ImageKit
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// Signals that end the program: nothing half-written stays behind.
 enum Termination {

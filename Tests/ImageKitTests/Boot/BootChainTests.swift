@@ -79,7 +79,7 @@ import Testing
         #expect(kernel.reads == 1)
     }
 
-    /// A line of folders, in all of which a device tree is looked for from each of them on.
+    /// A line of directories, in all of which a device tree is looked for from each of them on.
     @Test func deviceTreesAreLookedForOnce() throws {
         var path = ""
         let entries = (0..<700).map { level in
@@ -88,14 +88,14 @@ import Testing
         }
         let effort = BootEffort(names: 700 * 700)
         let findings = try check("ext4", effort: effort) { tree in
-            var folder = try tree.addDirectory([], Self.attributes)
+            var directory = try tree.addDirectory([], Self.attributes)
             for _ in 0..<700 {
-                folder = try tree.addDirectory(
-                    [(Array("d".utf8), folder)] + (0..<10).map { (Array("\($0)".utf8), file("", in: &tree)) },
+                directory = try tree.addDirectory(
+                    [(Array("d".utf8), directory)] + (0..<10).map { (Array("\($0)".utf8), file("", in: &tree)) },
                     Self.attributes)
             }
             return try menu(entries.joined(), in: &tree) + [
-                (Array("kernel".utf8), file("kernel", in: &tree)), (Array("d".utf8), folder),
+                (Array("kernel".utf8), file("kernel", in: &tree)), (Array("d".utf8), directory),
             ]
         }
         #expect(names(findings) == ["boot-device-tree"] && findings.count == 700, "\(names(findings))")

@@ -133,7 +133,7 @@ import Testing
         #expect(!partial.contains("pi3 needs"))
     }
 
-    /// Packages may be named instead, and folders go over everything.
+    /// Packages may be named instead, and directories go over everything.
     @Test func packagesCanBeNamed() throws {
         let packages = try system.addPackages()
         var recipe = system.recipe()
@@ -143,10 +143,10 @@ import Testing
         // Logical paths are meant in the store that was given.
         recipe.firmware = packages.map { FilePath($0.path) }
         #expect(try system.firmware(recipe).tree.files == named.tree.files)
-        let folder = try system.store.folder("mine")
+        let directory = try system.store.directory("mine")
         try system.store.file("mine/start4.elf", "newer")
         try system.store.file("mine/extra/note.txt", "hello")
-        recipe.firmware.append(folder)
+        recipe.firmware.append(directory)
         let tree = try system.firmware(recipe).tree
         #expect(try tree.text("/start4.elf") == "newer" && tree.text("/extra/note.txt") == "hello")
         #expect(tree.files.count == named.tree.files.count + 1)
@@ -156,7 +156,7 @@ import Testing
     @Test func anOwnConfigTakesThePlaceOfTheGeneratedOne() throws {
         let packages = try system.addPackages()
         var recipe = system.recipe(packages)
-        recipe.firmware = [try system.store.folder("mine")]
+        recipe.firmware = [try system.store.directory("mine")]
         try system.store.file("mine/Config.TXT", "kernel=u-boot.bin\ndtoverlay=vc4-kms-v3d,cma-512\nkernel=gone.img")
         let firmware = try system.firmware(recipe)
         #expect(firmware.tree.files.contains("/Config.TXT") && !firmware.tree.files.contains("/config.txt"))
@@ -224,7 +224,7 @@ import Testing
         #expect(message(try system.firmware(recipe)).contains("pi0, pi1, pi2, pi3-32 run other systems than pi3"))
     }
 
-    /// A folder that Nix filled for the partition is a store path like a package, and meant whole.
+    /// A directory that Nix filled for the partition is a store path like a package, and meant whole.
     @Test func aFilledStorePathIsNoPackage() throws {
         let filled = storePath(40, "pi-firmware")
         for (name, content) in [
@@ -257,7 +257,7 @@ import Testing
         }
     }
 
-    @Test func linksToFoldersOfLinksComeToAnEnd() throws {
+    @Test func linksToDirectoriesOfLinksComeToAnEnd() throws {
         for level in 0..<40 {
             for name in ["a", "b"] { try system.store.link("mine/\(level)/\(name)", to: "../\(level + 1)") }
         }
@@ -270,7 +270,7 @@ import Testing
         #expect(error.contains("more than 200 names") && error.contains("/mine'"), "\(error)")
     }
 
-    /// The link is named that leads back, not the folder that it leads to.
+    /// The link is named that leads back, not the directory that it leads to.
     @Test func linksThatLeadBackAreNamed() throws {
         try system.store.link("mine/sub/back", to: "..")
         var tree = FileTree(), links = FileTree.HostLinks()
@@ -284,7 +284,7 @@ import Testing
     /// FAT does not tell upper from lower case, and the firmware follows includes.
     @Test func anOwnConfigIsReadAsTheFirmwareDoes() throws {
         var recipe = system.recipe(try system.addPackages())
-        recipe.firmware = [try system.store.folder("mine")]
+        recipe.firmware = [try system.store.directory("mine")]
         try system.store.file(
             "mine/config.txt", "kernel=U-BOOT.bin\r\n  include More.txt\noverlay_prefix=own/\ninclude gone.txt\n")
         try system.store.file("mine/more.TXT", "dtoverlay=vc4-kms-v3d\n#dtoverlay=no\ninclude config.txt\n")
@@ -298,7 +298,7 @@ import Testing
 
     @Test func anOwnConfigThatStartsNothingIsSaid() throws {
         var recipe = system.recipe(try system.addPackages())
-        recipe.firmware = [try system.store.folder("mine")]
+        recipe.firmware = [try system.store.directory("mine")]
         try system.store.file("mine/config.txt", "enable_uart=1\n")
         #expect(try system.firmware(recipe).warnings == ["config.txt starts nothing: no 'kernel=' names U-Boot"])
         recipe.boot = .kernel
@@ -317,7 +317,7 @@ import Testing
         var recipe = system.recipe()
         recipe.boot = .none
         #expect(try system.firmware(recipe).tree.files == [])
-        recipe.firmware = [try system.store.folder("mine")]
+        recipe.firmware = [try system.store.directory("mine")]
         try system.store.file("mine/boot.scr", "script")
         #expect(try system.firmware(recipe).tree.files == ["/boot.scr"])
         // Whatever the closure holds, unless boards are named.
@@ -334,22 +334,22 @@ import Testing
     @Test func privateFilesMakeAPrivateImage() throws {
         var recipe = system.recipe()
         recipe.boot = .none
-        let folder = try system.store.folder("mine"), other = try system.store.folder("other")
-        recipe.firmware = [folder]
+        let directory = try system.store.directory("mine"), other = try system.store.directory("other")
+        recipe.firmware = [directory]
         try system.store.file("mine/wifi/wpa.conf", "psk=secret")
-        let file = folder.appending("wifi/wpa.conf").string, inner = folder.appending("wifi").string
+        let file = directory.appending("wifi/wpa.conf").string, inner = directory.appending("wifi").string
         for (path, mode, isPrivate) in [
             (file, 0o644, false), (file, 0o640, true), (file, 0o604, false), (inner, 0o750, true),
             (inner, 0o755, false),
-            (folder.string, 0o700, true), (folder.string, 0o755, false),
+            (directory.string, 0o700, true), (directory.string, 0o755, false),
         ] as [(String, mode_t, Bool)] {
             chmod(path, mode)
             #expect(try system.firmware(recipe).isPrivate == isPrivate, "\(path) \(mode)")
         }
-        // What another folder has taken the place of is not in the image.
+        // What another directory has taken the place of is not in the image.
         chmod(file, 0o600)
-        chmod(folder.string, 0o700)
-        recipe.firmware = [folder, other]
+        chmod(directory.string, 0o700)
+        recipe.firmware = [directory, other]
         #expect(try system.firmware(recipe).isPrivate)
         try system.store.file("other/wifi/wpa.conf", "psk=public")
         #expect(try !system.firmware(recipe).isPrivate)
@@ -369,8 +369,8 @@ import Testing
         recipe.firmware = [package.appending("share/raspberrypi/boot")]
         let firmware = try system.firmware(recipe)
         #expect(!firmware.isPrivate && firmware.tree.files.contains("/LICENCE.dtbo"), "\(firmware.tree.files)")
-        // Also not beside a folder of one's own.
-        recipe.firmware.append(try system.store.folder("mine"))
+        // Also not beside a directory of one's own.
+        recipe.firmware.append(try system.store.directory("mine"))
         try system.store.file("mine/note.txt", "hello")
         #expect(try !system.firmware(recipe).isPrivate)
         chmod(system.store.location.root.appending("mine/note.txt").string, 0o600)
@@ -380,7 +380,7 @@ import Testing
     @Test func aPrivateKeyOnFATIsSaid() throws {
         var recipe = system.recipe()
         recipe.boot = .none
-        recipe.firmware = [try system.store.folder("mine"), try system.store.folder("other")]
+        recipe.firmware = [try system.store.directory("mine"), try system.store.directory("other")]
         try system.store.file("mine/keys/host", "-----BEGIN OPENSSH PRIVATE KEY-----\n")
         try system.store.file("mine/key.txt", "AGE-SECRET-KEY-1QQQ")
         try system.store.file("other/key.txt", "nothing")

@@ -154,10 +154,10 @@ import Testing
         for line in ["[pi4]\ndisable_overscan=1\narm_boost=1\n", "[cm5]\ndtoverlay=dwc2,dr_mode=host\n"] {
             #expect(config.contains(line))
         }
-        for (folder, top, extra) in [
+        for (directory, top, extra) in [
             ("default", SampleSystem.system, ""), ("default-debug", SampleSystem.child, " debug"),
         ] {
-            let place = "/nixos/\(folder)/"
+            let place = "/nixos/\(directory)/"
             #expect(
                 tree.files.filter { $0.hasPrefix(place) }.map { String($0.dropFirst(place.count)) } == [
                     "bcm2710-rpi-2-b.dtb", "bcm2710-rpi-3-b-plus.dtb", "bcm2710-rpi-3-b.dtb",
@@ -176,7 +176,7 @@ import Testing
         #expect(!tree.files.contains { $0.hasPrefix("/bcm") })
     }
 
-    /// Links in a kernel's folders lead to the store that was given.
+    /// Links in a kernel's directories lead to the store that was given.
     @Test func linkedDeviceTreesAreFound() throws {
         let other = storePath(42, "device-trees")
         try system.file(other, "broadcom/bcm2711-rpi-4-b.dtb", "linked")
@@ -274,7 +274,7 @@ import Testing
         #expect(strange.warnings.first?.contains("it will not boot") == true, "\(strange.warnings)")
         // Somebody's own.
         var recipe = system.recipe(packages + [try system.addUBoot("rpi_arm64", 8)])
-        recipe.firmware = [try system.store.folder("mine")]
+        recipe.firmware = [try system.store.directory("mine")]
         try system.store.file("mine/uboot.env", "own")
         #expect(try system.firmware(recipe).tree.text("/uboot.env") == "own")
         // Nor for what is no arm64 kernel, and where there is no U-Boot.

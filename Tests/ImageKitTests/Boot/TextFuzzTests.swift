@@ -121,8 +121,8 @@ import Testing
     }
 
     @Test func bootspecs() throws {
-        let folder = try ScratchFolder()
-        let file = FilePath(folder.path).appending("boot.json")
+        let directory = try ScratchDirectory()
+        let file = FilePath(directory.path).appending("boot.json")
         let entry =
             #"{"system":"aarch64-linux","init":"/nix/store/x/init","kernel":"k","initrd":null,"kernelParams":["a"],"label":"NixOS","toplevel":"/nix/store/x"}"#
         let good = [

@@ -2,28 +2,28 @@ import Testing
 
 @testable import ImageKit
 
-/// Entries of folders, and indices.
+/// Entries of directories, and indices.
 extension Ext4CheckDamageTests {
     private static func entry(
-        _ kind: String, _ what: String, _ name: String, in folder: String = "/", isJudged: Bool = true,
+        _ kind: String, _ what: String, _ name: String, in directory: String = "/", isJudged: Bool = true,
         base: Result<Base, any Error> = ext4, _ body: @escaping @Sendable (inout Ext4Forger, Int) throws -> Void
     ) -> Damage {
         Damage(kind, what, isJudged: isJudged, in: base) { forger in
-            try forger.change(folder: folder, at: forger.entry(name, in: folder), body)
+            try forger.change(directory: directory, at: forger.entry(name, in: directory), body)
         }
     }
 
-    /// A change of a block of a folder.
+    /// A change of a block of a directory.
     private static func block(
-        _ kind: String, _ what: String, _ folder: String = "many", _ number: UInt64 = 0,
+        _ kind: String, _ what: String, _ directory: String = "many", _ number: UInt64 = 0,
         base: Result<Base, any Error> = ext4, _ body: @escaping @Sendable (inout Ext4Forger, Int) throws -> Void
     ) -> Damage {
         Damage(kind, what, in: base) { forger in
-            try forger.change(folder: folder, at: forger.place(folder, block: number), body)
+            try forger.change(directory: directory, at: forger.place(directory, block: number), body)
         }
     }
 
-    static let folders: [Damage] = [
+    static let directories: [Damage] = [
         block("ext4-folder-dots", "'.' leads away", "deep") { $0.flip(at: $1) },
         block("ext4-folder-dots", "'..' leads away", "deep/er") { $0.store(UInt32(2), at: $1 + 12) },
         block("ext4-folder-dots", "no '.'", "deep") { $0.store([0x78], at: $1 + 8) },
@@ -61,33 +61,33 @@ extension Ext4CheckDamageTests {
         Damage("ext4-index", "limit") { forger in
             let place = try node(&forger)
             forger.store(forger.u16(place + 8) - 1, at: place + 8)
-            try forger.sealFolder(at: place, of: forger.node("many").inode)
+            try forger.sealDirectory(at: place, of: forger.node("many").inode)
         },
         block("ext4-index", "no lines") { $0.store(UInt16(0), at: $1 + 34) },
         block("ext4-index-leaf", "one twice") { forger, place in
             let node = try node(&forger)
             forger.store(forger.u32(node + 12), at: node + 20)
-            try forger.sealFolder(at: node, of: forger.node("many").inode)
+            try forger.sealDirectory(at: node, of: forger.node("many").inode)
         },
         Damage("ext4-index-leaf", "outside of the folder") { forger in
             let node = try node(&forger)
             forger.store(UInt32(5000), at: node + 20)
-            try forger.sealFolder(at: node, of: forger.node("many").inode)
+            try forger.sealDirectory(at: node, of: forger.node("many").inode)
         },
         Damage("ext4-index-leaf", "one not at all") { forger in
             let node = try node(&forger)
             forger.store(forger.u16(node + 10) - 1, at: node + 10)
-            try forger.sealFolder(at: node, of: forger.node("many").inode)
+            try forger.sealDirectory(at: node, of: forger.node("many").inode)
         },
         Damage("ext4-index-order", "a hash too high") { forger in
             let node = try node(&forger)
             forger.store(UInt32(0xFFFF_FF00), at: node + 16)
-            try forger.sealFolder(at: node, of: forger.node("many").inode)
+            try forger.sealDirectory(at: node, of: forger.node("many").inode)
         },
         Damage("ext4-index-hash", "another name") { forger in
             let place = try forger.entry("7" + String(repeating: "n", count: 200), in: "many")
             forger.store([0x6D], at: place + 8)
-            try forger.sealFolder(at: place, of: forger.node("many").inode)
+            try forger.sealDirectory(at: place, of: forger.node("many").inode)
         },
         entry("ext4-entry-kind", "in ext2", "small", base: ext2) { $0.store([2], at: $1 + 7) },
         Damage("ext4-folder-dots", "of a folder in its inode", in: inline) {
@@ -98,7 +98,7 @@ extension Ext4CheckDamageTests {
         },
     ]
 
-    /// The byte where the first block below the root of the large folder's index begins.
+    /// The byte where the first block below the root of the large directory's index begins.
     private static func node(_ forger: inout Ext4Forger) throws -> Int {
         let root = try forger.place("many")
         try #require(forger.bytes[root + 30] == 1)

@@ -6,13 +6,13 @@ import Testing
 
 /// Damage of every kind, planted into a filesystem with its checksums repaired, and found.
 @Suite(.enabled(if: Ext4CheckTests.canMake, "\(Ext4CheckTests.reason)")) struct Ext4CheckDamageTests {
-    /// A filesystem to damage: blocks of 1 KiB, three groups, a folder with an index of two levels, a file with extents in
+    /// A filesystem to damage: blocks of 1 KiB, three groups, a directory with an index of two levels, a file with extents in
     /// three, attributes in a block.
     struct Base: Sendable {
         let bytes: [UInt8]
 
         init(_ arguments: [String]) throws {
-            let scratch = try ScratchFolder()
+            let scratch = try ScratchDirectory()
             let image = scratch.path + "/image"
             try Ext4CheckJudge.shell(
                 """
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test(arguments: filesystem + groups + inodes + folders)
+    @Test(arguments: filesystem + groups + inodes + directories)
     func isFound(_ damage: Damage) throws {
         let base = try damage.base.get()
         var forger = try Ext4Forger(base.bytes)
@@ -78,7 +78,7 @@ import Testing
     /// The root of an index that still has the tail of the linear block that it was, as the kernel leaves it.
     @Test func indexOverLinearBlock() throws {
         var forger = try Ext4Forger(Self.ext4.get().bytes)
-        try forger.change(folder: "many", at: forger.place("many")) {
+        try forger.change(directory: "many", at: forger.place("many")) {
             $0.store(UInt32(0xDE00_000C), at: $1 + $0.blockSize - 8)
         }
         try Ext4CheckJudge.isSilent(HeldImage(forger.bytes), "tail")
@@ -87,7 +87,7 @@ import Testing
 
     /// What e2fsck has to say.
     static func complaints(_ forger: Ext4Forger) throws -> [Substring] {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let image = try scratch.empty("image", size: UInt64(forger.bytes.count))
         try Data(forger.bytes).write(to: URL(fileURLWithPath: image))
         let lines = try Judge.run("e2fsck", ["-fn", image]).said.split(separator: "\n")
@@ -96,7 +96,7 @@ import Testing
 
     /// No two kinds have the same name, and there is enough of them.
     @Test func kindsAreMany() {
-        let kinds = Set((Self.filesystem + Self.groups + Self.inodes + Self.folders).map(\.kind))
+        let kinds = Set((Self.filesystem + Self.groups + Self.inodes + Self.directories).map(\.kind))
         #expect(kinds.count >= 45, "\(kinds.count)")
     }
 

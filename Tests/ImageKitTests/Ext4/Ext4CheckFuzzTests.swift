@@ -48,7 +48,7 @@ import Testing
                         forger.sealAttributes(block)
                     })
             }
-            // All blocks of maps and folders.
+            // All blocks of maps and directories.
             guard node.record.flags & Ext4Inode.Flag.inline == 0, node.kind != .symlink else { continue }
             var limit: UInt64 = 1 << 20
             let map = try Ext4BlockRuns.survey(node.record, volume, limit: &limit, isComplete: true)
@@ -62,7 +62,7 @@ import Testing
                             if isMap {
                                 try forger.sealExtents(at: place, of: node.inode)
                             } else {
-                                try forger.sealFolder(at: place, of: node.inode)
+                                try forger.sealDirectory(at: place, of: node.inode)
                             }
                         })
                 }

@@ -39,7 +39,7 @@ enum Ext4CheckJudge {
     static let canMake = Judge.hasExt4Tools && Judge.has("mke2fs")
 
     @Test func ours() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         for seed in [1] as [UInt64] {
             var generator = Ext4TreeTests.Generator(seed: seed, scratch: scratch.path)
             var tree = try generator.built()
@@ -52,7 +52,7 @@ enum Ext4CheckJudge {
     }
 
     /// An index, and more groups than one.
-    @Test func ourLargeFolders() throws {
+    @Test func ourLargeDirectories() throws {
         let names = (0..<300).map { Ext4HashTreeTests.name($0, length: 255) }
         try Ext4CheckJudge.isSilent(
             Ext4Formatter.layOut(Ext4HashTreeTests.tree(names), Ext4Judge.options()).map, "index")
@@ -78,9 +78,9 @@ enum Ext4CheckJudge {
         ["-t", "ext4", "-O", "orphan_file"], ["-t", "ext4", "-O", "quota,project,ea_inode"],
     ]
 
-    /// Files of all kinds, among them 400 in one folder, whose index has two levels where blocks are small.
-    static func sourceFolder(_ scratch: borrowing ScratchFolder) throws -> String {
-        let folder = scratch.path + "/source"
+    /// Files of all kinds, among them 400 in one directory, whose index has two levels where blocks are small.
+    static func sourceDirectory(_ scratch: borrowing ScratchDirectory) throws -> String {
+        let directory = scratch.path + "/source"
         try Ext4CheckJudge.shell(
             """
             mkdir -p "$1/deep/er/est" "$1/many" "$1/empty"; cd "$1"
@@ -90,11 +90,11 @@ enum Ext4CheckJudge {
             ln -s $(printf 'y%.0s' {1..300}) s300; ln f100 deep/hard; ln f100 deep/er/hard
             for i in {0..60}; do printf "part $i" | dd of=sparse bs=1 seek=$((i * 90000)) conv=notrunc status=none; done
             [ $(id -u) != 0 ] || { mkfifo pipe; mknod null c 1 3; }
-            """, folder)
-        return folder
+            """, directory)
+        return directory
     }
 
-    /// What e2fsprogs make of a filesystem as it is used: folders with an index, attributes, files gone and come.
+    /// What e2fsprogs make of a filesystem as it is used: directories with an index, attributes, files gone and come.
     static let use = """
         e2fsck -fyD "$1" > /dev/null || [ $? = 1 ]
         debugfs -w "$1" > "$1.said" 2>&1 <<END
@@ -115,10 +115,11 @@ enum Ext4CheckJudge {
 
     @Test(.enabled(if: canMake, "\(reason)"), arguments: kinds)
     func others(_ kind: [String]) throws {
-        let scratch = try ScratchFolder()
-        let folder = try Self.sourceFolder(scratch)
+        let scratch = try ScratchDirectory()
+        let directory = try Self.sourceDirectory(scratch)
         let image = try scratch.empty("other", size: 24 << 20)
-        let made = try Judge.run("mke2fs", ["-q", "-F", "-L", "a label", "-N", "600", "-d", folder] + kind + [image])
+        let made = try Judge.run(
+            "mke2fs", ["-q", "-F", "-L", "a label", "-N", "600", "-d", directory] + kind + [image])
         // An older mke2fs does not know them all.
         if made.status != 0, made.said.contains("Invalid filesystem option") { return }
         try #require(made.status == 0, "\(kind): \(made.said)")
@@ -126,7 +127,7 @@ enum Ext4CheckJudge {
         if isNew { try Ext4CheckJudge.isSilent(try FileSource(FilePath(image)), "\(kind)") }
         // debugfs does not count quotas.
         if kind.contains(where: { $0.contains("quota") }) { return }
-        try Ext4CheckJudge.shell(Self.use, image, folder)
+        try Ext4CheckJudge.shell(Self.use, image, directory)
         let judged = try Judge.run("e2fsck", ["-fn", image])
         try #require(judged.status == 0, "\(kind): \(judged.said)")
         try Ext4CheckJudge.isSilent(try FileSource(FilePath(image)), "used \(kind)")

@@ -1,13 +1,8 @@
 import Foundation
+import Glibc
 import Testing
 
 @testable import ImageKit
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// The same tree gives the same bytes, whatever the clock, the environment and the hour.
 @Suite struct Ext4DeterminismTests {
@@ -22,7 +17,7 @@ import Testing
 
     @Test(arguments: [0, 1, 2] as [UInt64])
     func theSameTreeTwice(seed: UInt64) throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         var generator = Ext4TreeTests.Generator(seed: seed, scratch: scratch.path)
         let tree = try generator.built()
         for size in [nil, 300 << 20] as [UInt64?] {
@@ -33,7 +28,7 @@ import Testing
     /// In a process of its own, as other tests run in this one at the same time.
     @Test func environmentAndClock() async {
         await #expect(processExitsWith: .success) {
-            let scratch = try ScratchFolder()
+            let scratch = try ScratchDirectory()
             var generator = Ext4TreeTests.Generator(seed: 3, scratch: scratch.path)
             let tree = try generator.built()
             let plain = try Ext4DeterminismTests.image(tree)

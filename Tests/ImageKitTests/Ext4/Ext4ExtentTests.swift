@@ -1,14 +1,9 @@
 import Foundation
+import Glibc
 import SystemPackage
 import Testing
 
 @testable import ImageKit
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// Large and sparse files: their maps, judged by e2fsprogs, and their bytes, read by the kernel at sampled places.
 @Suite struct Ext4ExtentTests {
@@ -26,7 +21,7 @@ import Testing
 
     /// Lays out and judges; the kernel must read every stamp, and zeros where there is none.
     static func judge(_ sources: [StampedSource]) throws -> (extents: [Int], depths: [Int], Ext4Formatter.Layout) {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let (image, layout) = try scratch.judged(tree(sources))
         if Ext4Judge.canMount {
             try Ext4Judge.mounted(image, in: scratch.path) { place in
@@ -99,15 +94,15 @@ import Testing
     }
 
     @Test func aSparseGiantTakesNothing() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let path = scratch.path + "/giant"
         let host = try OpenFile(path.utf8, O_RDWR | O_CREAT)
         try host.write([0xA5], at: 5 << 30)
         var status = stat()
         #expect(fstat(host.descriptor, &status) == 0)
         var tree = FileTree()
-        let folder = tree.hostFiles.addRoot(FilePath(scratch.path))
-        let file = tree.hostFiles.addFile(Array("giant".utf8), in: folder, identity: HostFiles.Identity(status))
+        let directory = tree.hostFiles.addRoot(FilePath(scratch.path))
+        let file = tree.hostFiles.addFile(Array("giant".utf8), in: directory, identity: HostFiles.Identity(status))
         tree.root = try tree.addDirectory(
             [(Array("giant".utf8), tree.addFile(file, Self.attributes))], FileTree.Attributes(permissions: 0o755))
         let (image, layout) = try scratch.judged(tree)
@@ -123,7 +118,7 @@ import Testing
     @Test func holesOfTheHostMakeNoDifference() throws {
         var images: [[UInt8]] = []
         for isDense in [false, true] {
-            let scratch = try ScratchFolder()
+            let scratch = try ScratchDirectory()
             let path = scratch.path + "/file"
             let host = try OpenFile(path.utf8, O_RDWR | O_CREAT)
             if isDense { try host.write([UInt8](repeating: 0, count: 6 << 20), at: 0) }

@@ -51,7 +51,7 @@ import Testing
 
     @Test func theLayoutHasTheSlackThatIsAskedFor() throws {
         var random = SplitMix(state: 1)
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         for turn in 0..<60 {
             let groups = UInt64(1 + turn % 20)
             let blocks = groups * 32_768 - min(groups * 32_768, .random(in: 0...70_000, using: &random))
@@ -72,7 +72,7 @@ import Testing
         24, 63, 128, 129, 130, 131, 132, 256, 257, 259, 260, 511, 1023, 1024, 1025, 1026, 2049, 4097, 4100,
     ])
     func fixedSizes(mebibytes: UInt64) throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let tree = try Self.tree(blocks: 10)
         for odd in [0, 1, 4095, 4096, 123_456] as [UInt64] {
             let size = mebibytes * Self.mebi + odd
@@ -128,7 +128,7 @@ import Testing
     }
 
     @Test func manyInodesMeanMoreGroups() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let (_, layout) = try scratch.judged(Self.tree(blocks: 0, files: 62_000))
         #expect(layout.summary.inodes >= 66_096 && layout.summary.groups >= 3, "\(layout.summary)")
     }

@@ -1,19 +1,14 @@
 import Foundation
+import Glibc
 import Testing
 
 @testable import ImageKit
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// Cards are larger than images: resize2fs must make use of all of any card.
 @Suite(.enabled(if: Judge.hasExt4Tools, "\(Judge.ext4Reason)"), .serialized)
 struct Ext4GrowthTests {
     static func grow(_ tree: FileTree, to sizes: [UInt64], isMounted: Bool = true) throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let (image, _) = try scratch.judged(tree)
         // Online, only the descriptors that have room can be added: as many as 2 TiB need. (Offline, resize2fs moves
         // what lies in its way.)
@@ -36,7 +31,7 @@ struct Ext4GrowthTests {
     }
 
     @Test func aGeneratedTree() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         var generator = Ext4TreeTests.Generator(seed: 77, scratch: scratch.path)
         try Self.grow(generator.built(), to: [64 << 30, 1 << 40])
     }
@@ -49,7 +44,7 @@ struct Ext4GrowthTests {
         try Self.grow(Ext4GeometryTests.tree(blocks: 600_000), to: [2560 << 20, 64 << 30], isMounted: false)
     }
 
-    @Test func aLargeFolder() throws {
+    @Test func aLargeDirectory() throws {
         try Self.grow(Ext4HashTreeTests.tree((0..<60_000).map { Array("file \($0)".utf8) }), to: [64 << 30])
     }
 }

@@ -2,14 +2,14 @@ import Testing
 
 @testable import ImageKit
 
-/// Indexed folders: the kernel must find every name by its hash, e2fsck must find nothing.
+/// Indexed directories: the kernel must find every name by its hash, e2fsck must find nothing.
 @Suite struct Ext4HashTreeTests {
     typealias Name = [UInt8]
     /// Entries of names of 255 bytes: 15 fill a leaf, as a sixteenth of this length does not fit.
     static let perLeaf = 15
     static let rootLimit = 507, nodeLimit = 510
 
-    /// A tree whose folder `d` holds empty files of these names.
+    /// A tree whose directory `d` holds empty files of these names.
     static func tree(_ names: [Name]) throws -> FileTree {
         var tree = FileTree()
         let attributes = FileTree.Attributes(permissions: 0o644)
@@ -21,8 +21,8 @@ import Testing
             if links % 60_000 == 0 { current = tree.addFile([1], attributes) }
             return (name: name, node: current)
         }
-        let folder = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o755))
-        tree.root = try tree.addDirectory([([0x64], folder)], FileTree.Attributes(permissions: 0o755))
+        let directory = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o755))
+        tree.root = try tree.addDirectory([([0x64], directory)], FileTree.Attributes(permissions: 0o755))
         return tree
     }
 
@@ -49,9 +49,9 @@ import Testing
     @discardableResult
     static func judge(_ names: [Name], leaves: Int) throws -> (levels: Int, dump: String, layout: Ext4Formatter.Layout)
     {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let (image, layout) = try scratch.judgedByKernel(tree(names))
-        // Root, index blocks and leaves, beside the top folder's block and four of lost+found.
+        // Root, index blocks and leaves, beside the top directory's block and four of lost+found.
         let nodes = leaves <= rootLimit ? 0 : (leaves + nodeLimit - 1) / nodeLimit
         #expect(layout.summary.directoryBlocks == UInt64(5 + 1 + nodes + leaves))
         guard Judge.hasExt4Tools else { return (0, "", layout) }
@@ -66,7 +66,7 @@ import Testing
     }
 
     @Test func manyShortNames() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let names = (0..<60_000).map { Name("file \($0)".utf8) }
         let (image, layout) = try scratch.judgedByKernel(Self.tree(names))
         #expect((200...Self.rootLimit).contains(Int(layout.summary.directoryBlocks)))
@@ -94,11 +94,11 @@ import Testing
         try Self.judge(names, leaves: 2 + more)
     }
 
-    /// The last folder that needs no index, and the first one that does: 24 bytes of dots, 15 entries of 264 and one.
+    /// The last directory that needs no index, and the first one that does: 24 bytes of dots, 15 entries of 264 and one.
     @Test(arguments: 88...96)
     func aFullBlock(length: Int) throws {
         let names = (0..<15).map { Self.name($0, length: 255) } + [Self.name(0, length: length)]
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let (_, layout) = try scratch.judgedByKernel(Self.tree(names))
         #expect(layout.summary.directoryBlocks == 5 + (length <= 92 ? 1 : 2))
     }
@@ -112,7 +112,7 @@ import Testing
             let name = (0..<count).map { _ in UInt8.random(in: low...0xFF, using: &random) }
             if !name.contains(0x2F), name != [0x2E], name != [0x2E, 0x2E] { names.insert(name) }
         }
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         _ = try scratch.judgedByKernel(Self.tree(Array(names)))
     }
 

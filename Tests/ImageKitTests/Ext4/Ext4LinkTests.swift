@@ -1,14 +1,9 @@
 import Foundation
+import Glibc
 import SystemPackage
 import Testing
 
 @testable import ImageKit
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// Names of one file: by content, whatever the host has, and never more than ext4 allows.
 @Suite struct Ext4LinkTests {
@@ -17,13 +12,13 @@ import Testing
         let manager = FileManager.default
         var first: [String: String] = [:]
         for index in 0..<40 {
-            let folder = "\(path)/folder \(index / 10)"
-            try manager.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            let directory = "\(path)/folder \(index / 10)"
+            try manager.createDirectory(atPath: directory, withIntermediateDirectories: true)
             let content =
                 index % 8 == 0
                 ? "" : String(repeating: "content \(index % 8) ", count: 1 + index % 8 * (index % 8) * 30)
             let isExecutable = index % 3 == 0
-            let file = "\(folder)/file \(index)"
+            let file = "\(directory)/file \(index)"
             let key = "\(index % 8) \(isExecutable)"
             if linked, let other = first[key], index % 2 == 0 {
                 #expect(link(other, file) == 0)
@@ -32,9 +27,9 @@ import Testing
                 #expect(chmod(file, isExecutable ? 0o755 : 0o644) == 0)
                 first[key] = file
             }
-            let target = "\(folder)/link \(index)"
+            let target = "\(directory)/link \(index)"
             if linked, index % 10 > 0 {
-                #expect(linkat(AT_FDCWD, "\(folder)/link \(index / 10 * 10)", AT_FDCWD, target, 0) == 0)
+                #expect(linkat(AT_FDCWD, "\(directory)/link \(index / 10 * 10)", AT_FDCWD, target, 0) == 0)
             } else {
                 #expect(symlink("../folder \(index / 10)/" + String(repeating: "x", count: 80), target) == 0)
             }
@@ -68,7 +63,7 @@ import Testing
     func linksOfTheHostMakeNoDifference(threads: Int) throws {
         var images: [[UInt8]] = []
         for (linked, isExpected) in [(false, false), (true, false), (false, true), (true, true)] {
-            let scratch = try ScratchFolder()
+            let scratch = try ScratchDirectory()
             try Self.makeStore(at: scratch.path + "/store", linked: linked)
             let (tree, savings) = try Self.scanned(
                 scratch.path + "/store", .byContent(threads: threads), isExpected: isExpected)
@@ -87,7 +82,7 @@ import Testing
 
     @Test func asScannedKeepsThoseOfTheHost() throws {
         for linked in [false, true] {
-            let scratch = try ScratchFolder()
+            let scratch = try ScratchDirectory()
             try Self.makeStore(at: scratch.path + "/store", linked: linked)
             let (tree, savings) = try Self.scanned(scratch.path + "/store", .asScanned)
             #expect(try Self.count(.symlink, tree) == (linked ? 4 : 40))
@@ -124,7 +119,7 @@ import Testing
                 #expect((node == second) == (contents[one].group == contents[other].group), "\(one) and \(other)")
             }
         }
-        _ = try ScratchFolder().judgedByKernel(tree)
+        _ = try ScratchDirectory().judgedByKernel(tree)
         // Nothing but the executable bit, or the owner, is different.
         for other in [attributes(0o555), attributes(0o444, 7)] {
             var pair = FileTree()
@@ -137,7 +132,7 @@ import Testing
     /// More names of one content than one inode may have: the names go by their order to as many inodes as are needed.
     @Test(arguments: [true, false])
     func moreNamesThanOneInodeMayHave(byContent: Bool) throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         var tree = FileTree()
         let attributes = FileTree.Attributes(permissions: 0o444)
         let shared = tree.addFile([7, 7, 7], attributes)
@@ -153,23 +148,23 @@ import Testing
         #expect(layout.summary.dataBlocks == 2)
     }
 
-    /// A folder counts the "..", each of a subfolder, up to 65,000; beyond, its count is 1.
+    /// A directory counts the "..", each of a subdirectory, up to 65,000; beyond, its count is 1.
     @Test(arguments: [64_998, 64_999])
-    func moreSubfoldersThanCanBeCounted(count: Int) throws {
-        let scratch = try ScratchFolder()
+    func moreSubdirectoriesThanCanBeCounted(count: Int) throws {
+        let scratch = try ScratchDirectory()
         var tree = FileTree()
         let attributes = FileTree.Attributes(permissions: 0o755)
         var children: [(name: [UInt8], node: FileTree.NodeID)] = []
         for index in 0..<count { children.append((Array("\(index)".utf8), try tree.addDirectory([], attributes))) }
-        let folder = try tree.addDirectory(children, attributes)
-        tree.root = try tree.addDirectory([([0x64], folder)], attributes)
+        let directory = try tree.addDirectory(children, attributes)
+        tree.root = try tree.addDirectory([([0x64], directory)], attributes)
         let (image, _) = try scratch.judged(tree, Ext4Judge.options(slack: 0))
         guard Ext4Judge.canMount else { return }
         try Ext4Judge.mounted(image, in: scratch.path) { place in
             var found = stat()
             #expect(stat(place + "/d", &found) == 0 && found.st_nlink == (count + 2 > 65_000 ? 1 : count + 2))
-            let folder = try OpenFile((place + "/d").utf8, O_RDONLY | O_DIRECTORY)
-            #expect(try Ext4Judge.names(in: folder.descriptor).count == count)
+            let directory = try OpenFile((place + "/d").utf8, O_RDONLY | O_DIRECTORY)
+            #expect(try Ext4Judge.names(in: directory.descriptor).count == count)
         }
     }
 

@@ -54,7 +54,7 @@ import Testing
 
     @Test(arguments: ["", "1234567890123456", "größe", "\u{7F}"])
     func oddLabelsThatFit(label: String) throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let options = try Ext4Options(label: label, uuid: Ext4Judge.uuid, slack: 0)
         let layout = try Ext4Formatter.layOut(Self.tree { $0.addFile([1], Self.attributes) }, options)
         let image = try scratch.write(layout)
@@ -106,9 +106,9 @@ import Testing
         var tree = FileTree()
         tree.root = tree.addFile([1], Self.attributes)
         #expect(try Self.refusal(tree).code == .invalidInput)
-        // A folder in two places: no filesystem can have that.
-        let folder = try tree.addDirectory([], Self.attributes)
-        tree.root = try tree.addDirectory([([0x61], folder), ([0x62], folder)], Self.attributes)
+        // A directory in two places: no filesystem can have that.
+        let directory = try tree.addDirectory([], Self.attributes)
+        tree.root = try tree.addDirectory([([0x61], directory), ([0x62], directory)], Self.attributes)
         #expect(try Self.refusal(tree).code == .invalidInput)
     }
 
@@ -121,7 +121,7 @@ import Testing
 
     /// A unit whose files were replaced (by an overlay) lays out what is left of it.
     @Test func unitsThatAreNotInTheTree() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         var tree = FileTree()
         let old = tree.addFile([1, 2], Self.attributes), kept = tree.addFile([3], Self.attributes)
         let unit = try tree.addDirectory([([0x61], old), ([0x62], kept)], Self.attributes)

@@ -10,7 +10,7 @@ import Testing
     struct Generator {
         private var random: SplitMix
         private var tree = FileTree()
-        private var host: HostFiles.FolderID
+        private var host: HostFiles.DirectoryID
         private let scratch: String
         private var hostCount = 0
         private var shared: [FileTree.NodeID] = []
@@ -27,7 +27,7 @@ import Testing
         }
 
         mutating func built() throws -> FileTree {
-            tree.root = try folder(depth: 0)
+            tree.root = try directory(depth: 0)
             return tree
         }
 
@@ -73,12 +73,12 @@ import Testing
             (0..<count).map { _ in UInt8.random(in: 0x61...0x7A, using: &random) }
         }
 
-        private mutating func folder(depth: Int) throws -> FileTree.NodeID {
+        private mutating func directory(depth: Int) throws -> FileTree.NodeID {
             var children: [[UInt8]: FileTree.NodeID] = [:]
             for _ in 0..<(depth == 3 ? Int.random(in: 0...3, using: &random) : 14) {
                 let node: FileTree.NodeID
                 switch Int.random(in: 0..<12, using: &random) {
-                case 0..<4 where depth < 3: node = try folder(depth: depth + 1)
+                case 0..<4 where depth < 3: node = try directory(depth: depth + 1)
                 case 4, 5:
                     let target = text(pick(Self.targets))
                     node = tree.addSymlink(to: target, attributes())
@@ -116,7 +116,7 @@ import Testing
 
     @Test(arguments: 0..<16 as Range<UInt64>)
     func generatedTreesAreReadBack(seed: UInt64) throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         var generator = Generator(seed: seed, scratch: scratch.path)
         let tree = try generator.built()
         let slack: UInt64 = [0, 4096, 1 << 20, 300 << 20][Int(seed) % 4]
@@ -129,7 +129,7 @@ import Testing
     }
 
     @Test func anEmptyTree() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         var tree = FileTree()
         tree.root = try tree.addDirectory([], FileTree.Attributes(permissions: 0o755))
         let (image, layout) = try scratch.judgedByKernel(tree, Ext4Judge.options(slack: 0))
@@ -148,7 +148,7 @@ import Testing
 
     @Test(arguments: [1, 200] as [Int])
     func deepTrees(nameLength: Int) throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         var tree = FileTree()
         var node = tree.addFile([1, 2, 3], FileTree.Attributes(permissions: 0o644))
         for depth in 0..<150 {
@@ -159,8 +159,8 @@ import Testing
         _ = try scratch.judgedByKernel(tree)
     }
 
-    @Test func aFolderLostAndFoundIsKept() throws {
-        let scratch = try ScratchFolder()
+    @Test func aDirectoryLostAndFoundIsKept() throws {
+        let scratch = try ScratchDirectory()
         var tree = FileTree()
         let file = tree.addFile([7], FileTree.Attributes(permissions: 0o600))
         let lost = try tree.addDirectory(
@@ -175,7 +175,7 @@ import Testing
     }
 
     @Test func everyTargetLengthAroundTheInode() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         var tree = FileTree()
         var children: [(name: [UInt8], node: FileTree.NodeID)] = []
         for length in Array(1...130) + [4094, 4095] {

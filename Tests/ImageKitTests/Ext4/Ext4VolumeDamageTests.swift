@@ -1,13 +1,8 @@
 import Foundation
+import Glibc
 import Testing
 
 @testable import ImageKit
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// Damaged and hostile filesystems: an error, never more.
 @Suite struct Ext4VolumeDamageTests {
@@ -20,11 +15,11 @@ import Testing
             children.append((name, tree.addFile([UInt8](repeating: UInt8(index), count: 5000), attributes)))
         }
         let sparse = StampedSource(size: 19 << 20) { $0 % 2 == 0 }
-        let folder = try tree.addDirectory(children, attributes)
+        let directory = try tree.addDirectory(children, attributes)
         let link = tree.addSymlink(to: [UInt8](repeating: 0x61, count: 100), attributes)
         let file = tree.addFile(sparse, offset: 0, size: sparse.size, attributes)
         tree.root = try tree.addDirectory(
-            [(Array("d".utf8), folder), (Array("l".utf8), link), (Array("s".utf8), file)], attributes)
+            [(Array("d".utf8), directory), (Array("l".utf8), link), (Array("s".utf8), file)], attributes)
         let map = try Ext4Formatter.layOut(tree, Ext4Judge.options()).map
         return try map.read(Int(map.size), at: 0)
     }
@@ -46,14 +41,14 @@ import Testing
         let good = try Self.image()
         #expect(Self.outcome(good, verifiesChecksums: true) == nil)
         let volume = try Ext4Volume(HeldImage(good))
-        let folder = try #require(try volume.node(at: "/d")), file = try #require(try volume.node(at: "/s"))
+        let directory = try #require(try volume.node(at: "/d")), file = try #require(try volume.node(at: "/s"))
         var bad = good
-        bad[Int(folder.record.offset) + 4] ^= 1
+        bad[Int(directory.record.offset) + 4] ^= 1
         let inode = try #require(Self.outcome(bad, verifiesChecksums: true))
-        #expect(inode.offset == folder.record.offset && inode.description.contains("inode \(folder.inode) "))
+        #expect(inode.offset == directory.record.offset && inode.description.contains("inode \(directory.inode) "))
         bad = good
         var limit: UInt64 = 99
-        let runs = try Ext4BlockRuns.find(folder.record, volume, limit: &limit)
+        let runs = try Ext4BlockRuns.find(directory.record, volume, limit: &limit)
         let run = try #require(runs.first)
         bad[Int(run.disk + 1) * 4096 + 9] ^= 1
         let block = try #require(Self.outcome(bad, verifiesChecksums: true))
@@ -96,7 +91,7 @@ import Testing
     @Test func plantedDamage() throws {
         let good = try Self.image()
         let volume = try Ext4Volume(HeldImage(good))
-        let folder = try #require(try volume.node(at: "/d")), file = try #require(try volume.node(at: "/s"))
+        let directory = try #require(try volume.node(at: "/d")), file = try #require(try volume.node(at: "/s"))
         let place = { (node: Ext4Volume.Node) in Int(node.record.offset) }
         let root = try volume.root()
         var limit: UInt64 = 99
@@ -104,7 +99,7 @@ import Testing
         let top = try #require(tops.first)
         let leaf = Int(try #require(file.record.area.load(UInt32.self, at: 16))) * 4096
         let rootBlock = Int(top.disk) * 4096
-        // The third entry of the top folder is the folder d.
+        // The third entry of the top directory is the directory d.
         let entry = rootBlock + 24
         let cases: [(String, Int, [UInt8])] = [
             ("two places", entry, [2, 0, 0, 0]), ("no name", entry, [255, 255, 255, 255]),
@@ -112,7 +107,7 @@ import Testing
             ("entry", entry + 4, [255, 255]), ("entry", entry + 6, [255]),
             ("size", place(file) + 0x6C, [0xFF, 0xFF, 0xFF, 0xFF]),
             ("size", place(file) + 0x6C, [0xFF, 0xFF, 0xFF, 0x7F]),
-            ("folder of", place(folder) + 4, [1]), ("hole", place(folder) + 5, [0, 0x40]),
+            ("folder of", place(directory) + 4, [1]), ("hole", place(directory) + 5, [0, 0x40]),
             ("outside", leaf + 12 + 8, [255, 255, 255, 255]), ("filesystem's own", leaf + 12 + 8, [0, 0, 0, 0]),
             ("no blocks", leaf + 12 + 4, [0, 0]), ("ascend", leaf + 24, [0, 0, 0, 0]), ("tree", leaf + 6, [1]),
             ("tree", leaf + 4, [255, 255]), ("tree", leaf + 2, [255, 255]), ("tree", leaf, [0]),
@@ -135,14 +130,14 @@ import Testing
         let volume = try Ext4Volume(HeldImage(good))
         // A superblock without metadata checksums, so that damage gets deep.
         good.store((good.load(UInt32.self, at: 1024 + 0x64) ?? 0) & ~0x400, at: 1024 + 0x64)
-        let folder = try #require(try volume.node(at: "/d")), file = try #require(try volume.node(at: "/s"))
+        let directory = try #require(try volume.node(at: "/d")), file = try #require(try volume.node(at: "/s"))
         let link = try #require(try volume.node(at: "/l"))
         var limit: UInt64 = 999
         var regions: [Range<Int>] = [1024..<2048, 4096..<4160]
-        for node in [try volume.root(), folder, file, link] {
+        for node in [try volume.root(), directory, file, link] {
             regions.append(Int(node.record.offset)..<Int(node.record.offset) + 160)
         }
-        for node in [try volume.root(), folder] {
+        for node in [try volume.root(), directory] {
             for run in try Ext4BlockRuns.find(node.record, volume, limit: &limit) {
                 regions.append(Int(run.disk) * 4096..<Int(run.disk) * 4096 + 200)
             }

@@ -1,14 +1,9 @@
 import Foundation
+import Glibc
 import SystemPackage
 import Testing
 
 @testable import ImageKit
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// A whole image in memory.
 struct HeldImage: ByteSource {
@@ -54,7 +49,7 @@ struct HeldImage: ByteSource {
     }
 
     @Test func readsWhatWeLaidOut() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         for seed in [1, 2, 3] as [UInt64] {
             var generator = Ext4TreeTests.Generator(seed: seed, scratch: scratch.path)
             var tree = try generator.built()
@@ -95,8 +90,8 @@ struct HeldImage: ByteSource {
         ["-t", "ext4", "-b", "4096", "-O", "metadata_csum_seed,^flex_bg"],
     ]
 
-    static func sourceFolder(_ scratch: borrowing ScratchFolder) throws -> String {
-        let folder = scratch.path + "/source"
+    static func sourceDirectory(_ scratch: borrowing ScratchDirectory) throws -> String {
+        let directory = scratch.path + "/source"
         let script = """
             set -e; mkdir -p "$1/deep/er/est" "$1/many"; cd "$1"
             for n in 0 1 59 60 61 100 150 160 200 4096 5000 300000; do head -c $n /dev/urandom > f$n; done
@@ -110,19 +105,19 @@ struct HeldImage: ByteSource {
             [ $(id -u) != 0 ] || { mkfifo pipe; mknod null c 1 3; mknod disk b 259 70000; chown 70000:80000 f60; }
             find . -exec touch -h -d @1234567890 {} +
             """
-        let made = try Judge.run("bash", ["-c", script, "make", folder])
+        let made = try Judge.run("bash", ["-c", script, "make", directory])
         try #require(made.status == 0, "\(made.said)")
-        return folder
+        return directory
     }
 
     @Test(.enabled(if: Judge.hasExt4Tools && Judge.has("mke2fs"), "\(Judge.ext4Reason)"))
     func readsWhatOthersMake() throws {
-        let scratch = try ScratchFolder()
-        let folder = try Self.sourceFolder(scratch)
+        let scratch = try ScratchDirectory()
+        let directory = try Self.sourceDirectory(scratch)
         var depths: [String] = []
         for (index, kind) in Self.kinds.enumerated() {
             let image = try scratch.empty("other\(index)", size: 64 << 20)
-            let made = try Judge.run("mke2fs", ["-q", "-F", "-L", "a label", "-d", folder] + kind + [image])
+            let made = try Judge.run("mke2fs", ["-q", "-F", "-L", "a label", "-d", directory] + kind + [image])
             try #require(made.status == 0, "\(kind): \(made.said)")
             let source = try HeldImage(file: image)
             let volume = try Ext4Volume(source)
@@ -136,7 +131,7 @@ struct HeldImage: ByteSource {
             let features = (fields["Filesystem features"] ?? "").split(separator: " ").map(String.init)
                 .filter { $0 != "(none)" }
             #expect(Set(features) == Set(information.features), "\(kind)")
-            try Self.compare(contents, with: folder, "\(kind)")
+            try Self.compare(contents, with: directory, "\(kind)")
             if Ext4Judge.canMount, !kind.contains("-r") {
                 let type = kind[1]
                 let place = scratch.path + "/at\(index)"
@@ -164,8 +159,8 @@ struct HeldImage: ByteSource {
         #expect(depths.isEmpty, "not mounted: \(depths)")
     }
 
-    /// Compares with a folder of the host, by what the system says about it.
-    static func compare(_ contents: Ext4Volume.Contents, with folder: String, _ what: String) throws {
+    /// Compares with a directory of the host, by what the system says about it.
+    static func compare(_ contents: Ext4Volume.Contents, with directory: String, _ what: String) throws {
         let tree = contents.tree
         var seen = 0
         var inodes: [FileTree.NodeID: ino_t] = [:]
@@ -174,7 +169,7 @@ struct HeldImage: ByteSource {
             if path.isEmpty || path == "lost+found" { return }
             seen += 1
             var status = stat()
-            guard lstat(folder + "/" + path, &status) == 0 else {
+            guard lstat(directory + "/" + path, &status) == 0 else {
                 Issue.record("\(what): \(path) is too much")
                 return
             }
@@ -188,10 +183,10 @@ struct HeldImage: ByteSource {
             switch tree.kind(of: node) {
             case .directory: isSame = isSame && status.st_mode & S_IFMT == S_IFDIR
             case .symlink:
-                let target = try? FileManager.default.destinationOfSymbolicLink(atPath: folder + "/" + path)
+                let target = try? FileManager.default.destinationOfSymbolicLink(atPath: directory + "/" + path)
                 isSame = isSame && target.map { Array($0.utf8)[...] } == tree.target(of: node)
             case .file:
-                let data = FileManager.default.contents(atPath: folder + "/" + path).map { Array($0) }
+                let data = FileManager.default.contents(atPath: directory + "/" + path).map { Array($0) }
                 let found = try tree.read(node, atMost: 1 << 30)
                 isSame = isSame && status.st_mode & S_IFMT == S_IFREG && data == found
             }
@@ -203,7 +198,7 @@ struct HeldImage: ByteSource {
         for (bytes, node) in contents.others {
             seen += 1
             var status = stat()
-            lstat(folder + "/" + String(decoding: bytes, as: UTF8.self), &status)
+            lstat(directory + "/" + String(decoding: bytes, as: UTF8.self), &status)
             let number = UInt64(status.st_rdev)
             let (high, low) = (UInt32(number >> 8 & 0xFFF), UInt32(number & 0xFF | number >> 12 & 0xFFF00))
             switch node.kind {
@@ -213,8 +208,10 @@ struct HeldImage: ByteSource {
             default: Issue.record("\(what): \(node.kind)")
             }
         }
-        let all = try Judge.run("bash", ["-c", "find \"$1\" -mindepth 1 ! -name lost+found -printf x", "find", folder])
-            .said
+        let all = try Judge.run(
+            "bash", ["-c", "find \"$1\" -mindepth 1 ! -name lost+found -printf x", "find", directory]
+        )
+        .said
         #expect(all.utf8.count == seen, "\(what)")
     }
 }

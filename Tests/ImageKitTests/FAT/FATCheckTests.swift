@@ -35,7 +35,7 @@ import Testing
         let (options, mebibytes, _, cluster) = FATVolumeTests.layouts[index]
         let fat = try ForeignFAT(options + (index % 2 == 0 ? ["-n", "a label"] : []), size: mebibytes << 20)
         #expect(try findings(FATImageFile(fat.image)) == [])
-        for folder in ["/one", "/Zwei Ordner", "/Zwei Ordner/drei", "/gone"] { try fat.folder(folder) }
+        for directory in ["/one", "/Zwei Ordner", "/Zwei Ordner/drei", "/gone"] { try fat.directory(directory) }
         for (name, count) in [
             ("empty", 0), ("a whole cluster", Int(cluster)), ("one/x.dtbo", 5000), ("Zwei Ordner/drei/日本.txt", 50),
             ("README.txt", 12), ("lower.EXT", 9), ("gone/a long name that goes", 700), ("gone/also.txt", 1),
@@ -197,7 +197,7 @@ import Testing
         Damage("no ..", [.fatDots]) { try $0.set(0xE5 as UInt8, at: $0.content("E") + 32) },
         Damage(". is a file", [.fatDots]) { try $0.set(0x20 as UInt8, at: $0.content("E") + 11) },
         Damage("a . in the root folder", [.fatDots]) { try $0.set(".          ", at: $0.slot("EMPTY")) },
-        Damage("a folder with a size", [.fatFolderSize]) { try $0.set(5 as UInt32, at: $0.slot("D") + 28) },
+        Damage("a folder with a size", [.fatDirectorySize]) { try $0.set(5 as UInt32, at: $0.slot("D") + 28) },
         // fsck.fat does not say so, but goes on and takes it for a file.
         Damage("after the end", [.fatAfterEnd], judgeSpeaks: false) {
             $0.set("X          ", at: $0.rootEnd + 64)
@@ -225,7 +225,7 @@ import Testing
             #expect(finding.offset.map { $0 < fat.bytes.size } ?? (finding.path != nil), "\(finding)")
         }
         guard Judge.hasFATTools else { return }
-        let said = try Judge.fsckFAT(fat.bytes, in: ScratchFolder())
+        let said = try Judge.fsckFAT(fat.bytes, in: ScratchDirectory())
         #expect(said.isEmpty != damage.judgeSpeaks, "\(said)")
     }
 

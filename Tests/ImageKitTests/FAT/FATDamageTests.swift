@@ -5,7 +5,7 @@ import Testing
 
 /// Volumes that are not as they should be: each kind of damage is named, and nothing that bytes can say stops the reader.
 @Suite struct FATDamageTests {
-    /// A volume of FAT16 whose places are known: clusters 2 and 3 are folders `d` and `d/e`, file `a` has clusters 4 to
+    /// A volume of FAT16 whose places are known: clusters 2 and 3 are directories `d` and `d/e`, file `a` has clusters 4 to
     /// 6, `d/b` the next two. `empty` has none.
     struct Small {
         var bytes: FATBytes
@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    /// Damage that a folder or file has, and what is said of it. What is whole is still read.
+    /// Damage that a directory or file has, and what is said of it. What is whole is still read.
     static let damage: [(String, @Sendable (inout Small) throws -> Void, String, Set<String>)] = [
         (
             "circle",
@@ -222,7 +222,7 @@ import Testing
         let layout = try FATVolume(good).layout
         var random = Fuzz.random(UInt64(kind) + 77)
         let data = Int(layout.dataOffset), fat = Int(layout.fatOffset), root = Int(layout.rootOffset)
-        // Every place where a volume's structures begin: boot sector, FAT, root folder, first clusters.
+        // Every place where a volume's structures begin: boot sector, FAT, root directory, first clusters.
         let areas = [0..<90, fat..<fat + 120, root..<root + 640, data..<data + 12 * Int(layout.clusterSize)]
         let values: [UInt8] = [
             0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0x0F, 0x10, 0x20, 0x2E, 0x41, 0x7F, 0x80, 0xE5, 0xF0, 0xF8, 0xFF,
@@ -258,8 +258,8 @@ import Testing
         let fat = try ForeignFAT(
             [["-F", "12"], ["-F", "16", "-s", "1"], ["-F", "32", "-s", "1"]][kind - 1], size: (kind == 3 ? 34 : 5) << 20
         )
-        try fat.folder("/folder")
-        try fat.folder("/folder/inner")
+        try fat.directory("/folder")
+        try fat.directory("/folder/inner")
         for name in ["/a long name.text", "/folder/b", "/folder/inner/another long name", "/c"] {
             try fat.put(FATFormatterTests.bytes(1500, 4), name)
         }

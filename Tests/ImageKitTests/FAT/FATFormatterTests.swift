@@ -42,18 +42,18 @@ import Testing
                 if (try? FATNameTests.name(text)) != nil, text != ".", text != ".." { return text }
             }
         }
-        var folders = [""]
-        for _ in 0..<14 { folders.append((folders.randomElement(using: &random) ?? "") + name() + "/") }
+        var directories = [""]
+        for _ in 0..<14 { directories.append((directories.randomElement(using: &random) ?? "") + name() + "/") }
         var keys: Set<[UInt32]> = []
         func isNew(_ path: String) -> Bool {
             let flat = path.utf8.filter { $0 != 0x2F }
             return (try? FATName(flat[...], path: "").key).map { keys.insert($0).inserted } ?? false
         }
-        folders = [""] + folders.dropFirst().filter { isNew($0) }
+        directories = [""] + directories.dropFirst().filter { isNew($0) }
         let edges = [0, 1, 511, 512, 513, 2047, 2048, 2049, 4095, 4096, 4097, 9000]
-        for folder in folders.dropFirst() { tree.files[folder] = [] }
+        for directory in directories.dropFirst() { tree.files[directory] = [] }
         for _ in 0..<120 {
-            let path = (folders.randomElement(using: &random) ?? "") + name()
+            let path = (directories.randomElement(using: &random) ?? "") + name()
             if isNew(path) { tree.files[path] = bytes(edges.randomElement(using: &random) ?? 0, random.next()) }
         }
         return tree
@@ -86,7 +86,7 @@ import Testing
 
     /// Lays out, and lets everybody look who can.
     static func judge(_ sample: SampleTree, _ options: FATOptions, mtools: Bool) throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let tree = try sample.built()
         let map = try FATFormatter.layOut(tree, options: options)
         let expected = sample.everything
@@ -126,9 +126,9 @@ import Testing
         #expect(Set(found) == Set(expected.keys))
         for path in found {
             guard let content = expected[path] else { continue }
-            var isFolder: ObjCBool = false
-            #expect(FileManager.default.fileExists(atPath: copy + "/" + path, isDirectory: &isFolder))
-            #expect(isFolder.boolValue == (content == nil), "\(path)")
+            var isDirectory: ObjCBool = false
+            #expect(FileManager.default.fileExists(atPath: copy + "/" + path, isDirectory: &isDirectory))
+            #expect(isDirectory.boolValue == (content == nil), "\(path)")
             if let content {
                 let copied = try Array(Data(contentsOf: URL(fileURLWithPath: copy + "/" + path)))
                 #expect(copied.elementsEqual(content), "\(path)")
@@ -167,7 +167,7 @@ import Testing
     /// end one.)
     @Test(.enabled(if: Judge.hasFATTools, "\(Judge.fatReason)"), arguments: [30, 512] as [UInt64])
     func equalsWhatNixOSMakes(mebibytes: UInt64) throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let sample = Self.firmware
         let image = try scratch.empty("theirs.img", size: mebibytes * Self.mebi)
         try Judge.run("mkfs.vfat", ["--invariant", "-i", "2178694e", "-n", "FIRMWARE", image])
@@ -211,15 +211,15 @@ import Testing
     }
 
     @Test func contentStaysWhereItIs() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let file = scratch.path + "/kernel"
         let content = Self.bytes(5000, 9)
         try Data(content).write(to: URL(fileURLWithPath: file))
         var status = stat()
         #expect(stat(file, &status) == 0)
         var tree = FileTree()
-        let folder = tree.hostFiles.addRoot(FilePath(scratch.path))
-        let id = tree.hostFiles.addFile(Array("kernel".utf8), in: folder, identity: HostFiles.Identity(status))
+        let directory = tree.hostFiles.addRoot(FilePath(scratch.path))
+        let id = tree.hostFiles.addFile(Array("kernel".utf8), in: directory, identity: HostFiles.Identity(status))
         let kernel = tree.addFile(id, SampleTree.attributes)
         var source = SegmentMap(size: 1 << 20)
         source.add(content, at: 1000)

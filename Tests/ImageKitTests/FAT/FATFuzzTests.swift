@@ -8,7 +8,7 @@ import Testing
     @Test(.enabled(if: Judge.hasFATTools, "\(Judge.fatReason)"), .timeLimit(.minutes(60)), arguments: 0..<3)
     func nothingStopsTheCheck(volume: Int) throws {
         let sound = try [FATCheckTests.ours, FATCheckTests.fat12, FATCheckTests.fat32][volume].get()
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         var random = Fuzz.random(UInt64(volume) + 300)
         var fat = sound
         var silent = 0, seen: Set<Finding.Kind> = []

@@ -56,7 +56,7 @@ import Testing
 
     @Test(.enabled(if: Judge.hasFATTools, "\(Judge.fatReason)"))
     func isWhatMkfsChooses() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         var random = SplitMix(state: 3)
         let mebibytes =
             Array(3...140 as ClosedRange<UInt64>)

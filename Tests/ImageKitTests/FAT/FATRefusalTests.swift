@@ -73,8 +73,8 @@ import Testing
         }
     }
 
-    /// The top folder of FAT16 has 512 entries, of which the label takes one.
-    @Test func tooManyNamesInTheTopFolder() throws {
+    /// The top directory of FAT16 has 512 entries, of which the label takes one.
+    @Test func tooManyNamesInTheTopDirectory() throws {
         func tree(_ count: Int) throws -> FileTree { try Self.tree((0..<count).map { ("f\($0)", 0) }) }
         let options = FATOptions(size: 30 * Self.mebi)
         _ = try FATFormatter.layOut(tree(511), options: options)
@@ -88,12 +88,13 @@ import Testing
         #expect(try FATFormatter.layOut(tree(512)).size == 512 * Self.mebi)
     }
 
-    @Test func tooManyNamesInAFolder() throws {
+    @Test func tooManyNamesInADirectory() throws {
         func tree(_ count: Int) throws -> FileTree {
             var tree = FileTree()
             let file = tree.addFile([], SampleTree.attributes)
-            let folder = try tree.addDirectory((0..<count).map { (Array("F\($0)".utf8), file) }, SampleTree.attributes)
-            let above = try tree.addDirectory([(Array("Sub".utf8), folder)], SampleTree.attributes)
+            let directory = try tree.addDirectory(
+                (0..<count).map { (Array("F\($0)".utf8), file) }, SampleTree.attributes)
+            let above = try tree.addDirectory([(Array("Sub".utf8), directory)], SampleTree.attributes)
             tree.root = try tree.addDirectory([(Array("dir".utf8), above)], SampleTree.attributes)
             return tree
         }
@@ -119,8 +120,8 @@ import Testing
     @Test func symbolicLinksAndBadNamesAreNamed() throws {
         var tree = FileTree()
         let link = tree.addSymlink(to: Array("target".utf8), SampleTree.attributes)
-        let folder = try tree.addDirectory([(Array("link".utf8), link)], SampleTree.attributes)
-        tree.root = try tree.addDirectory([(Array("overlays".utf8), folder)], SampleTree.attributes)
+        let directory = try tree.addDirectory([(Array("link".utf8), link)], SampleTree.attributes)
+        tree.root = try tree.addDirectory([(Array("overlays".utf8), directory)], SampleTree.attributes)
         #expect(
             "\(try Self.refusal(tree))" == "a FAT filesystem cannot hold the symbolic link 'overlays/link'; put the "
                 + "file itself in its place")

@@ -55,8 +55,8 @@ import Testing
     func readsWhatOthersMake(index: Int) throws {
         let (options, mebibytes, kind, cluster) = Self.layouts[index]
         let fat = try ForeignFAT(options + ["-n", "AN ODD NAME", "-i", "0badcafe"], size: mebibytes * Self.mebi)
-        for folder in ["/overlays", "/Ein Ordner", "/Ein Ordner/deep", "/Ein Ordner/deep/DEEPER", "/gone"] {
-            try fat.folder(folder)
+        for directory in ["/overlays", "/Ein Ordner", "/Ein Ordner/deep", "/Ein Ordner/deep/DEEPER", "/gone"] {
+            try fat.directory(directory)
         }
         let size = Int(cluster)
         for (name, count) in [
@@ -66,7 +66,7 @@ import Testing
         ] {
             try fat.put(FATFormatterTests.bytes(count, UInt64(count)), "/" + name)
         }
-        // Holes that the next files are put into, and a folder that grows around them.
+        // Holes that the next files are put into, and a directory that grows around them.
         for number in 0..<40 { try fat.put(FATFormatterTests.bytes(size * 2, 1), "/gone/file number \(number)") }
         for number in stride(from: 0, to: 40, by: 2) { try fat.delete("/gone/file number \(number)") }
         let free = try fat.volume.freeClusters()
@@ -134,8 +134,8 @@ import Testing
             #expect(try volume.entry(at: asked)?.path == found, "\(asked)")
         }
         #expect(try volume.entries(of: volume.root).map(\.name).sorted() == ["b", "overlays", "Überall"])
-        let folder = try #require(try volume.entry(at: "b"))
-        #expect(try volume.content(of: folder).size == 0)
+        let directory = try #require(try volume.entry(at: "b"))
+        #expect(try volume.content(of: directory).size == 0)
     }
 
     @Test func contentInOnePieceIsARangeOfTheSource() throws {

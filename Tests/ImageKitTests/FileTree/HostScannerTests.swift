@@ -22,7 +22,7 @@ import Testing
 
     /// Whatever lies behind the first block, fingerprints are the same; and files are never left without one.
     @Test func fingerprintsAreOfTheFirstBlock() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let block = Data((0..<4096).map { UInt8(truncatingIfNeeded: $0 / 7) })
         for (name, data) in [
             ("a", block), ("b", block + Data("more".utf8)), ("c", block.dropLast()), ("d", Data()),
@@ -37,7 +37,7 @@ import Testing
 
     /// What is short is read once and for all, under whatever names: it need not be there any more later.
     @Test func shortFilesAreInMemory() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         for count in [0, 1, 2047, 2048, 2049, 5000] {
             try Data((0..<count).map { UInt8(truncatingIfNeeded: $0 / 3) })
                 .write(to: URL(fileURLWithPath: "\(scratch.path)/\(count)"))
@@ -58,7 +58,7 @@ import Testing
 
     /// No more of them than may be, and none unless that is asked for.
     @Test func memoryForShortFilesIsBounded() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         for name in 0..<10 { try Data(count: 300).write(to: URL(fileURLWithPath: "\(scratch.path)/\(name)")) }
         for (kept, expected) in [(nil, 0), (0, 0), (299, 0), (300, 1), (1000, 3), (3000, 10)] as [(Int?, Int)] {
             let tree = try scan(scratch.path, kept: kept)
@@ -73,7 +73,7 @@ import Testing
 
     /// A path that is a file itself is read as others are.
     @Test func singleFilesAreReadToo() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let short = scratch.path + "/short", long = scratch.path + "/long"
         try Data("short".utf8).write(to: URL(fileURLWithPath: short))
         try Data(count: 3000).write(to: URL(fileURLWithPath: long))
@@ -90,7 +90,7 @@ import Testing
 
     /// Links are what they are elsewhere, with targets up to the longest, and of those with several names as many as names.
     @Test func linksAreReadByName() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let targets = [1, 59, 60, 4095].map { String(repeating: "t", count: $0) }
         for target in targets { #expect(symlink(target, "\(scratch.path)/\(target.count)") == 0) }
         #expect(linkat(AT_FDCWD, "\(scratch.path)/60", AT_FDCWD, "\(scratch.path)/other", 0) == 0)
@@ -106,7 +106,7 @@ import Testing
     }
 
     @Test(.enabled(if: getuid() != 0, "root may read everything")) func unreadableFilesAreNamed() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         try Data("x".utf8).write(to: URL(fileURLWithPath: scratch.path + "/secret"))
         #expect(chmod(scratch.path + "/secret", 0) == 0)
         let error = #expect(throws: ImageError.self) { try scan(scratch.path) }
@@ -114,16 +114,16 @@ import Testing
     }
 
     @Test(arguments: [true, false]) func pipesAreRefused(joinsByContent: Bool) throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         #expect(mkfifo(scratch.path + "/pipe", 0o644) == 0)
         let error = #expect(throws: ImageError.self) { try scan(scratch.path, joinsByContent: joinsByContent) }
         #expect(error?.path?.hasSuffix("/pipe") == true)
         #expect(error?.description.contains("named pipe") == true)
     }
 
-    /// Some filesystems have longer names than ext4, some do not say what a name is, and a folder that changes while it is
+    /// Some filesystems have longer names than ext4, some do not say what a name is, and a directory that changes while it is
     /// read may give one twice.
-    @Test func whatAFolderSaysIsNotTrusted() throws {
+    @Test func whatADirectorySaysIsNotTrusted() throws {
         func adding(_ names: [String]) throws -> [String] {
             var tree = FileTree(), found = DirectoryNames()
             for name in names { found.append(name, type: UInt8(DT_UNKNOWN)) }
@@ -138,9 +138,9 @@ import Testing
         #expect(throws: ImageError.self) { try adding([long + "l"]) }
     }
 
-    /// A folder with thousands of names, each once and in order.
-    @Test func largeFoldersAreWhole() throws {
-        let scratch = try ScratchFolder()
+    /// A directory with thousands of names, each once and in order.
+    @Test func largeDirectoriesAreWhole() throws {
+        let scratch = try ScratchDirectory()
         for index in 0..<5000 {
             #expect(symlink("x", String(format: "%@/%d", scratch.path, index)) == 0)
         }

@@ -4,11 +4,11 @@ import Testing
 
 @testable import ImageKit
 
-/// Scanning many folders at once gives what scanning one after the other gives.
+/// Scanning many directories at once gives what scanning one after the other gives.
 @Suite struct ParallelScanTests {
     private static let rules = FileTree.ScanRules(metadata: .store)
 
-    /// Folders, files and links with names and content of their own, with hard links within and across them.
+    /// Directories, files and links with names and content of their own, with hard links within and across them.
     private func make(_ count: Int, in scratch: String, seed: UInt64) throws -> [FilePath] {
         var generator = SplitMix(state: seed)
         let manager = FileManager.default
@@ -22,8 +22,8 @@ import Testing
                 try Data(content("file \(index)", &generator).utf8).write(to: URL(fileURLWithPath: top))
                 files.append(top)
             default:
-                for folder in 0..<Int.random(in: 1...4, using: &generator) {
-                    let path = top + String(repeating: "/d\(folder)", count: folder)
+                for directory in 0..<Int.random(in: 1...4, using: &generator) {
+                    let path = top + String(repeating: "/d\(directory)", count: directory)
                     try manager.createDirectory(atPath: path, withIntermediateDirectories: true)
                     for file in 0..<Int.random(in: 0...5, using: &generator) {
                         let place = "\(path)/f\(file)"
@@ -34,12 +34,12 @@ import Testing
                             try manager.createSymbolicLink(atPath: place, withDestinationPath: "several \(file)")
                             files.append(place)
                         } else {
-                            try Data(content("\(index)/\(folder)/\(file)", &generator).utf8)
+                            try Data(content("\(index)/\(directory)/\(file)", &generator).utf8)
                                 .write(to: URL(fileURLWithPath: place))
                             files.append(place)
                         }
                     }
-                    try manager.createSymbolicLink(atPath: path + "/l", withDestinationPath: "\(index) \(folder)")
+                    try manager.createSymbolicLink(atPath: path + "/l", withDestinationPath: "\(index) \(directory)")
                 }
             }
             return FilePath(top)
@@ -80,7 +80,7 @@ import Testing
         // Enough for all of the short ones: which are kept must not depend on chance here.
         rules.kept = Monitor(1 << 20)
         for seed in 1...4 as ClosedRange<UInt64> {
-            let scratch = try ScratchFolder()
+            let scratch = try ScratchDirectory()
             let paths = try make(40, in: scratch.path, seed: seed)
             var serial = FileTree(), links = FileTree.HostLinks()
             let expected = try paths.map { try serial.scan($0, rules: rules, links: &links) }
@@ -100,7 +100,7 @@ import Testing
 
     /// Whichever thread fails first.
     @Test(arguments: [1, 4]) func tellsTheFirstError(threads: Int) throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         var paths = try make(30, in: scratch.path, seed: 9)
         paths[12] = FilePath(scratch.path + "/missing 12")
         paths[13] = FilePath(scratch.path + "/missing 13")

@@ -9,7 +9,7 @@ private enum PageCache {
     /// Whether the kernel lets go of a file's data here, and counts what it reads again; not so in tmpfs, or in filesystems that
     /// programs provide.
     static let canEvict: Bool = {
-        guard let scratch = try? ScratchFolder() else { return false }
+        guard let scratch = try? ScratchDirectory() else { return false }
         let path = scratch.path + "/file"
         let file = URL(fileURLWithPath: path)
         guard (try? Data(count: 5000).write(to: file)) != nil, evict([path]) else { return false }
@@ -74,7 +74,7 @@ struct ReadAheadTests {
     }
 
     @Test func readsOfADiskAreSeen() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let tree = try coldFiles([10_000], in: scratch.path)
         let node = try #require(tree.node(at: "0"))
         func isCold() throws -> (before: Bool, after: Bool) {
@@ -88,7 +88,7 @@ struct ReadAheadTests {
     }
 
     @Test(arguments: [true, false]) func bringsFilesIntoMemory(isCold: Bool) throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let sizes = [1, 0, 70_000, 4096, 1_500_000, 65_535, 65_536, 5000]
         let tree = try coldFiles(sizes, in: scratch.path)
         #expect(
@@ -99,7 +99,7 @@ struct ReadAheadTests {
 
     /// What a scan has read of files need not be read again; the rest of them must.
     @Test func firstBlocksAreInMemoryOnceFilesAreFound() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let sizes = [4096, 1, 4097, 70_000]
         _ = try coldFiles(sizes, in: scratch.path)
         var tree = FileTree(), links = FileTree.HostLinks()
@@ -111,13 +111,14 @@ struct ReadAheadTests {
                 tree.root = (try? tree.scan(FilePath(scratch.path), rules: rules, links: &links)) ?? tree.root
             })
         // Evicted once more, what has a fingerprint and one block is not asked for.
-        #expect(come([0, 0, 2, 18], in: scratch.path) { ReadAhead(tree, isCold: true, budget: 1 << 30).stopWhenDone() })
+        #expect(
+            come([0, 0, 2, 18], in: scratch.path) { ReadAhead(tree, isCold: true, budget: 1 << 30).stopWhenDone() })
         #expect(PageCache.residents(of: scratch.path + "/0") == 0 && PageCache.residents(of: scratch.path + "/1") == 0)
     }
 
     /// Before anything was read from a disk, only large files are asked for, and only the first time.
     @Test func nextPartsAreAskedForOnceADiskIsRead() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let tree = try coldFiles([100_000, 5000, 100_000, 5000], in: scratch.path)
         var map = SegmentMap(size: 4 << 20)
         let table = map.addTable(tree.hostFiles)
@@ -146,7 +147,7 @@ struct ReadAheadTests {
 
     /// No more than it may, and none that is large.
     @Test func keepsToItsBudget() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let tree = try coldFiles([2_000_000, 20_000, 300_000, 30_000], in: scratch.path)
         #expect(come([0, 5], in: scratch.path) { ReadAhead(tree, isCold: true, budget: 60_000).stopWhenDone() })
         #expect(PageCache.residents(of: scratch.path + "/2") == 0 && PageCache.residents(of: scratch.path + "/3") == 0)
@@ -159,7 +160,7 @@ struct ReadAheadTests {
 
     /// Files that are gone are nothing to it; whoever needs them says so.
     @Test func missingFilesAreNoError() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let missing = 0..<20
         let tree = try coldFiles([Int](repeating: 5000, count: missing.count + 1), in: scratch.path)
         for index in missing { try FileManager.default.removeItem(atPath: "\(scratch.path)/\(index)") }
@@ -171,7 +172,7 @@ struct ReadAheadTests {
 
     /// What is in memory is not asked for.
     @Test func isNotNeededWhereAllIsInMemory() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let tree = try coldFiles([5000, 100_000], in: scratch.path)
         func isNeeded() -> Bool {
             let ahead = ReadAhead(tree, isCold: false, budget: 1 << 30)

@@ -34,13 +34,13 @@ import Testing
         ]
     }()
 
-    private static func tree(from folder: String? = nil) throws -> FileTree {
+    private static func tree(from directory: String? = nil) throws -> FileTree {
         var tree = FileTree()
         var children: [(name: [UInt8], node: FileTree.NodeID)] = []
-        if let folder {
+        if let directory {
             var links = FileTree.HostLinks()
             tree.root = try tree.scan(
-                FilePath(folder), rules: FileTree.ScanRules(metadata: .store), links: &links, progress: nil)
+                FilePath(directory), rules: FileTree.ScanRules(metadata: .store), links: &links, progress: nil)
             return tree
         }
         for (name, bytes) in contents { children.append((Array(name.utf8), tree.addFile(bytes, attributes))) }
@@ -77,7 +77,7 @@ import Testing
     }
 
     @Test func threadsAndPlacesMakeNoDifference() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         try FileManager.default.createDirectory(atPath: scratch.path + "/t", withIntermediateDirectories: true)
         for (name, bytes) in Self.contents { try Data(bytes).write(to: URL(filePath: scratch.path + "/t/" + name)) }
         var first = try Self.tree()
@@ -93,7 +93,7 @@ import Testing
     @Test func theFilesystemIsSoundAndHoldsEveryByte() throws {
         var tree = try Self.tree()
         try tree.gatherSimilar(threads: 2)
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let (image, layout) = try scratch.judged(tree)
         // Our own reader, and the kernel.
         let volume = try Ext4Volume(FileSource(FilePath(image)))

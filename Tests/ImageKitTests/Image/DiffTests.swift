@@ -12,10 +12,10 @@ import Testing
 
     /// A copy of the small closure after an update: another kernel and system, the configuration rebuilt, one path more
     /// and one less, and a setting of the firmware changed. What is registered is written by hand.
-    private func updated(in folder: borrowing ScratchFolder) throws -> (ImageRecipe, before: ImageRecipe) {
+    private func updated(in directory: borrowing ScratchDirectory) throws -> (ImageRecipe, before: ImageRecipe) {
         let before = try SmallClosure.shared.get().registeredRecipe()
         guard case .registration(let registered) = before.source else { throw Errno.invalidArgument }
-        let after = try SmallClosure(copyTo: FilePath(folder.path).appending("small"))
+        let after = try SmallClosure(copyTo: FilePath(directory.path).appending("small"))
         let script = """
             cd "$1"; chmod -R u+w root; cd root/nix/store
             linux=$(ls -d ????????????????????????????????-linux-6.6.30); etc=$(ls -d ????????????????????????????????-etc)
@@ -41,18 +41,18 @@ import Testing
                 { last = $0; print }' >"$1/registration"
             """
         let run = try Judge.run(
-            "bash", ["-euo", "pipefail", "-c", script, "-", after.folder.string, registered.string])
+            "bash", ["-euo", "pipefail", "-c", script, "-", after.directory.string, registered.string])
         try #require(run.status == 0, "\(run.said)")
         var recipe = after.recipe
-        recipe.source = .registration(after.folder.appending("registration"))
+        recipe.source = .registration(after.directory.appending("registration"))
         return (recipe, before)
     }
 
     // MARK: Images of ours
 
     @Test func tellsWhatAnUpdateChanged() throws {
-        let folder = try ScratchFolder()
-        var (after, before) = try updated(in: folder)
+        let directory = try ScratchDirectory()
+        var (after, before) = try updated(in: directory)
         after.kernelParameters = ["console=tty9"]
         let difference = try ImageDifference(disk(before), disk(after))
         let paths = difference.paths.map { change in
@@ -102,8 +102,8 @@ import Testing
 
     /// Without registrations, sizes are those of the files, and the paths are told all the same.
     @Test func needsNoRegistration() throws {
-        let folder = try ScratchFolder()
-        var (after, before) = try updated(in: folder)
+        let directory = try ScratchDirectory()
+        var (after, before) = try updated(in: directory)
         before.registrationPath = "/elsewhere"
         after.registrationPath = "/elsewhere"
         let difference = try ImageDifference(disk(before), disk(after))
@@ -146,11 +146,11 @@ import Testing
     }
 
     @Test func findsWhatIsNotTheSameAlthoughItShouldBe() throws {
-        let folder = try ScratchFolder()
+        let directory = try ScratchDirectory()
         let small = try SmallClosure.shared.get().registeredRecipe()
         guard case .registration(let registered) = small.source else { throw Errno.invalidArgument }
         let layout = try ImagePlan(small)
-        let image = try folder.write(layout.map, as: "damaged.img")
+        let image = try directory.write(layout.map, as: "damaged.img")
         let volume = try DiskImage.open(FilePath(image)).volume(.root)
         let path =
             "\(try #require(layout.closure.paths.first { $0.path.name == "busybox-1.36" }).path.path)/bin/busybox"
@@ -174,9 +174,9 @@ import Testing
         var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
         let entry = try #require(lines.firstIndex { $0.hasSuffix("-busybox-1.36") })
         lines[entry + 1] = narHash(9).description
-        try Data(lines.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: folder.path + "/registration"))
+        try Data(lines.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: directory.path + "/registration"))
         var other = small
-        other.source = .registration(FilePath(folder.path + "/registration"))
+        other.source = .registration(FilePath(directory.path + "/registration"))
         let told = try ImageDifference(sound, disk(other))
         #expect(told.paths.map(\.action) == [.damaged] && told.paths.first?.name == "busybox")
         #expect(told.paths.first?.files.isEmpty == true)
@@ -187,9 +187,9 @@ import Testing
     /// A filesystem made by other tools, without a store or a table; names that are not for terminals.
     @Test(.enabled(if: Judge.hasExt4Tools && Judge.has("mke2fs"), "\(Judge.ext4Reason)"))
     func comparesAnyTrees() throws {
-        let folder = try ScratchFolder()
+        let directory = try ScratchDirectory()
         func image(_ name: String, _ script: String) throws -> String {
-            let image = folder.path + "/\(name).img"
+            let image = directory.path + "/\(name).img"
             let made = try Judge.run(
                 "bash",
                 [
@@ -199,7 +199,7 @@ import Testing
                     echo a >both/mode; ln -s a both/link; echo kind >both/kind; echo a >both/deep/er/file
                     ln same/file same/other; \(script)
                     mke2fs -q -F -U 01234567-0123-4123-8123-0123456789ab -E root_owner=0:0 -d . "$2" 8M
-                    """, "-", folder.path + "/\(name)", image,
+                    """, "-", directory.path + "/\(name)", image,
                 ])
             try #require(made.status == 0, "\(made.said)")
             return image
@@ -228,7 +228,7 @@ import Testing
         #expect(run.status == 3 && run.said.contains(#"/evil\x1b[31m\x0aname"#), "\(run.said)")
         #expect(!run.said.contains("\u{1B}"))
 
-        // A folder that is in itself ends the comparison.
+        // A directory that is in itself ends the comparison.
         let planted = try Judge.run("debugfs", ["-w", "-R", "ln /both /both/deep/circle", new])
         try #require(planted.status == 0, "\(planted.said)")
         #expect(
@@ -239,12 +239,12 @@ import Testing
     /// A partition that cannot be looked into, and the space before the first.
     @Test(.enabled(if: Judge.has("sfdisk"), "needs fdisk"))
     func comparesBytesWhereThereAreNoFiles() throws {
-        let folder = try ScratchFolder()
+        let directory = try ScratchDirectory()
         let script = "label: dos\nlabel-id: 0x1\nstart=2048, size=4096, type=83\nstart=8192, size=4096, type=82\n"
-        let one = try folder.disk(script, size: 8 << 20)
+        let one = try directory.disk(script, size: 8 << 20)
         let file = try OpenFile(one.utf8, O_RDWR)
         try file.write(Array("LUKS".utf8) + [0xBA, 0xBE], at: 1 << 20)
-        let other = folder.path + "/other.img"
+        let other = directory.path + "/other.img"
         try FileManager.default.copyItem(atPath: one, toPath: other)
         func fields() throws -> [String] {
             try ImageDifference(DiskImage.open(FilePath(one)), DiskImage.open(FilePath(other))).disk
@@ -328,10 +328,10 @@ import Testing
     // MARK: The command
 
     @Test func theCommandSaysItByItsStatusAndInLines() throws {
-        let folder = try ScratchFolder()
-        let (after, before) = try updated(in: folder)
-        let raw = folder.path + "/before.img", compressed = folder.path + "/before.img.zst"
-        let other = folder.path + "/after.img.zst"
+        let directory = try ScratchDirectory()
+        let (after, before) = try updated(in: directory)
+        let raw = directory.path + "/before.img", compressed = directory.path + "/before.img.zst"
+        let other = directory.path + "/after.img.zst"
         let layout = try ImagePlan(before)
         try layout.write(to: raw)
         try layout.write(to: compressed, frameSize: 16 << 20)

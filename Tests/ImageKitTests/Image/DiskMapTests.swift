@@ -139,11 +139,11 @@ private struct DamagedSource: ByteSource {
         #expect(survey.map.bytes[.free] ?? 0 == volume.free)
         // Each file's blocks, and those of its map.
         var places: [Int32: [Range<UInt64>]] = [:]
-        for piece in survey.map.pieces where [.file, .link, .folder, .blockMap].contains(piece.kind) {
+        for piece in survey.map.pieces where [.file, .link, .directory, .blockMap].contains(piece.kind) {
             places[piece.owner, default: []].append(piece.offset..<piece.end)
         }
         let names = survey.space.nodes.indices.filter {
-            [.file, .link, .folder].contains(survey.space.nodes[$0].kind)
+            [.file, .link, .directory].contains(survey.space.nodes[$0].kind)
                 // Of a short link, debugfs takes its target for blocks.
                 && !survey.space.path(of: Int32($0)).hasSuffix("/short")
         }
@@ -162,7 +162,7 @@ private struct DamagedSource: ByteSource {
 
     @Test(.enabled(if: Judge.hasExt4Tools && Judge.has("mke2fs"), "needs e2fsprogs"))
     func sizesAreWhatE2fsprogsSays() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let files = scratch.path + "/files"
         try FileManager.default.createDirectory(atPath: files + "/a/b", withIntermediateDirectories: true)
         for (name, size) in [("a/large", 3_000_000), ("a/b/small", 10), ("other", 100_000), ("a/empty", 0)] {
@@ -198,7 +198,7 @@ private struct DamagedSource: ByteSource {
             let fat = try ForeignFAT(options, size: options[1] == "12" ? 2 << 20 : 40 << 20)
             try fat.put([UInt8](repeating: 7, count: 70_000), "/one.bin")
             try fat.put([UInt8](repeating: 8, count: 5000), "/gone.bin")
-            try fat.folder("/folder")
+            try fat.directory("/folder")
             try fat.put([UInt8](repeating: 9, count: 3), "/folder/two.bin")
             try fat.delete("/gone.bin")
             try fat.put([UInt8](repeating: 6, count: 60_000), "/pieces.bin")

@@ -1,24 +1,19 @@
 import Foundation
+import Glibc
 import SystemPackage
 import Testing
 
 @testable import ImageKit
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// What `inspect` says, compared with what sfdisk, dumpe2fs and mtools say of the same image.
 @Suite struct ImageReportTests {
     /// A compressed image of the small closure, with what an image can have besides.
-    private func image(in folder: borrowing ScratchFolder) throws -> (path: String, plan: ImagePlan) {
+    private func image(in directory: borrowing ScratchDirectory) throws -> (path: String, plan: ImagePlan) {
         var recipe = try SmallClosure.shared.get().registeredRecipe()
         recipe.hasProfile = true
         recipe.reservedPercent = 1
         let plan = try ImagePlan(recipe)
-        let path = folder.path + "/pi.img.zst"
+        let path = directory.path + "/pi.img.zst"
         try plan.write(to: path, frameSize: 1 << 18)
         return (path, plan)
     }
@@ -28,10 +23,10 @@ import Testing
             if: Judge.hasExt4Tools && Judge.hasFATTools && Judge.has("zstd"), "needs e2fsprogs, mtools, fdisk and zstd")
     )
     func saysWhatTheToolsSay() throws {
-        let folder = try ScratchFolder()
-        let (path, plan) = try image(in: folder)
+        let directory = try ScratchDirectory()
+        let (path, plan) = try image(in: directory)
         let report = try ImageReport(try DiskImage.open(FilePath(path)))
-        let raw = folder.path + "/pi.img"
+        let raw = directory.path + "/pi.img"
         try #require(try Judge.run("zstd", ["-dq", path, "-o", raw]).status == 0)
 
         #expect(report.file.form == "seekable" && report.file.imageSize == plan.map.size)
@@ -47,7 +42,7 @@ import Testing
 
         // The root, as dumpe2fs has it.
         let start = report.partitions[1].start
-        let root = folder.path + "/root.img"
+        let root = directory.path + "/root.img"
         try Judge.run(
             "dd", ["if=\(raw)", "of=\(root)", "bs=1M", "skip=\(start >> 20)", "conv=sparse", "status=none"])
         let fields = try Ext4Judge.superblock(root)
@@ -71,8 +66,8 @@ import Testing
     }
 
     @Test func saysWhatBootsAndWhatIsInTheStore() throws {
-        let folder = try ScratchFolder()
-        let (path, plan) = try image(in: folder)
+        let directory = try ScratchDirectory()
+        let (path, plan) = try image(in: directory)
         let report = try ImageReport(try DiskImage.open(FilePath(path)))
         let toplevel = try #require(plan.toplevel)
 
@@ -112,8 +107,8 @@ import Testing
         #expect(report.partitions.compactMap(\.filesystem?.kind) == ["FAT16", "ext4"])
     }
 
-    /// Where a menu's entry names a folder of device trees, too, U-Boot takes the file.
-    @Test func aNamedDeviceTreeCountsBeforeAFolder() throws {
+    /// Where a menu's entry names a directory of device trees, too, U-Boot takes the file.
+    @Test func aNamedDeviceTreeCountsBeforeADirectory() throws {
         let menu = "LABEL a\nLINUX /Image\nFDTDIR /dtbs\nFDT /a.dtb\n"
         let tree = SampleTree(files: ["extlinux/extlinux.conf": Array(menu.utf8)])
         let disk = try DiskImage(FATFormatter.layOut(tree.built()), path: "firmware")
@@ -122,9 +117,9 @@ import Testing
 
     /// What is damaged is said, and the rest is still told.
     @Test func damageHidesNothingElse() throws {
-        let folder = try ScratchFolder()
+        let directory = try ScratchDirectory()
         let plan = try ImagePlan(try SmallClosure.shared.get().recipe)
-        let path = try folder.write(plan.map, as: "pi.img")
+        let path = try directory.write(plan.map, as: "pi.img")
         let file = try OpenFile(path.utf8, O_RDWR)
         // The root's number of blocks.
         try file.write([0xFF, 0xFF, 0xFF, 0xFF], at: plan.table.partitions[1].bytes.lowerBound + 1024 + 4)
@@ -136,8 +131,8 @@ import Testing
 
     /// A frame that cannot be read is said, and not taken for a file that is not there.
     @Test func aDamagedFrameIsSaid() throws {
-        let folder = try ScratchFolder()
-        let (path, plan) = try image(in: folder)
+        let directory = try ScratchDirectory()
+        let (path, plan) = try image(in: directory)
         let file = try FileSource(FilePath(path))
         let disk = try DiskImage.open(FilePath(path))
         let volume = try disk.volume(.root)

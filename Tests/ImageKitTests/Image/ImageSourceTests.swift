@@ -18,14 +18,15 @@ import Testing
         try ImageSource(MemorySource(bytes: bytes), path: "x.img", limits: limits)
     }
 
-    private func open(_ bytes: [UInt8], in folder: borrowing ScratchFolder, as name: String) throws -> ImageSource {
-        let path = FilePath(folder.path).appending(name)
+    private func open(_ bytes: [UInt8], in directory: borrowing ScratchDirectory, as name: String) throws -> ImageSource
+    {
+        let path = FilePath(directory.path).appending(name)
         try Data(bytes).write(to: URL(fileURLWithPath: path.string))
         return try ImageSource.open(path)
     }
 
     @Test func tellsFormsByContentAndReadsThemAlike() throws {
-        let folder = try ScratchFolder()
+        let directory = try ScratchDirectory()
         let plain = CompressedSamples.plain
         let cases: [(String, [UInt8], String)] = [
             ("raw.img.zst", plain, "raw"),
@@ -38,7 +39,7 @@ import Testing
             ),
         ]
         for (name, bytes, expected) in cases {
-            let image = try open(bytes, in: folder, as: name)
+            let image = try open(bytes, in: directory, as: name)
             #expect(form(image) == expected, "\(name)")
             #expect(image.fileSize == UInt64(bytes.count))
             #expect(try differences(image, plain) == [], "\(name)")
@@ -49,8 +50,8 @@ import Testing
     }
 
     @Test(.enabled(if: Judge.has("zstd", "bash"), "needs zstd")) func readsWhatZstdMakes() throws {
-        let folder = try ScratchFolder()
-        let plain = folder.path + "/plain"
+        let directory = try ScratchDirectory()
+        let plain = directory.path + "/plain"
         try Data(CompressedSamples.plain).write(to: URL(fileURLWithPath: plain))
         let cases =
             [
@@ -66,33 +67,33 @@ import Testing
             ] + (Judge.has("pzstd") ? [("pzstd", "pzstd -qc -p 2 plain", "")] : [])
         for (name, command, expected) in cases {
             let made = try Judge.run(
-                "bash", ["-ec", "cd '\(folder.path)'; { \(command); } >x.zst; zstd -dcq x.zst | cmp - plain"])
+                "bash", ["-ec", "cd '\(directory.path)'; { \(command); } >x.zst; zstd -dcq x.zst | cmp - plain"])
             #expect(made.status == 0, "\(name): \(made.said)")
-            let image = try ImageSource.open(FilePath(folder.path).appending("x.zst"))
+            let image = try ImageSource.open(FilePath(directory.path).appending("x.zst"))
             if !expected.isEmpty { #expect(form(image) == expected, "\(name)") }
             #expect(try differences(image, CompressedSamples.plain, parts: 30) == [], "\(name)")
         }
     }
 
     @Test(.enabled(if: Judge.has("zstd", "bash"), "needs zstd")) func windowsOverTheLimitAreRefused() throws {
-        let folder = try ScratchFolder()
+        let directory = try ScratchDirectory()
         let made = try Judge.run(
-            "bash", ["-ec", "head -c 300M /dev/zero | zstd -q1 --long=28 -c >'\(folder.path)/x.zst'"])
+            "bash", ["-ec", "head -c 300M /dev/zero | zstd -q1 --long=28 -c >'\(directory.path)/x.zst'"])
         #expect(made.status == 0)
-        let said = message(try ImageSource.open(FilePath(folder.path).appending("x.zst")))
+        let said = message(try ImageSource.open(FilePath(directory.path).appending("x.zst")))
         #expect(said.contains("window of more than 128 MiB") && said.contains("--long=27"), "\(said)")
     }
 
     @Test func readsWhatIsBuilt() throws {
         let layout = try ImagePlan(SmallClosure.shared.get().recipe)
-        let folder = try ScratchFolder()
+        let directory = try ScratchDirectory()
         let formats: [(ImageWriter.Format, String)] = [
             (.raw, "raw"), (.seekable(ZstdParameters(), frameSize: 1 << 20), "seekable"),
             (.singleFrame(ZstdParameters()), ""),
         ]
         let plain = try layout.map.read(Int(layout.map.size), at: 0)
         for (format, expected) in formats {
-            let path = FilePath(folder.path).appending("x.img")
+            let path = FilePath(directory.path).appending("x.img")
             _ = try ImageWriter(layout, format: format, threads: 2).write(to: .file(path))
             let image = try ImageSource.open(path)
             if !expected.isEmpty { #expect(form(image) == expected) }
@@ -101,8 +102,8 @@ import Testing
     }
 
     @Test func refusesWhatIsNoImage() throws {
-        let folder = try ScratchFolder()
-        func said(_ name: String) -> String { message(try ImageSource.open(FilePath(folder.path).appending(name))) }
+        let directory = try ScratchDirectory()
+        func said(_ name: String) -> String { message(try ImageSource.open(FilePath(directory.path).appending(name))) }
         for (name, bytes, reason) in [
             ("empty", [], "it is empty"), ("tiny", [1, 2, 3], "it has only 3 bytes"),
             ("magic", [0x28, 0xB5, 0x2F, 0xFD], "ends inside a frame"),
@@ -111,19 +112,19 @@ import Testing
             ("xz", [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0] + [UInt8](repeating: 1, count: 600), "compressed with xz"),
             ("gzip", [0x1F, 0x8B, 8] + [UInt8](repeating: 1, count: 600), "compressed with gzip"),
         ] as [(String, [UInt8], String)] {
-            try Data(bytes).write(to: URL(fileURLWithPath: folder.path + "/" + name))
+            try Data(bytes).write(to: URL(fileURLWithPath: directory.path + "/" + name))
             #expect(said(name).contains(reason), "\(name): \(said(name))")
         }
         #expect(said("missing").contains("check the path"))
         #expect(said("").contains("a folder"))
-        #expect(try Judge.run("mkfifo", [folder.path + "/pipe"]).status == 0)
+        #expect(try Judge.run("mkfifo", [directory.path + "/pipe"]).status == 0)
         #expect(said("pipe").contains("a pipe"))
         #expect(message(try ImageSource.open("/dev/zero")).contains("a character device"))
     }
 
     @Test func aFileThatBecomesShorterIsAnError() throws {
-        let folder = try ScratchFolder()
-        let path = try folder.empty("x.img", size: 1 << 20)
+        let directory = try ScratchDirectory()
+        let path = try directory.empty("x.img", size: 1 << 20)
         let image = try ImageSource.open(FilePath(path))
         #expect(try Judge.run("truncate", ["-s", "1000", path]).status == 0)
         let failure = #expect(throws: ImageError.self) { try image.read(600, at: 600) }
@@ -144,7 +145,7 @@ import Testing
         }
         #expect(failure?.code == .cancelled)
         limits = .init()
-        limits.folder = "/nonexistent"
+        limits.directory = "/nonexistent"
         #expect(message(try open(bytes, limits: limits)).contains("TMPDIR"))
     }
 

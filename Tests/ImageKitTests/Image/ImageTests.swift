@@ -30,8 +30,8 @@ import Testing
     @Test func isTheSameFromAnySourceAndWithAnyThreads() throws {
         let small = try SmallClosure.shared.get()
         let scanned = try ImagePlan(small.recipe)
-        let folder = try ScratchFolder()
-        let file = folder.path + "/registration"
+        let directory = try ScratchDirectory()
+        let file = directory.path + "/registration"
         // The registration as Nix prints it elsewhere: unsorted, hexadecimal hashes, derivers.
         var text = ""
         for info in scanned.closure.paths.reversed() {
@@ -50,12 +50,12 @@ import Testing
     @Test func registeredSizesShowInTheRegistrationAlone() throws {
         let small = try SmallClosure.shared.get()
         let known = try ImagePlan(small.recipe).closure.paths
-        let folder = try ScratchFolder()
+        let directory = try ScratchDirectory()
         func map(of sizes: [UInt64]) throws -> SegmentMap {
             let entries = zip(known, sizes).map { info, size in
                 PathInfo(path: info.path, narHash: info.narHash, narSize: size, references: info.references)
             }
-            let file = folder.path + "/registration"
+            let file = directory.path + "/registration"
             try Data(Registration(entries).encoded()).write(to: URL(fileURLWithPath: file))
             var recipe = small.recipe
             recipe.source = .registration(FilePath(file))
@@ -82,8 +82,8 @@ import Testing
     }
 
     @Test func doesNotDependOnHostLinksHolesModesOrTimes() throws {
-        let folder = try ScratchFolder()
-        let other = try SmallClosure(at: FilePath(folder.path).appending("small"))
+        let directory = try ScratchDirectory()
+        let other = try SmallClosure(at: FilePath(directory.path).appending("small"))
         // A copy that lost its links and holes, and that nobody made canonical.
         let copied = try Judge.run(
             "bash",
@@ -93,7 +93,7 @@ import Testing
                 cd "$1"; chmod -R u+w root; mkdir copy
                 cp -r --no-preserve=all --preserve=mode --sparse=never root/. copy/; rm -rf root; mv copy root
                 find root -type f -perm 0555 -exec chmod 0755 {} +; find root -type f -perm 0444 -exec chmod 0640 {} +
-                """, "-", other.folder.string,
+                """, "-", other.directory.string,
             ])
         try #require(copied.status == 0, "\(copied.said)")
         #expect(try digest(ImagePlan(other.recipe).map) == Self.golden)
@@ -103,14 +103,14 @@ import Testing
     func allJudgesAreSilent() throws {
         let small = try SmallClosure.shared.get()
         let layout = try ImagePlan(small.recipe)
-        let folder = try ScratchFolder()
-        let image = folder.path + "/pi.img"
+        let directory = try ScratchDirectory()
+        let image = directory.path + "/pi.img"
         let report = try ImageWriter(layout, format: .raw, threads: 2).write(to: .file(FilePath(image)))
         #expect(report.imageSize == layout.map.size)
         let verified = try Judge.run("sfdisk", ["--verify", image])
         #expect(verified.status == 0 && verified.said.contains("No errors"), "\(verified.said)")
         for partition in layout.table.partitions {
-            let part = folder.path + "/part\(partition.number)"
+            let part = directory.path + "/part\(partition.number)"
             try Judge.run(
                 "dd",
                 [
@@ -122,7 +122,7 @@ import Testing
             #expect(judged.status == 0, "\(judged.said)")
         }
         // The raw file is what the map says, and has holes.
-        #expect(try folder.read(image, 1 << 20, at: 38 << 20) == layout.map.read(1 << 20, at: 38 << 20))
+        #expect(try directory.read(image, 1 << 20, at: 38 << 20) == layout.map.read(1 << 20, at: 38 << 20))
         var status = stat()
         stat(image, &status)
         #expect(UInt64(status.st_blocks) * 512 < layout.map.size / 2)
@@ -139,14 +139,14 @@ import Testing
                 layout.closure, in: recipe.store, toplevel: layout.toplevel, boot: recipe.bootOptions,
                 registrationPath: recipe.registrationPath, deduplicates: deduplicates, threads: 2,
                 progress: nil)
-            let folder = try ScratchFolder()
-            _ = try folder.judgedByKernel(root.tree)
+            let directory = try ScratchDirectory()
+            _ = try directory.judgedByKernel(root.tree)
         }
     }
 
     @Test func takesFirmwareFromTheClosure() throws {
-        let folder = try ScratchFolder()
-        let own = try SmallClosure(at: FilePath(folder.path).appending("small"))
+        let directory = try ScratchDirectory()
+        let own = try SmallClosure(at: FilePath(directory.path).appending("small"))
         let boot = try own.path("-linux-6.6.30").appending("share/raspberrypi/boot").string
         let added = try Judge.run(
             "bash",
@@ -157,7 +157,7 @@ import Testing
                 try own.path("-etc").lastComponent?.string ?? "",
             ])
         try #require(added.status == 0, "\(added.said)")
-        // The folder that is named has a config.txt, so that nothing more is demanded.
+        // The directory that is named has a config.txt, so that nothing more is demanded.
         let recipe = own.recipe
         func firmware() throws -> FileTree {
             let layout = try ImagePlan(recipe)
@@ -180,11 +180,11 @@ import Testing
         #expect(try firmware().node(at: "/start4.elf") != nil)
     }
 
-    /// Of two folders, the later one wins, and links are followed.
-    @Test func laterFirmwareFoldersWin() throws {
-        let folder = try ScratchFolder()
+    /// Of two directories, the later one wins, and links are followed.
+    @Test func laterFirmwareDirectoriesWin() throws {
+        let directory = try ScratchDirectory()
         let small = try SmallClosure.shared.get()
-        let one = folder.path + "/one", two = folder.path + "/two"
+        let one = directory.path + "/one", two = directory.path + "/two"
         let made = try Judge.run(
             "bash",
             [
@@ -243,13 +243,13 @@ import Testing
     @Test(.enabled(if: Judge.has("zstd"), "needs zstd")) func compressedAndRawAreTheSame() throws {
         let small = try SmallClosure.shared.get()
         let layout = try ImagePlan(small.recipe)
-        let folder = try ScratchFolder()
+        let directory = try ScratchDirectory()
         for (name, format) in [
             ("many.img.zst", .seekable(ZstdParameters(), frameSize: 1 << 20)),
             ("level.img.zst", .seekable(ZstdParameters(level: 1), frameSize: 64 << 10)),
             ("one.img.zst", .singleFrame(ZstdParameters())),
         ] as [(String, ImageWriter.Format)] {
-            let file = folder.path + "/" + name
+            let file = directory.path + "/" + name
             _ = try ImageWriter(layout, format: format, threads: 2).write(to: .file(FilePath(file)))
             #expect(try Judge.run("zstd", ["-tq", file]).status == 0)
             let sum = try Judge.run("bash", ["-c", "zstd -dcq \"$1\" | sha256sum", "-", file])
@@ -259,8 +259,8 @@ import Testing
 
     /// The promise that the next image can take most of its frames from this one.
     @Test func mostFramesStayWhenOneStorePathChanges() throws {
-        let folder = try ScratchFolder()
-        let other = try SmallClosure(at: FilePath(folder.path).appending("small"))
+        let directory = try ScratchDirectory()
+        let other = try SmallClosure(at: FilePath(directory.path).appending("small"))
         let before = try frames(of: other)
         // A small path of another content under another hash, and all references to it.
         let changed = try Judge.run(
@@ -271,7 +271,7 @@ import Testing
                 cd "$1/root/nix/store"; chmod -R u+w .; old=$(basename *-etc); new=9${old#?}
                 printf 'another line\\n%s' "$(cat $old/etc/fstab)" >fstab; cat fstab >$old/etc/fstab; rm fstab
                 mv $old $new; top=$(ls -d *-system-small-*); rm $top/etc; ln -s /nix/store/$new/etc $top/etc
-                """, "-", other.folder.string,
+                """, "-", other.directory.string,
             ])
         try #require(changed.status == 0, "\(changed.said)")
         let after = try frames(of: other)

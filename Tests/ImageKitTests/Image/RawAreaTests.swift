@@ -16,7 +16,7 @@ import Testing
     }
 
     /// A file of bytes that are never zero.
-    private func file(_ name: String, _ size: Int, in scratch: borrowing ScratchFolder) throws -> String {
+    private func file(_ name: String, _ size: Int, in scratch: borrowing ScratchDirectory) throws -> String {
         let path = scratch.path + "/" + name
         let bytes = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ size) | 1 }
         try Data(bytes).write(to: URL(fileURLWithPath: path))
@@ -25,7 +25,7 @@ import Testing
 
     @Test(.enabled(if: Judge.hasFATTools && Judge.has("zstd"), "needs fdisk and zstd"))
     func liesWhereItWasPutAndNothingElseChanges() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let code = try file("boot code", 440, in: scratch), loader = try file("spl@bin", 32_256, in: scratch)
         let last = try file("last", 4097, in: scratch), gap: UInt64 = 8 << 20
         let areas: [(String, UInt64)] = [(last, gap - 4097), (code, 0), (loader, 512)]
@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test func mayLieBetweenThePartitions() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         var recipe = try SmallClosure.shared.get().registeredRecipe()
         recipe.firmwareSize = 30 << 20 + 512 * 1024
         let end: UInt64 = 38 << 20 + 512 * 1024
@@ -67,7 +67,7 @@ import Testing
     }
 
     @Test func refusesWhatIsTaken() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let one = try file("one", 1, in: scratch), code = try file("code", 441, in: scratch)
         let large = try file("large", 5 << 20, in: scratch), small = try file("small", 1000, in: scratch)
         for (areas, words) in [
@@ -97,7 +97,7 @@ import Testing
     }
 
     @Test func refusesWhatIsNoFile() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let empty = try scratch.empty("empty", size: 0)
         mkfifo(scratch.path + "/pipe", 0o644)
         symlink("loop", scratch.path + "/loop")
@@ -113,7 +113,7 @@ import Testing
     }
 
     @Test func oneThatOthersMayNotReadMakesAPrivateImage() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let open = try file("open", 10, in: scratch), closed = try file("closed", 10, in: scratch)
         chmod(open, 0o604)
         for mode in [0o600, 0o640] as [mode_t] {
@@ -124,7 +124,7 @@ import Testing
     }
 
     @Test func noticesAFileThatChanges() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let path = try file("loader", 1000, in: scratch)
         let layout = try layout([(path, 512)])
         try Data(repeating: 9, count: 1000).write(to: URL(fileURLWithPath: path))

@@ -13,13 +13,13 @@ struct UpstreamParityTests {
     let system: SampleSystem
     let layout: ImagePlan
     /// Goes with the store.
-    private var folder: String { system.store.root.string }
-    private var image: String { folder + "/ours.img" }
+    private var directory: String { system.store.root.string }
+    private var image: String { directory + "/ours.img" }
     private static let mebi = 1 << 20
 
     init() throws {
         system = try SampleSystem()
-        // What upstream's firmware partition has no folders for stays away: config.txt names no overlay.
+        // What upstream's firmware partition has no directories for stays away: config.txt names no overlay.
         var recipe = system.recipe(try system.addPackages())
         recipe.boards = Board.standard.filter { $0.name != "pi5" }
         layout = try ImagePlan(recipe)
@@ -46,11 +46,11 @@ struct UpstreamParityTests {
                 start=8M, size=30M, type=b
                 start=38M, type=83, bootable
                 EOF
-                """, "-", folder + "/table.img", "\(size)",
+                """, "-", directory + "/table.img", "\(size)",
             ])
         try #require(made.status == 0, "\(made.said)")
         let ours = try bytes(image, 0..<512)
-        #expect(ours == (try bytes(folder + "/table.img", 0..<512)))
+        #expect(ours == (try bytes(directory + "/table.img", 0..<512)))
         #expect(Array(ours[440..<444]) == Array("Nix!".utf8))
         #expect(Array(ours[446..<462]) == [0, 5, 5, 1, 0x0B, 0xD7, 0x13, 4, 0, 0x40, 0, 0, 0, 0xF0, 0, 0])
         #expect(ours[462] == 0x80 && ours[466] == 0x83)
@@ -71,16 +71,16 @@ struct UpstreamParityTests {
                 cd files
                 for f in $(find . -type f | sort); do mcopy -pm -i ../upstream.img "$f" "::/$f"; done
                 cd ..; fsck.fat -vn upstream.img >&2; fsck.fat -vn fat.img >&2
-                """, "-", folder,
+                """, "-", directory,
             ])
         try #require(made.status == 0, "\(made.said)")
-        let ours = try bytes(folder + "/fat.img", 0..<512),
-            theirs = try bytes(folder + "/upstream.img", 0..<512)
+        let ours = try bytes(directory + "/fat.img", 0..<512),
+            theirs = try bytes(directory + "/upstream.img", 0..<512)
         // Every field; not the program after them, whose text is mkfs.vfat's own.
         #expect(ours[..<62] == theirs[..<62] && ours[510...] == theirs[510...])
         for arguments in [["-a", "-/"], ["-b", "-/"], []] {
             let listings = try ["fat.img", "upstream.img"].map { name in
-                try Judge.run("mdir", arguments + ["-i", folder + "/" + name, "::"]).said
+                try Judge.run("mdir", arguments + ["-i", directory + "/" + name, "::"]).said
             }
             #expect(listings[0] == listings[1])
         }
@@ -88,7 +88,7 @@ struct UpstreamParityTests {
         let boot = { (at: Int) in Int(theirs[at]) | Int(theirs[at + 1]) << 8 }
         let root = (boot(14) + 2 * boot(22)) * 512
         func entries(_ name: String) throws -> Set<[UInt8]> {
-            let slots = try bytes(folder + "/" + name, root..<root + boot(17) * 32)
+            let slots = try bytes(directory + "/" + name, root..<root + boot(17) * 32)
             return Set(
                 stride(from: 0, to: slots.count, by: 32).map { offset in
                     var slot = Array(slots[offset..<offset + 32])
@@ -100,7 +100,7 @@ struct UpstreamParityTests {
     }
 
     @Test func theRootPartitionHasItsNameAndForm() throws {
-        let root = folder + "/root.img"
+        let root = directory + "/root.img"
         _ = try Judge.run("dd", ["if=\(image)", "of=\(root)", "bs=1M", "skip=38", "conv=sparse", "status=none"])
         let said = try Judge.run("dumpe2fs", ["-h", root]).said
         func field(_ name: String) -> String? {
@@ -129,7 +129,7 @@ struct UpstreamParityTests {
     }
 
     @Test func theRegistrationIsClosureInfos() throws {
-        let root = folder + "/root.img"
+        let root = directory + "/root.img"
         _ = try Judge.run("dd", ["if=\(image)", "of=\(root)", "bs=1M", "skip=38", "conv=sparse", "status=none"])
         let said = try Judge.run("debugfs", ["-R", "cat /nix-path-registration", root]).said
             .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)

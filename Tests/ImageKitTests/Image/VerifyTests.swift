@@ -36,9 +36,9 @@ import Testing
     private static let images = Result { () throws -> (raw: String, compressed: String) in
         let small = try SmallClosure.shared.get()
         let layout = try ImagePlan(small.registeredRecipe())
-        let folder = small.folder.appending("verify")
-        try FileManager.default.createDirectory(atPath: folder.string, withIntermediateDirectories: true)
-        let raw = folder.appending("pi.img").string, compressed = folder.appending("pi.img.zst").string
+        let directory = small.directory.appending("verify")
+        try FileManager.default.createDirectory(atPath: directory.string, withIntermediateDirectories: true)
+        let raw = directory.appending("pi.img").string, compressed = directory.appending("pi.img.zst").string
         try layout.write(to: raw)
         try layout.write(to: compressed, frameSize: 1 << 20)
         return (raw, compressed)
@@ -61,8 +61,8 @@ import Testing
     }
 
     @Test func whatIsNoImageIsAnError() throws {
-        let folder = try ScratchFolder()
-        let file = folder.path + "/text"
+        let directory = try ScratchDirectory()
+        let file = directory.path + "/text"
         try Data("no image".utf8).write(to: URL(fileURLWithPath: file))
         let run = try Judge.run(CommandLineTests.program, ["verify", file])
         #expect(run.status == 1 && run.said.hasPrefix("mkpiimg: "), "\(run.said)")
@@ -71,7 +71,7 @@ import Testing
 
     /// Disks of other people: a card with an ordinary Linux, and a GPT with an EFI system partition.
     @Test(.enabled(if: canDamage && Judge.has("mke2fs"), Comment(rawValue: reason))) func othersAreSilent() throws {
-        let folder = try ScratchFolder()
+        let directory = try ScratchDirectory()
         let script = """
             cd "$1"; mkdir -p root/etc root/boot root/bin; echo 'PARTUUID=12345678-02 / ext4 defaults 0 1' >root/etc/fstab
             echo sh >root/bin/sh; chmod +x root/bin/sh
@@ -88,10 +88,10 @@ import Testing
             truncate -s 40M efi.img; printf 'label: gpt\\nsize=16384, type=U\\ntype=L\\n' | sfdisk -q efi.img
             mkfs.vfat --offset 2048 efi.img 8192 >/dev/null; mke2fs -q -t ext2 -E offset=9437184 efi.img 28M
             """
-        let made = try Judge.run("bash", ["-euc", script, "-", folder.path])
+        let made = try Judge.run("bash", ["-euc", script, "-", directory.path])
         try #require(made.status == 0, "\(made.said)")
         for (image, notes) in [("card.img", []), ("efi.img", ["boot-none"])] as [(String, Set<String>)] {
-            let outcome = try Self.verify(folder.path + "/" + image)
+            let outcome = try Self.verify(directory.path + "/" + image)
             #expect(outcome.status == 0 && outcome.kinds.isEmpty, "\(outcome.said)")
             #expect(outcome.notes.isSuperset(of: notes), "\(outcome.said)")
         }
@@ -259,8 +259,8 @@ import Testing
 
     @Test(.enabled(if: canDamage, Comment(rawValue: reason)), arguments: damages)
     func damageIsNamed(_ damage: Damage) throws {
-        let folder = try ScratchFolder()
-        let image = folder.path + "/pi.img"
+        let directory = try ScratchDirectory()
+        let image = directory.path + "/pi.img"
         let copied = try Judge.run("cp", ["--sparse=always", Self.images.get().raw, image])
         try #require(copied.status == 0, "\(copied.said)")
         let planted = try Judge.run("bash", ["-eu", "-o", "pipefail", "-c", Self.prelude + damage.script, "-", image])
@@ -272,10 +272,10 @@ import Testing
 
     /// A byte that changed in a frame: the frame, and the paths that have something in it.
     @Test func aDamagedFrameAndItsPathsAreNamed() throws {
-        let folder = try ScratchFolder()
+        let directory = try ScratchDirectory()
         var bytes = try Data(contentsOf: URL(fileURLWithPath: Self.images.get().compressed))
         bytes[bytes.count / 2] ^= 0x10
-        let image = folder.path + "/pi.img.zst"
+        let image = directory.path + "/pi.img.zst"
         try bytes.write(to: URL(fileURLWithPath: image))
         let outcome = try Self.verify(image)
         #expect(outcome.status == 3 && outcome.kinds.contains("zstd-frame"), "\(outcome.said)")
@@ -288,8 +288,8 @@ import Testing
 
     /// What filesystems' own checks find is placed on the disk.
     @Test func findingsOfPartitionsArePlaced() throws {
-        let folder = try ScratchFolder()
-        let image = folder.path + "/pi.img"
+        let directory = try ScratchDirectory()
+        let image = directory.path + "/pi.img"
         try Judge.run("cp", ["--sparse=always", Self.images.get().raw, image])
         let fat: UInt64 = 8 << 20, root: UInt64 = 38 << 20
         let handle = try FileHandle(forUpdating: URL(fileURLWithPath: image))

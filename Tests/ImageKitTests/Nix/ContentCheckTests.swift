@@ -8,13 +8,13 @@ import Testing
 @Suite struct ContentCheckTests {
     /// A small closure of a test's own with the registration of what it was at first.
     private final class Registered {
-        let scratch: ScratchFolder
+        let scratch: ScratchDirectory
         let small: SmallClosure
         private let registered: ImageRecipe
         let target: FilePath
 
         init() throws {
-            scratch = try ScratchFolder()
+            scratch = try ScratchDirectory()
             small = try SmallClosure(copyTo: FilePath(scratch.path).appending("small"))
             registered = try small.registeredRecipe()
             try FileManager.default.createDirectory(atPath: scratch.path + "/out", withIntermediateDirectories: true)
@@ -173,7 +173,7 @@ import Testing
     /// Nothing is hashed before the writer has come to it, and rot at the beginning stops a writer that has far to go.
     @Test func keepsBehindTheWriterAndStopsIt() throws {
         let own = try Registered()
-        // The first path in the order of names; what is before it on the disk are folders and metadata.
+        // The first path in the order of names; what is before it on the disk are directories and metadata.
         try own.shell(
             "printf x | dd of=\"$1/bin/busybox\" bs=1 seek=9 conv=notrunc status=none",
             own.small.path("-busybox-1.36").string)

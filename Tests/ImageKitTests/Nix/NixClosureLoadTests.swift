@@ -1,13 +1,8 @@
+import Glibc
 import SystemPackage
 import Testing
 
 @testable import ImageKit
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 private let top = storePath(1, "top"), library = storePath(2, "library"), data = storePath(3, "data")
 private let named = storePath(4, "named"), unused = storePath(5, "unused"), recipe = storePath(6, "top.drv")
@@ -134,7 +129,7 @@ private func load(
 
     @Test(.enabled(if: hasNix, "nix-store is not installed")) func nixTakesItAndGivesItBack() throws {
         // What encodes the root on Nix's command line is tried with characters that mean something there.
-        _ = try Subprocess.run("mv", [store.place("nix").string, try store.folder("a b?c&d=%é").string + "/"])
+        _ = try Subprocess.run("mv", [store.place("nix").string, try store.directory("a b?c&d=%é").string + "/"])
         let location = StoreLocation(root: store.place("a b?c&d=%é"))
         let scanned = try Closure.load(roots: [top], from: .scan, store: location, threads: 1)
         let file = try store.file("registration", scanned.registration.encoded())
@@ -181,7 +176,8 @@ private func load(
         sigaddset(&mask, SIGTERM)
         pthread_sigmask(SIG_BLOCK, &mask, &old)
         defer { pthread_sigmask(SIG_SETMASK, &old, nil) }
-        let status = String(decoding: try Subprocess.run("grep", ["^SigBlk", "/proc/self/status"]).output, as: UTF8.self)
+        let status = String(
+            decoding: try Subprocess.run("grep", ["^SigBlk", "/proc/self/status"]).output, as: UTF8.self)
         #expect(status == "SigBlk:\t0000000000000000\n")
     }
 

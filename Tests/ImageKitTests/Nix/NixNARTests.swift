@@ -1,26 +1,21 @@
+import Glibc
 import SystemPackage
 import Testing
 
 @testable import ImageKit
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// A tree to make on disk, and to serialise in the simplest way.
 private indirect enum Tree {
     case file([UInt8], executable: Bool = false)
     case link(String)
-    case folder([String: Tree])
+    case directory([String: Tree])
 
     func make(_ path: String, in store: TemporaryStore) throws {
         switch self {
         case .file(let bytes, let executable): try store.file(path, bytes, executable: executable)
         case .link(let target): try store.link(path, to: target)
-        case .folder(let entries):
-            try store.folder(path)
+        case .directory(let entries):
+            try store.directory(path)
             for (name, tree) in entries { try tree.make("\(path)/\(name)", in: store) }
         }
     }
@@ -34,7 +29,7 @@ private indirect enum Tree {
                 + (executable ? ["executable", ""].flatMap(Self.string) : []) + Self.string("contents")
                 + Self.string(bytes) + Self.string(")")
         case .link(let target): ["(", "type", "symlink", "target", target, ")"].flatMap(Self.string)
-        case .folder(let entries):
+        case .directory(let entries):
             ["(", "type", "directory"].flatMap(Self.string)
                 + entries.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.flatMap { name, tree in
                     ["entry", "(", "name", name, "node"].flatMap(Self.string) + tree.node + Self.string(")")
@@ -58,14 +53,14 @@ private func serialise(_ path: FilePath, bufferSize: Int = NARWriter.defaultBuff
 
 private func pattern(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ 3) } }
 
-private let tree = Tree.folder([
+private let tree = Tree.directory([
     "run": .file(Array("#!/bin/sh\n".utf8), executable: true), "empty": .file([]), "seven": .file(pattern(7)),
     "eight": .file(pattern(8)), "4095": .file(pattern(4095)), "4096": .file(pattern(4096)),
-    "4097": .file(pattern(4097)), "link": .link("../some/where"), "none": .folder([:]),
+    "4097": .file(pattern(4097)), "link": .link("../some/where"), "none": .directory([:]),
     " space\ttab\nline": .file([0x78]), "-dash": .file([0x2D]), "B": .file([0x42]), "b": .file([0x62]),
     "ü": .file([0xFC]),
-    "a.b": .file([]), "a": .folder(["x": .file([1])]), "a-b": .file([]),
-    "deep": .folder(["er": .folder(["and": .folder(["deeper": .link("x")])])]),
+    "a.b": .file([]), "a": .directory(["x": .file([1])]), "a-b": .file([]),
+    "deep": .directory(["er": .directory(["and": .directory(["deeper": .link("x")])])]),
 ])
 
 @Suite("Nix archive") struct NixNARTests {
@@ -76,7 +71,7 @@ private let tree = Tree.folder([
     @Test func isWhatTheFormatSays() throws {
         try tree.make("tree", in: store)
         #expect(try serialise(store.place("tree")) == tree.serialised)
-        for single in [Tree.file([]), .file(pattern(5000), executable: true), .link("/nowhere"), .folder([:])] {
+        for single in [Tree.file([]), .file(pattern(5000), executable: true), .link("/nowhere"), .directory([:])] {
             try single.make("single", in: store)
             #expect(try serialise(store.place("single")) == single.serialised)
             _ = try Subprocess.run("rm", ["-r", store.place("single").string])
@@ -126,12 +121,12 @@ private let tree = Tree.folder([
         let made = try Subprocess.run("bash", ["-c", script, store.root.string, name])
         try #require(made.status == 0, "\(made.lastErrors)")
         var expected = Tree.file([0x0A])
-        for level in 0..<150 { expected = .folder([level == 0 ? "end" : name: expected]) }
+        for level in 0..<150 { expected = .directory([level == 0 ? "end" : name: expected]) }
         #expect(try serialise(store.place(name)) == expected.serialised)
     }
 
     @Test func refusesWhatIsNotInAnArchive() throws {
-        try store.folder("tree/sub")
+        try store.directory("tree/sub")
         _ = try Subprocess.run("mkfifo", [store.place("tree/sub/fifo").string])
         let error = message(try serialise(store.place("tree")))
         #expect(error.contains("'\(store.place("tree/sub/fifo"))'") && error.contains("a FIFO"), "\(error)")

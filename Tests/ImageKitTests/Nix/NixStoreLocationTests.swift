@@ -1,13 +1,8 @@
+import Glibc
 import SystemPackage
 import Testing
 
 @testable import ImageKit
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 private let system = storePath(1, "system"), other = storePath(2, "other")
 
@@ -60,7 +55,7 @@ private let system = storePath(1, "system"), other = storePath(2, "other")
         #expect(try resolve(FilePath("\(system)/../\(other.baseName)")) == other)
     }
 
-    /// Tests share the process's folder, so a relative path climbs to the root first.
+    /// Tests share the process's directory, so a relative path climbs to the root first.
     @Test func takesRelativePaths() throws {
         try store.link("result", to: system.path)
         let up = FilePath(root: nil, [FilePath.Component](repeating: "..", count: 64))
@@ -79,7 +74,7 @@ private let system = storePath(1, "system"), other = storePath(2, "other")
 
     @Test func followsAStoreThatIsALink() throws {
         let outside = try TemporaryStore()
-        try outside.folder("real")
+        try outside.directory("real")
         _ = try Subprocess.run("mv", [store.place("nix").string, outside.place("real/nix").string])
         try store.link("nix", to: outside.place("real/nix").string)
         try store.link("result", to: system.path)
@@ -155,7 +150,7 @@ private let system = storePath(1, "system"), other = storePath(2, "other")
         try store.file("nix/store/.links/x")
         #expect(message(try resolve("/nix/store/.links")).contains("not a store path"))
         // A neighbour whose name begins like the store's is not in it.
-        try store.folder("nix/store2/\(system.baseName)")
+        try store.directory("nix/store2/\(system.baseName)")
         #expect(message(try resolve(store.place("nix/store2/\(system.baseName)"))).contains("not in a"))
     }
 
@@ -178,7 +173,7 @@ private let system = storePath(1, "system"), other = storePath(2, "other")
     @Test func takesAnyName() throws {
         let odd = [UInt8](0x01...0xFF).filter { $0 != 0x2F }
         let name = FilePath(platformString: odd.map { CChar(bitPattern: $0) } + [0])
-        let place = try store.folder("odd").pushing(name)
+        let place = try store.directory("odd").pushing(name)
         #expect(message(try resolve(place)).contains("cannot find"))
         let made = place.withPlatformString { symlink(system.path, $0) }
         try #require(made == 0)

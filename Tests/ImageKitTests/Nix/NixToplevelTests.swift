@@ -1,13 +1,8 @@
+import Glibc
 import SystemPackage
 import Testing
 
 @testable import ImageKit
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 private let system = storePath(1, "nixos-system"), linux = storePath(2, "linux"), ramdisk = storePath(3, "initrd")
 private let plain = storePath(4, "hello")

@@ -101,7 +101,7 @@ import Testing
 
     @Test(.enabled(if: Judge.hasFATTools, "\(Judge.fatReason)"), arguments: 0..<12)
     func sfdiskWritesAndReadsTheSame(seed: UInt64) throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         var random = SplitMix(state: seed)
         var place: UInt64 = 2048 * UInt64.random(in: 1...9, using: &random)
         var partitions: [MBREntry] = []

@@ -9,8 +9,8 @@ struct PartitionCheckTests {
     private static let size: UInt64 = 8 << 20
 
     private static func disk(_ script: String, size: UInt64 = size) throws -> FATBytes {
-        let folder = try ScratchFolder()
-        let image = try folder.disk(script, size: size)
+        let directory = try ScratchDirectory()
+        let image = try directory.disk(script, size: size)
         try #require(try Judge.run("sfdisk", ["--verify", image]).status == 0)
         return try FATBytes.file(image)
     }

@@ -46,9 +46,9 @@ struct PartitionTableTests {
     }
 
     @Test func primaryAndLogicalPartitions() throws {
-        let folder = try ScratchFolder()
+        let directory = try ScratchDirectory()
         let table = try compare(
-            try folder.disk(
+            try directory.disk(
                 """
                 label: dos
                 label-id: 0x2178694e
@@ -65,8 +65,8 @@ struct PartitionTableTests {
     }
 
     @Test func aTableOfGUIDs() throws {
-        let folder = try ScratchFolder()
-        let image = try folder.disk(
+        let directory = try ScratchDirectory()
+        let image = try directory.disk(
             """
             label: gpt
             label-id: 01234567-89AB-4CDE-8F01-23456789ABCD
@@ -94,8 +94,8 @@ struct PartitionTableTests {
 
     /// A chain of logical partitions that leads to itself ends, and so does one that leads away.
     @Test func circlesEnd() throws {
-        let folder = try ScratchFolder()
-        let image = try folder.disk(
+        let directory = try ScratchDirectory()
+        let image = try directory.disk(
             """
             label: dos
             start=2048, size=100000, type=5
@@ -117,15 +117,15 @@ struct PartitionTableTests {
     }
 
     @Test func aFilesystemWithoutATable() throws {
-        let folder = try ScratchFolder()
-        let image = try folder.empty("whole.img", size: 8 << 20)
+        let directory = try ScratchDirectory()
+        let image = try directory.empty("whole.img", size: 8 << 20)
         for make in [["mkfs.vfat", image], ["mke2fs", "-q", "-F", image]] where Judge.has(make[0]) {
             try #require(try Judge.run(make[0], Array(make.dropFirst())).status == 0)
             let disk = try DiskImage.open(.init(image))
             #expect(disk.table.scheme == .none && disk.table.partitions.count == 1)
             #expect(try disk.volume(.number(1)).root().kind == .directory)
         }
-        let empty = try folder.empty("empty.img", size: 8 << 20)
+        let empty = try directory.empty("empty.img", size: 8 << 20)
         #expect(message(try DiskImage.open(.init(empty))).contains("there is no disk in"))
     }
 }

@@ -13,9 +13,9 @@ import Testing
         }
         let base = [
             "--store-root", small.root.string, "--registration", registration.string, "--firmware",
-            small.folder.appending("firmware").string, "--progress", "none",
+            small.directory.appending("firmware").string, "--progress", "none",
         ]
-        let closure = arguments.contains("--closure") ? [] : ["--closure", small.folder.appending("result").string]
+        let closure = arguments.contains("--closure") ? [] : ["--closure", small.directory.appending("result").string]
         return try Judge.run(
             "bash", ["-c", "umask \(umask); exec \"$@\"", "-", CommandLineTests.program] + closure + base + arguments)
     }
@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test func labelsThatTheSystemDoesNotMountAreRefused() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let run = try mkpiimg(["--out", scratch.path + "/pi.img", "--root-label", "other"])
         #expect(run.status == 1)
         #expect(run.said.contains("--root-label 'NIXOS_SD'") && run.said.contains("etc/fstab"), "\(run.said)")
@@ -47,7 +47,7 @@ import Testing
 
     @Test(.enabled(if: Judge.has("blkid", "sfdisk"), "needs util-linux and fdisk"))
     func sizesAndIdentitiesAreWhatTheToolsRead() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let image = scratch.path + "/pi.img"
         let said = try build(
             image,
@@ -75,7 +75,7 @@ import Testing
 
     @Test(.enabled(if: Judge.has("blkid", "sfdisk"), "needs util-linux and fdisk"))
     func randomIdentitiesAreNewEachTimeAndKnown() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         var seen: Set<String> = []
         for _ in 1...3 {
             let image = scratch.path + "/pi.img"
@@ -96,7 +96,7 @@ import Testing
 
     @Test(.enabled(if: Judge.hasExt4Tools, Comment(rawValue: Judge.ext4Reason)))
     func slackAndRegistrationPathAreAsAsked() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let image = scratch.path + "/pi.img", root = scratch.path + "/root.img"
         _ = try build(image, ["--root-slack", "10M", "--registration-path", "/var//lib/first boot/registration"])
         try Judge.run("dd", ["if=\(image)", "of=\(root)", "bs=1M", "skip=38", "conv=sparse", "status=none"])
@@ -159,7 +159,7 @@ import Testing
     }
 
     @Test func whatCannotBeEndsWith1AndLeavesTheOldImage() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let image = scratch.path + "/out/pi.img"
         try FileManager.default.createDirectory(atPath: scratch.path + "/out", withIntermediateDirectories: true)
         try FileManager.default.createDirectory(
@@ -182,7 +182,7 @@ import Testing
     }
 
     @Test func anImageWithSecretsIsItsOwnersAlone() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let secret = scratch.path + "/secret"
         try Data("a secret".utf8).write(to: URL(fileURLWithPath: secret))
         chmod(secret, 0o600)
@@ -209,16 +209,17 @@ import Testing
     }
 
     @Test func whateverIsSecretMakesTheImageItsOwnersAlone() throws {
-        let scratch = try ScratchFolder()
-        let folder = scratch.path + "/folder", image = scratch.path + "/pi.img"
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        try Data("AGE-SECRET-KEY-1".utf8).write(to: URL(fileURLWithPath: folder + "/secret"))
+        let scratch = try ScratchDirectory()
+        let directory = scratch.path + "/folder", image = scratch.path + "/pi.img"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        try Data("AGE-SECRET-KEY-1".utf8).write(to: URL(fileURLWithPath: directory + "/secret"))
         for (arguments, warning) in [
-            (["--firmware", folder], "'/secret' on the firmware partition is a private key"),
-            (["--raw", "\(folder)/secret@4K"], nil), (["--root-files", folder], "--root-files \(folder) is closed"),
+            (["--firmware", directory], "'/secret' on the firmware partition is a private key"),
+            (["--raw", "\(directory)/secret@4K"], nil),
+            (["--root-files", directory], "--root-files \(directory) is closed"),
         ] as [([String], String?)] {
-            chmod(folder + "/secret", 0o600)
-            chmod(folder, 0o700)
+            chmod(directory + "/secret", 0o600)
+            chmod(directory, 0o700)
             let run = try mkpiimg(["--out", image, "--json"] + arguments)
             var status = stat()
             #expect(stat(image, &status) == 0 && status.st_mode & 0o7777 == 0o600, "\(arguments)")
@@ -230,7 +231,7 @@ import Testing
 
     @Test(.enabled(if: CommandLineTests.isRoot && Judge.has("setpriv"), "needs root, to become somebody else"))
     func aFileThatCannotBeReadIsFoundOutWhilePlanning() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let small = try SmallClosure.shared.get(), secret = scratch.path + "/secret",
             program = scratch.path + "/mkpiimg"
         try Data("a secret".utf8).write(to: URL(fileURLWithPath: secret))
@@ -241,15 +242,15 @@ import Testing
             "setpriv",
             [
                 "--reuid=65534", "--regid=65534", "--clear-groups", program, "--closure",
-                small.folder.appending("result").string, "--store-root", small.root.string, "--scan-references",
-                "--firmware", small.folder.appending("firmware").string, "--plan", "--progress", "none", "--copy",
+                small.directory.appending("result").string, "--store-root", small.root.string, "--scan-references",
+                "--firmware", small.directory.appending("firmware").string, "--plan", "--progress", "none", "--copy",
                 "\(secret):/etc/secret",
             ])
         #expect(run.status == 1 && run.said.contains("'\(secret)'") && run.said.contains("denied"), "\(run.said)")
     }
 
     @Test func aRottenStoreEndsWith1() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let own = try SmallClosure(copyTo: FilePath(scratch.path).appending("small"))
         let etc = try own.path("-etc").appending("etc/fstab").string
         chmod(etc, 0o644)

@@ -27,18 +27,18 @@ import Testing
 
     private func options(_ small: SmallClosure) -> [String] {
         [
-            "--closure", small.folder.appending("result").string, "--store-root", small.root.string,
-            "--scan-references", "--firmware", small.folder.appending("firmware").string,
+            "--closure", small.directory.appending("result").string, "--store-root", small.root.string,
+            "--scan-references", "--firmware", small.directory.appending("firmware").string,
         ]
     }
 
     /// Bad input gives one sentence with these words, exit status 1, and leaves an existing output as it was.
     private func expectRefusal(
-        _ words: [String], _ arguments: [String], in folder: borrowing ScratchFolder,
+        _ words: [String], _ arguments: [String], in directory: borrowing ScratchDirectory,
         location: SourceLocation = #_sourceLocation
     ) throws {
-        let target = folder.path + "/out/pi.img.zst"
-        try FileManager.default.createDirectory(atPath: folder.path + "/out", withIntermediateDirectories: true)
+        let target = directory.path + "/out/pi.img.zst"
+        try FileManager.default.createDirectory(atPath: directory.path + "/out", withIntermediateDirectories: true)
         try Data("the old image".utf8).write(to: URL(fileURLWithPath: target))
         let run = try mkpiimg(
             arguments + (arguments.contains("--out") ? [] : ["--out", target]) + ["--progress", "none"])
@@ -49,18 +49,18 @@ import Testing
         #expect(
             try Data(contentsOf: URL(fileURLWithPath: target)) == Data("the old image".utf8), sourceLocation: location)
         #expect(
-            try FileManager.default.contentsOfDirectory(atPath: folder.path + "/out") == ["pi.img.zst"],
+            try FileManager.default.contentsOfDirectory(atPath: directory.path + "/out") == ["pi.img.zst"],
             sourceLocation: location)
     }
 
     @Test func buildsAnImageAndSaysSo() throws {
         let small = try SmallClosure.shared.get()
-        let folder = try ScratchFolder()
-        let target = folder.path + "/pi.img.zst"
+        let directory = try ScratchDirectory()
+        let target = directory.path + "/pi.img.zst"
         let run = try mkpiimg(options(small) + ["--out", target])
         #expect(run.status == 0, "\(run.said)")
         for word in ["24.05.small", "store paths", "7 with", "compressed", "time"] { #expect(run.said.contains(word)) }
-        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["pi.img.zst"])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == ["pi.img.zst"])
 
         let json = try mkpiimg(options(small) + ["--out", target, "--json", "--progress", "none"])
         let object = try JSONSerialization.jsonObject(with: Data(json.said.utf8)) as? [String: Any]
@@ -73,7 +73,7 @@ import Testing
 
     @Test func streamsToStandardOutput() throws {
         let small = try SmallClosure.shared.get()
-        let folder = try ScratchFolder()
+        let directory = try ScratchDirectory()
         let command = "\"$@\" --progress none --out - | zstd -dcq | sha256sum"
         let run = try Judge.run("bash", ["-o", "pipefail", "-c", command, "-", Self.program] + options(small))
         #expect(run.status == 0 && run.said.hasPrefix(ImageTests.golden), "\(run.said)")
@@ -83,7 +83,7 @@ import Testing
             ["-c", "\"$@\" --progress none --out - | head -c 100 >/dev/null; exit ${PIPESTATUS[0]}", "-", Self.program]
                 + options(small))
         #expect(closed.status == 1 && closed.said.isEmpty, "\(closed.status) \(closed.said)")
-        _ = folder.path
+        _ = directory.path
     }
 
     @Test func usageErrorsEndWith64() throws {
@@ -102,70 +102,70 @@ import Testing
 
     @Test func refusesClosuresThatAreNone() throws {
         let small = try SmallClosure.shared.get()
-        let folder = try ScratchFolder()
+        let directory = try ScratchDirectory()
         let base = Array(options(small).dropFirst(2))
-        try expectRefusal(["/nowhere/result"], ["--closure", "/nowhere/result"] + base, in: folder)
-        try expectRefusal(["store"], ["--closure", folder.path] + base, in: folder)
-        let loop = folder.path + "/loop"
+        try expectRefusal(["/nowhere/result"], ["--closure", "/nowhere/result"] + base, in: directory)
+        try expectRefusal(["store"], ["--closure", directory.path] + base, in: directory)
+        let loop = directory.path + "/loop"
         symlink("loop", loop)
-        try expectRefusal(["loop"], ["--closure", loop] + base, in: folder)
+        try expectRefusal(["loop"], ["--closure", loop] + base, in: directory)
         let other = try small.path("-etc")
         try expectRefusal(
             ["none of the closures can boot", "--boot none"],
             ["--closure", "/nix/store/\(other.lastComponent?.string ?? "")"] + base,
-            in: folder)
+            in: directory)
         try expectRefusal(
-            ["--firmware", "--boot none"], Array(options(small).dropLast(2)), in: folder)
+            ["--firmware", "--boot none"], Array(options(small).dropLast(2)), in: directory)
     }
 
     @Test func refusesARegistrationWithoutAReferredPath() throws {
         let small = try SmallClosure.shared.get()
-        let folder = try ScratchFolder()
+        let directory = try ScratchDirectory()
         let layout = try ImagePlan(small.recipe)
-        let file = folder.path + "/registration"
+        let file = directory.path + "/registration"
         let text = String(decoding: layout.closure.registration.encoded(), as: UTF8.self)
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         // Without its first entry: six lines and its references.
         let references = Int(lines[4]) ?? 0
         try Data(lines.dropFirst(5 + references).joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: file))
         let arguments = options(small).filter { $0 != "--scan-references" } + ["--registration", file]
-        try expectRefusal([String(lines[0]), "refers to it"], arguments, in: folder)
+        try expectRefusal([String(lines[0]), "refers to it"], arguments, in: directory)
     }
 
     @Test func refusesWhatNoFilesystemHolds() throws {
-        let folder = try ScratchFolder()
-        let own = try SmallClosure(at: FilePath(folder.path).appending("small"))
+        let directory = try ScratchDirectory()
+        let own = try SmallClosure(at: FilePath(directory.path).appending("small"))
         let etc = try own.path("-etc")
         chmod(etc.string, 0o755)
         let pipe = etc.appending("pipe").string
         mkfifo(pipe, 0o644)
-        try expectRefusal([pipe, "pipe"], options(own), in: folder)
+        try expectRefusal([pipe, "pipe"], options(own), in: directory)
         unlink(pipe)
 
-        let firmware = own.folder.appending("firmware")
+        let firmware = own.directory.appending("firmware")
         try Data().write(to: URL(fileURLWithPath: firmware.appending("CONFIG.TXT").string))
-        try expectRefusal(["config.txt", "CONFIG.TXT"], options(own), in: folder)
+        try expectRefusal(["config.txt", "CONFIG.TXT"], options(own), in: directory)
         unlink(firmware.appending("CONFIG.TXT").string)
 
         let large = firmware.appending("large.bin").string
         try Data().write(to: URL(fileURLWithPath: large))
         truncate(large, 40 << 20)
-        try expectRefusal(["--firmware-size"], options(own) + ["--firmware-size", "30M"], in: folder)
+        try expectRefusal(["--firmware-size"], options(own) + ["--firmware-size", "30M"], in: directory)
         truncate(large, 4 << 30)
-        try expectRefusal(["large.bin"], options(own), in: folder)
+        try expectRefusal(["large.bin"], options(own), in: directory)
         unlink(large)
 
-        try expectRefusal(["too small", "--root-size"], options(own) + ["--root-size", "40M"], in: folder)
+        try expectRefusal(["too small", "--root-size"], options(own) + ["--root-size", "40M"], in: directory)
     }
 
     @Test(.enabled(if: isRoot && Judge.has("setpriv"), "needs root, to become somebody else"))
     func refusesUnreadableFiles() throws {
-        let folder = try ScratchFolder()
-        let own = try SmallClosure(at: FilePath(folder.path).appending("small"))
+        let directory = try ScratchDirectory()
+        let own = try SmallClosure(at: FilePath(directory.path).appending("small"))
         let file = try own.path("-etc").appending("etc/fstab").string
         chmod(file, 0)
-        chmod(folder.path, 0o755)
-        let program = folder.path + "/mkpiimg"
+        chmod(directory.path, 0o755)
+        let program = directory.path + "/mkpiimg"
         try FileManager.default.copyItem(atPath: Self.program, toPath: program)
         let run = try Judge.run(
             "setpriv",
@@ -177,19 +177,22 @@ import Testing
 
     @Test func refusesOutputsThatCannotBe() throws {
         let small = try SmallClosure.shared.get()
-        let folder = try ScratchFolder()
-        try expectRefusal(["/nowhere", "does not exist"], options(small) + ["--out", "/nowhere/pi.img"], in: folder)
-        try FileManager.default.createDirectory(atPath: folder.path + "/folder.img", withIntermediateDirectories: true)
-        try expectRefusal(["is a folder"], options(small) + ["--out", folder.path + "/folder.img"], in: folder)
-        symlink("/dev/null", folder.path + "/device.img")
-        try expectRefusal(["not a regular file"], options(small) + ["--out", folder.path + "/device.img"], in: folder)
+        let directory = try ScratchDirectory()
+        try expectRefusal(
+            ["/nowhere", "does not exist"], options(small) + ["--out", "/nowhere/pi.img"], in: directory)
+        try FileManager.default.createDirectory(
+            atPath: directory.path + "/folder.img", withIntermediateDirectories: true)
+        try expectRefusal(["is a folder"], options(small) + ["--out", directory.path + "/folder.img"], in: directory)
+        symlink("/dev/null", directory.path + "/device.img")
+        try expectRefusal(
+            ["not a regular file"], options(small) + ["--out", directory.path + "/device.img"], in: directory)
     }
 
     @Test(.enabled(if: isRoot && Judge.has("mount", "umount"), "needs root, to mount a small disk"))
     func aFullDiskLeavesNothingBehind() throws {
         let small = try SmallClosure.shared.get()
-        let folder = try ScratchFolder()
-        let disk = folder.path + "/disk"
+        let directory = try ScratchDirectory()
+        let disk = directory.path + "/disk"
         try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: true)
         let mounted = try Judge.run("mount", ["-t", "tmpfs", "-o", "size=16k", "tmpfs", disk])
         try #require(mounted.status == 0, "\(mounted.said)")
@@ -203,23 +206,24 @@ import Testing
 
     @Test func closedDescriptorsDoNoHarm() throws {
         let small = try SmallClosure.shared.get()
-        let folder = try ScratchFolder()
+        let directory = try ScratchDirectory()
         let arguments = ["-", Self.program] + options(small)
         let quiet = try Judge.run(
-            "bash", ["-c", "\"$@\" --out \(folder.path)/x.img 2>&- <&- && sha256sum \(folder.path)/x.img"] + arguments)
+            "bash",
+            ["-c", "\"$@\" --out \(directory.path)/x.img 2>&- <&- && sha256sum \(directory.path)/x.img"] + arguments)
         #expect(quiet.said.hasPrefix(ImageTests.golden), "\(quiet.said)")
         let mute = try Judge.run("bash", ["-c", "\"$@\" --progress none --plan --json >&-"] + arguments)
         #expect(mute.status == 1 && mute.said.contains("standard output"), "\(mute.said)")
         let limited = try Judge.run(
-            "bash", ["-c", "ulimit -f 10; \"$@\" --progress none --out \(folder.path)/y.img.zst"] + arguments)
+            "bash", ["-c", "ulimit -f 10; \"$@\" --progress none --out \(directory.path)/y.img.zst"] + arguments)
         #expect(limited.status == 1 && limited.said.contains("y.img.zst"), "\(limited.said)")
-        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["x.img"])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == ["x.img"])
     }
 
     @Test func signalsLeaveNothingBehind() throws {
         let small = try SmallClosure.shared.get()
-        let folder = try ScratchFolder(), other = try ScratchFolder()
-        let target = folder.path + "/pi.img.zst"
+        let directory = try ScratchDirectory(), other = try ScratchDirectory()
+        let target = directory.path + "/pi.img.zst"
         // A text that no match is found in takes an optimised program longer than the longest delay, too.
         let text = other.path + "/text"
         try Judge.run("bash", ["-c", "base64 -w 0 /dev/urandom | head -c 32M >\(text)"])
@@ -232,7 +236,7 @@ import Testing
                 """
             let run = try Judge.run("bash", ["-c", command] + arguments)
             #expect(run.status == (signal == "INT" ? 130 : 143), "\(run.status) \(run.said)")
-            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).isEmpty)
         }
     }
 }

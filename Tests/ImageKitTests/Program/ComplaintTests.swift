@@ -12,14 +12,14 @@ import Testing
     func manySmallFilesLeaveInodesAndSpace() throws {
         var tree = FileTree()
         let attributes = FileTree.Attributes(permissions: 0o444)
-        var folders: [(name: [UInt8], node: FileTree.NodeID)] = []
-        for folder in 0..<60 {
+        var directories: [(name: [UInt8], node: FileTree.NodeID)] = []
+        for directory in 0..<60 {
             var files: [(name: [UInt8], node: FileTree.NodeID)] = []
             for file in 0..<500 { files.append((Array("\(file)".utf8), tree.addFile([7], attributes))) }
-            folders.append((Array("\(folder)".utf8), try tree.addDirectory(files, attributes)))
+            directories.append((Array("\(directory)".utf8), try tree.addDirectory(files, attributes)))
         }
-        tree.root = try tree.addDirectory(folders, FileTree.Attributes(permissions: 0o755))
-        let scratch = try ScratchFolder()
+        tree.root = try tree.addDirectory(directories, FileTree.Attributes(permissions: 0o755))
+        let scratch = try ScratchDirectory()
         let (image, layout) = try scratch.judged(tree, Ext4Options(uuid: [UInt8](repeating: 4, count: 16)))
         #expect(layout.summary.freeInodes >= 4096)
         let said = try Judge.run("dumpe2fs", ["-h", image]).said
@@ -37,7 +37,7 @@ import Testing
     /// tytso/e2fsprogs#280: attributes that a host's security module gives files, which a sandbox may not read.
     @Test(.enabled(if: Judge.has("setfattr", "getfattr"), "needs attr"))
     func extendedAttributesStayOnTheHost() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let own = try SmallClosure(at: FilePath(scratch.path).appending("small"))
         let marked = try Judge.run(
             "bash",
@@ -52,16 +52,16 @@ import Testing
         #expect(try Judge.run("sha256sum", [image]).said.hasPrefix(ImageTests.golden))
     }
 
-    /// nix-community/raspberry-pi-nix#15: a temporary folder that is too small. None is used.
+    /// nix-community/raspberry-pi-nix#15: a temporary directory that is too small. None is used.
     @Test func worksWithoutScratchSpace() throws {
         let small = try SmallClosure.shared.get()
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let image = scratch.path + "/pi.img.zst"
         let run = try Judge.run(
             CommandLineTests.program,
             [
-                "--closure", small.folder.appending("result").string, "--store-root", small.root.string,
-                "--scan-references", "--firmware", small.folder.appending("firmware").string, "--out", image,
+                "--closure", small.directory.appending("result").string, "--store-root", small.root.string,
+                "--scan-references", "--firmware", small.directory.appending("firmware").string, "--out", image,
             ], environment: ["TMPDIR": "/nonexistent", "HOME": "/nonexistent"])
         #expect(run.status == 0, "\(run.said)")
         #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path) == ["pi.img.zst"])

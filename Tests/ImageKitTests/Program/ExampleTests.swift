@@ -54,12 +54,13 @@ import Testing
 
     /// One makes an image, the other looks into it, and others' tools agree.
     @Test func theProgramsDoWhatTheySay() throws {
-        let folder = try ScratchFolder()
+        let directory = try ScratchDirectory()
         let programs = FilePath(CommandLineTests.program).removingLastComponent()
-        try FileManager.default.createDirectory(atPath: folder.path + "/files/below", withIntermediateDirectories: true)
-        try Data("some text\n".utf8).write(to: URL(fileURLWithPath: folder.path + "/files/below/text"))
-        let image = folder.path + "/disk.img.zst"
-        let built = try Judge.run(programs.appending("build-image").string, [folder.path + "/files", image])
+        try FileManager.default.createDirectory(
+            atPath: directory.path + "/files/below", withIntermediateDirectories: true)
+        try Data("some text\n".utf8).write(to: URL(fileURLWithPath: directory.path + "/files/below/text"))
+        let image = directory.path + "/disk.img.zst"
+        let built = try Judge.run(programs.appending("build-image").string, [directory.path + "/files", image])
         #expect(built.status == 0 && built.said.hasPrefix("the name has 3 bytes\n"), "\(built.said)")
         let walk = programs.appending("walk-image").string
         let walked = try Judge.run(walk, [image, "/srv/below", "text"])
@@ -72,11 +73,11 @@ import Testing
         #expect(none.status == 1 && none.said.contains("walk-image: there is nothing at '/nowhere'"))
 
         guard Judge.hasExt4Tools, Judge.hasFATTools, Judge.has("zstd") else { return }
-        let raw = folder.path + "/disk.img"
+        let raw = directory.path + "/disk.img"
         try #require(try Judge.run("zstd", ["-dq", image, "-o", raw]).status == 0)
         #expect(try Judge.run("sfdisk", ["--verify", raw]).said.contains("No errors"))
         for (name, skip, tool) in [("fat", "skip=1", ["fsck.fat", "-n"]), ("ext4", "skip=33", ["e2fsck", "-fn"])] {
-            let part = folder.path + "/\(name)"
+            let part = directory.path + "/\(name)"
             let count = name == "fat" ? ["count=32"] : []
             try Judge.run("dd", ["if=\(raw)", "of=\(part)", "bs=1M", skip, "conv=sparse", "status=none"] + count)
             let judged = try Judge.run(tool[0], [tool[1], part])

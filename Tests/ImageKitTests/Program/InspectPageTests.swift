@@ -3,6 +3,7 @@ import SystemPackage
 import Testing
 
 @testable import ImageKit
+@testable import mkpiimg
 
 /// The page of an image, as a text: a browser looks at it in `Tests/page.sh`.
 @Suite struct InspectPageTests {
@@ -28,26 +29,26 @@ import Testing
         #expect(ScriptText.array([1, 2]) == "[1,2]" && ScriptText.object([("a", "1")]) == "{\"a\":1}")
     }
 
-    /// Names from an image do not get out of the page's data, wherever they stand: files, folders, labels, the image's own.
+    /// Names from an image do not get out of the page's data, wherever they stand: files, directories, labels, the image's own.
     @Test func namesNeverBreakOut() throws {
         var tree = FileTree()
-        let attributes = FileTree.Attributes(permissions: 0o644), folder = FileTree.Attributes(permissions: 0o755)
+        let attributes = FileTree.Attributes(permissions: 0o644), directory = FileTree.Attributes(permissions: 0o755)
         var files: [(name: [UInt8], node: FileTree.NodeID)] = []
         for name in Self.hostile {
-            // A folder's end and a file's beginning make one text of a path.
+            // A directory's end and a file's beginning make one text of a path.
             let parts = name.split(separator: "/", maxSplits: 1).map { Array($0.utf8) }
             var node = tree.addFile([UInt8](repeating: 65, count: 40_000), attributes)
-            if parts.count == 2 { node = try tree.addDirectory([(parts[1], node)], folder) }
+            if parts.count == 2 { node = try tree.addDirectory([(parts[1], node)], directory) }
             files.append((parts[0], node))
         }
         files.append(([0x62, 0xFF, 0xFE], tree.addFile([UInt8](repeating: 66, count: 9000), attributes)))
         let other = try tree.addDirectory(
-            [(Array("</title><script>".utf8.filter { $0 != 0x2F }), files[0].node)], folder)
+            [(Array("</title><script>".utf8.filter { $0 != 0x2F }), files[0].node)], directory)
         files.append((Array("folder".utf8), other))
-        let store = try tree.addDirectory(files, folder)
-        let nix = try tree.addDirectory([(Array("store".utf8), store)], folder)
-        tree.root = try tree.addDirectory([(Array("nix".utf8), nix)], folder)
-        let scratch = try ScratchFolder()
+        let store = try tree.addDirectory(files, directory)
+        let nix = try tree.addDirectory([(Array("store".utf8), store)], directory)
+        tree.root = try tree.addDirectory([(Array("nix".utf8), nix)], directory)
+        let scratch = try ScratchDirectory()
         let options = try Ext4Options(label: "</script><i>", uuid: Ext4Judge.uuid, slack: 1 << 20)
         let layout = try Ext4Formatter.layOut(tree, options)
         let image = try scratch.write(layout, as: "<img src=x onerror=alert(1)>&\".img")
@@ -77,7 +78,7 @@ import Testing
 
     @Test func thePageIsAFileThatAppearsWhole() throws {
         let layout = try ImagePlan(SmallClosure.shared.get().registeredRecipe())
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let image = scratch.path + "/x.img.zst"
         try layout.write(to: image, frameSize: 1 << 20)
         let page = scratch.path + "/page.html"

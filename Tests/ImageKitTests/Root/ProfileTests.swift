@@ -22,8 +22,8 @@ import Testing
 
     @Test(.enabled(if: Judge.hasExt4Tools, Comment(rawValue: Judge.ext4Reason)))
     func laysDownTheFirstGeneration() throws {
-        let folder = try ScratchFolder()
-        let (image, _) = try folder.judgedByKernel(tree { _ in })
+        let directory = try ScratchDirectory()
+        let (image, _) = try directory.judgedByKernel(tree { _ in })
         let links = try Ext4Judge.debugfs("ls -l /nix/var/nix/profiles", image)
         #expect(links.contains("system") && links.contains("120777"), "\(links)")
         #expect(try Ext4Judge.debugfs("stat /nix/var/nix/profiles/system", image).contains("\"system-1-link\""))
@@ -54,16 +54,16 @@ import Testing
     }
 
     @Test func nothingIsLaidOverIt() throws {
-        let folder = try ScratchFolder()
-        let profiles = folder.path + "/nix/var/nix/profiles"
+        let directory = try ScratchDirectory()
+        let profiles = directory.path + "/nix/var/nix/profiles"
         try FileManager.default.createDirectory(atPath: profiles, withIntermediateDirectories: true)
         symlink("system-7-link", profiles + "/per-user")
-        _ = try tree { $0.additions.folders = [FilePath(folder.path)] }
+        _ = try tree { $0.additions.directories = [FilePath(directory.path)] }
         for name in ["system", "system-1-link"] {
             symlink("system-7-link", "\(profiles)/\(name)")
             let small = try SmallClosure.shared.get()
             var recipe = try small.registeredRecipe()
-            recipe.additions.folders = [FilePath(folder.path)]
+            recipe.additions.directories = [FilePath(directory.path)]
             // Without --profile it is a link like any other.
             _ = try ImagePlan(recipe)
             recipe.hasProfile = true

@@ -6,13 +6,13 @@ import Testing
 
 /// What `--root-files` and `--copy` lay over the root filesystem.
 @Suite struct RootAdditionsTests: RootLaying {
-    // MARK: Folders
+    // MARK: Directories
 
-    /// GNU find sees the same in the folder on the host and in the image as the kernel mounts it.
+    /// GNU find sees the same in the directory on the host and in the image as the kernel mounts it.
     @Test(.enabled(if: Ext4Judge.canMount, Comment(rawValue: Ext4Judge.mountReason)))
-    func theKernelFindsTheFolderInTheImage() throws {
-        let scratch = try ScratchFolder()
-        let folder = try make(
+    func theKernelFindsTheDirectoryInTheImage() throws {
+        let scratch = try ScratchDirectory()
+        let directory = try make(
             #"""
             mkdir -p etc/ssh var/lib/secret empty $'\xff\xfe' "$(printf 'd%.0s' {1..255})"
             echo host >etc/hostname; echo key >etc/ssh/key; chmod 600 etc/ssh/key; chmod 1777 empty
@@ -22,14 +22,14 @@ import Testing
             ln -s ../nowhere etc/dangling; ln -s loop loop; ln -s $'\xff' odd; ln etc/dangling var/dangling
             find . -depth -exec touch -h -d '2001-02-03 04:05:06.789' {} +; touch -d '1950-01-01' '-rf' 2>/dev/null || touch -d '1950-01-01' ./-rf
             """#, in: scratch, "files")
-        let (tree, isPrivate, warnings) = try laid([folder])
+        let (tree, isPrivate, warnings) = try laid([directory])
         #expect(isPrivate && warnings.isEmpty)
         // Type, mode, size of files, time in seconds, names of a file, name, target; sorted.
         let list = """
             cd "$1"; find . -mindepth 1 \\( -path ./lost+found -o -path ./boot -o -path ./nix -o -path ./registration \\) -prune \
             -o -mindepth 1 \\( -type d -printf '%y %m %Ts 0 %U:%G %P\\0' -o -printf '%y %m %Ts %s %n %U:%G %P %l\\0' \\) | sort -z | tr '\\0' '\\n'
             """
-        let expected = try Judge.run("bash", ["-euc", list, "-", folder.string])
+        let expected = try Judge.run("bash", ["-euc", list, "-", directory.string])
         #expect(expected.said.contains("981173106") && expected.said.contains("f 6755"), "\(expected.said)")
         let (image, _) = try scratch.judgedByKernel(tree)
         let found = try Ext4Judge.mounted(image, in: scratch.path) { try Judge.run("bash", ["-euc", list, "-", $0]) }
@@ -42,14 +42,14 @@ import Testing
     }
 
     @Test func ownersAreRootsWhoeverHasTheFiles() throws {
-        let scratch = try ScratchFolder()
-        let folder = try make("echo x >file; chown 1234:567 file . 2>/dev/null || true", in: scratch, "files")
-        let tree = try laid([folder]).tree
+        let scratch = try ScratchDirectory()
+        let directory = try make("echo x >file; chown 1234:567 file . 2>/dev/null || true", in: scratch, "files")
+        let tree = try laid([directory]).tree
         #expect(try attributes(tree, "/file").owner == 0 && attributes(tree, "/file").group == 0)
     }
 
-    @Test func laterFoldersWinAndFoldersMerge() throws {
-        let scratch = try ScratchFolder()
+    @Test func laterDirectoriesWinAndDirectoriesMerge() throws {
+        let scratch = try ScratchDirectory()
         let one = try make(
             """
             mkdir -p boot/extlinux etc/a etc/was-folder; echo one >boot/extlinux/extlinux.conf; echo one >etc/a/one
@@ -69,12 +69,12 @@ import Testing
         #expect(try attributes(tree, "/etc") == FileTree.Attributes(permissions: 0o711, modified: 5))
         #expect(tree.attributes(of: tree.root) == FileTree.Attributes(permissions: 0o755))
         #expect(try text(tree, "/registration") == "generated")
-        // The same with the folders the other way round is another tree.
+        // The same with the directories the other way round is another tree.
         #expect(try text(laid([two, one]).tree, "/etc/both") == "one\n")
     }
 
-    @Test func followsALinkToTheFolderItself() throws {
-        let scratch = try ScratchFolder()
+    @Test func followsALinkToTheDirectoryItself() throws {
+        let scratch = try ScratchDirectory()
         _ = try make("echo x >file; ln -s file link", in: scratch, "files")
         let link = scratch.path + "/result"
         symlink("files", link)
@@ -84,7 +84,7 @@ import Testing
     }
 
     @Test func keepsWhatTheFirstBootReliesOn() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         for (name, script, words) in [
             ("a", "mkdir -p nix/store; echo x >nix/store/x", ["'/nix/store'", "the store", "add store paths"]),
             ("b", "mkdir -p nix/store", ["'/nix/store'", "the store"]),
@@ -93,9 +93,9 @@ import Testing
             ("e", "echo x >registration", ["'/registration'", "the registration", "move it"]),
             ("f", "mkdir registration", ["'/registration'", "the registration"]),
         ] {
-            let folder = try make(script, in: scratch, name)
-            let said = message(try laid([folder]))
-            for word in words + ["--root-files \(folder.string)"] {
+            let directory = try make(script, in: scratch, name)
+            let said = message(try laid([directory]))
+            for word in words + ["--root-files \(directory.string)"] {
                 #expect(said.contains(word), "\(word) in: \(said)")
             }
         }
@@ -112,31 +112,33 @@ import Testing
         #expect(try text(laid([], ["\(file):/nix/storey"]).tree, "/nix/storey") == "x\n")
     }
 
-    @Test func filesAndFoldersThatAreGeneratedStayWhatTheyAre() throws {
-        let scratch = try ScratchFolder()
+    @Test func filesAndDirectoriesThatAreGeneratedStayWhatTheyAre() throws {
+        let scratch = try ScratchDirectory()
         let file = try make("echo x >boot", in: scratch, "file")
         #expect(message(try laid([file])).contains("cannot put '/boot' into the image"))
         let link = try make("mkdir boot; ln -s /x boot/extlinux", in: scratch, "link")
         #expect(message(try laid([link])).contains("'/boot/extlinux'"))
-        let folder = try make("mkdir -p boot/extlinux/extlinux.conf", in: scratch, "folder")
-        #expect(message(try laid([folder])).contains("it is a folder, and in the image it is none"))
-        // A folder that is generated stays so when something was laid into it.
+        let directory = try make("mkdir -p boot/extlinux/extlinux.conf", in: scratch, "folder")
+        #expect(message(try laid([directory])).contains("it is a folder, and in the image it is none"))
+        // A directory that is generated stays so when something was laid into it.
         let more = try make("mkdir boot; echo y >boot/more", in: scratch, "more")
         #expect(message(try laid([more, file])).contains("cannot put '/boot' into the image"))
     }
 
     /// A /nix of mode 0700 is one behind which nobody but root runs anything.
-    @Test func foldersThatAreGeneratedStayAsOpenAsTheyAre() throws {
-        let scratch = try ScratchFolder()
-        let folder = try make(
+    @Test func directoriesThatAreGeneratedStayAsOpenAsTheyAre() throws {
+        let scratch = try ScratchDirectory()
+        let directory = try make(
             """
             mkdir -p nix/var/nix/profiles/per-user boot/extlinux etc; echo x >nix/more; echo x >boot/extlinux/more
             find . -type d -exec chmod 700 {} + -exec touch -d @5 {} +
             """, in: scratch, "files")
         let before = try generated()
         for tree in [
-            try laid([folder]).tree,
-            try laid([folder, folder], ["\(folder.string)/nix:/nix:0600:1:2", "\(folder.string)/boot:/boot"]).tree,
+            try laid([directory]).tree,
+            try laid(
+                [directory, directory], ["\(directory.string)/nix:/nix:0600:1:2", "\(directory.string)/boot:/boot"]
+            ).tree,
         ] {
             for path in ["/", "/nix", "/nix/store", "/nix/var", "/nix/var/nix/profiles", "/boot", "/boot/extlinux"] {
                 #expect(try attributes(tree, path) == attributes(before, path), "\(path)")
@@ -149,7 +151,7 @@ import Testing
     }
 
     @Test func refusesWhatNoImageHolds() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let pipe = try make("mkdir etc; mkfifo etc/pipe", in: scratch, "pipe")
         #expect(message(try laid([pipe])).contains("named pipe"))
         #expect(message(try laid([], ["\(pipe.string)/etc/pipe:/x"])).contains("named pipe"))
@@ -216,16 +218,16 @@ import Testing
     }
 
     @Test func copiesGetTheModesAndOwnersThatAreSaid() throws {
-        let scratch = try ScratchFolder()
-        let folder = try make(
+        let scratch = try ScratchDirectory()
+        let directory = try make(
             "mkdir -p tree/sub; echo a >tree/a; echo b >tree/sub/b; chmod 755 tree/a; ln -s a tree/link; ln tree/a tree/a2; "
                 + "chmod 604 tree/sub/b; touch -d @77 tree/a; ln -s tree/a top", in: scratch, "files"
         ).string
         let tree = try laid(
             [],
             [
-                "\(folder)/tree:/etc/tree:0640:12:34", "\(folder)/tree:/srv/", "\(folder)/top:/root/.file",
-                "\(folder)/tree/sub/b:/srv/tree/sub/:0444", "\(folder)/tree:/srv/bare:044",
+                "\(directory)/tree:/etc/tree:0640:12:34", "\(directory)/tree:/srv/", "\(directory)/top:/root/.file",
+                "\(directory)/tree/sub/b:/srv/tree/sub/:0444", "\(directory)/tree:/srv/bare:044",
             ]
         ).tree
         func check(_ path: String, _ permissions: UInt16, _ owner: UInt32 = 0, _ group: UInt32 = 0) throws {
@@ -239,7 +241,7 @@ import Testing
         try check("/etc/tree/link", 0o777, 12, 34)
         #expect(tree.node(at: "/etc/tree/a") == tree.node(at: "/etc/tree/a2"))
         #expect(try attributes(tree, "/etc/tree/a").modified == 77)
-        // Folders that were missing.
+        // Directories that were missing.
         try check("/etc", 0o755)
         #expect(try attributes(tree, "/etc").modified == 1)
         try check("/srv/tree/a", 0o755)
@@ -250,18 +252,20 @@ import Testing
         #expect(tree.node(at: "/srv/tree/link").map { tree.kind(of: $0) } == .symlink)
     }
 
-    @Test func copiesComeAfterFoldersAndInOrder() throws {
-        let scratch = try ScratchFolder()
-        let folder = try make("mkdir etc; echo 0 >etc/x; ln -s etc link; echo f >file", in: scratch, "files")
+    @Test func copiesComeAfterDirectoriesAndInOrder() throws {
+        let scratch = try ScratchDirectory()
+        let directory = try make("mkdir etc; echo 0 >etc/x; ln -s etc link; echo f >file", in: scratch, "files")
         let file = try make("echo 1 >1; echo 2 >2; mkdir d", in: scratch, "copies").string
-        #expect(try text(laid([folder], ["\(file)/1:/etc/x", "\(file)/2:/etc/x"]).tree, "/etc/x") == "2\n")
-        #expect(try text(laid([folder], ["\(file)/2:/etc/x", "\(file)/1:/etc/x"]).tree, "/etc/x") == "1\n")
-        // A copy never turns a file into a folder or the reverse, and follows no link of the image.
+        #expect(try text(laid([directory], ["\(file)/1:/etc/x", "\(file)/2:/etc/x"]).tree, "/etc/x") == "2\n")
+        #expect(try text(laid([directory], ["\(file)/2:/etc/x", "\(file)/1:/etc/x"]).tree, "/etc/x") == "1\n")
+        // A copy never turns a file into a directory or the reverse, and follows no link of the image.
         for (copy, word) in [
             ("\(file)/1:/etc", "end DEST with '/'"), ("\(file)/d:/file", "it is a folder"),
             ("\(file)/1:/file/x", "is a file there"), ("\(file)/1:/link/x", "is a symbolic link there"),
             ("\(file)/1:/boot/extlinux", "there is a folder in the image"),
             ("\(file)/1:/boot/extlinux/extlinux.conf/x", "is a file there"),
-        ] { #expect(message(try laid([folder], [copy])).contains(word), "\(message(try laid([folder], [copy])))") }
+        ] {
+            #expect(message(try laid([directory], [copy])).contains(word), "\(message(try laid([directory], [copy])))")
+        }
     }
 }

@@ -21,34 +21,34 @@ import Testing
     }
 
     @Test func aPrivateKeyIsNotReadableByAccident() throws {
-        let scratch = try ScratchFolder()
-        let folder = try make(
+        let scratch = try ScratchDirectory()
+        let directory = try make(
             "mkdir -p etc/ssh; echo '-----BEGIN OPENSSH PRIVATE KEY-----' >etc/ssh/key; echo age >other", in: scratch,
             "files")
-        let key = folder.appending("etc/ssh/key").string
+        let key = directory.appending("etc/ssh/key").string
         for mode in [0o644, 0o640, 0o604, 0o444] as [mode_t] {
             chmod(key, mode)
-            let said = message(try laid([folder]))
+            let said = message(try laid([directory]))
             for word in ["'/etc/ssh/key'", "0" + String(mode, radix: 8), "chmod 600", "--copy SRC:/etc/ssh/key:MODE"] {
                 #expect(said.contains(word), "\(said)")
             }
             #expect(message(try laid([], ["\(key):/key"])).contains("'/key'"))
-            #expect(message(try laid([], ["\(folder.string)/etc:/x"])).contains("'/x/ssh/key'"))
+            #expect(message(try laid([], ["\(directory.string)/etc:/x"])).contains("'/x/ssh/key'"))
             // Said explicitly, it is meant; so is what takes its place.
             #expect(try attributes(laid([], ["\(key):/key:0644"]).tree, "/key").permissions == 0o644)
-            #expect(try !laid([folder], ["\(key):/etc/ssh/key:0644"]).isPrivate)
-            #expect(try laid([folder], ["\(key):/etc/ssh/key:0600"]).isPrivate)
-            #expect(try !laid([folder], ["\(folder.string)/other:/etc/ssh/key"]).isPrivate)
+            #expect(try !laid([directory], ["\(key):/etc/ssh/key:0644"]).isPrivate)
+            #expect(try laid([directory], ["\(key):/etc/ssh/key:0600"]).isPrivate)
+            #expect(try !laid([directory], ["\(directory.string)/other:/etc/ssh/key"]).isPrivate)
         }
         chmod(key, 0o600)
-        #expect(try attributes(laid([folder]).tree, "/etc/ssh/key").permissions == 0o600)
+        #expect(try attributes(laid([directory]).tree, "/etc/ssh/key").permissions == 0o600)
     }
 
     /// A key comes after its certificates, which is where a PEM for a web server or Wi-Fi has it.
     @Test func aPrivateKeyIsFoundInTheFirstMebibyte() throws {
-        let scratch = try ScratchFolder()
-        let folder = try make(": >file", in: scratch, "files")
-        let file = URL(fileURLWithPath: folder.appending("file").string)
+        let scratch = try ScratchDirectory()
+        let directory = try make(": >file", in: scratch, "files")
+        let file = URL(fileURLWithPath: directory.appending("file").string)
         let certificate =
             "-----BEGIN CERTIFICATE-----\n"
             + String(repeating: "MII" + String(repeating: "x", count: 61) + "\n", count: 99)
@@ -56,7 +56,7 @@ import Testing
         func isFound(_ content: [UInt8]) throws -> Bool {
             try Data(content).write(to: file)
             chmod(file.path, 0o644)
-            return message(try laid([folder])).contains("a private key would be readable")
+            return message(try laid([directory])).contains("a private key would be readable")
         }
         #expect(try isFound(Array((certificate + "-----BEGIN RSA PRIVATE KEY-----\nMII").utf8)))
         #expect(try !isFound(Array((certificate + certificate).utf8)))
@@ -79,31 +79,31 @@ import Testing
         // Nobody would wait for all of this one.
         try Data().write(to: file)
         truncate(file.path, 1 << 42)
-        #expect(message(try laid([folder])) == "")
+        #expect(message(try laid([directory])) == "")
     }
 
     @Test func anImageWithWhatOthersMayNotReadIsPrivate() throws {
-        let scratch = try ScratchFolder()
-        let folder = try make(
+        let scratch = try ScratchDirectory()
+        let directory = try make(
             "mkdir -p a/b closed empty; echo x >a/b/x; echo y >closed/y; chmod 700 empty", in: scratch, "files")
-        #expect(try !laid([folder]).isPrivate)
-        #expect(try !laid([], ["\(folder.string)/a:/a"]).isPrivate)
-        chmod(folder.appending("closed").string, 0o750)
-        #expect(try laid([folder]).isPrivate, "a folder that others may not enter")
-        chmod(folder.appending("closed").string, 0o755)
-        chmod(folder.appending("a/b/x").string, 0o640)
-        #expect(try laid([folder]).isPrivate, "a file that others may not read")
-        #expect(try laid([], ["\(folder.string)/a:/b"]).isPrivate)
-        #expect(try !laid([folder], ["\(folder.string)/a/b/x:/a/b/x:644"]).isPrivate, "another took its place")
-        #expect(try laid([], ["\(folder.string)/closed:/a:0600"]).isPrivate)
+        #expect(try !laid([directory]).isPrivate)
+        #expect(try !laid([], ["\(directory.string)/a:/a"]).isPrivate)
+        chmod(directory.appending("closed").string, 0o750)
+        #expect(try laid([directory]).isPrivate, "a folder that others may not enter")
+        chmod(directory.appending("closed").string, 0o755)
+        chmod(directory.appending("a/b/x").string, 0o640)
+        #expect(try laid([directory]).isPrivate, "a file that others may not read")
+        #expect(try laid([], ["\(directory.string)/a:/b"]).isPrivate)
+        #expect(try !laid([directory], ["\(directory.string)/a/b/x:/a/b/x:644"]).isPrivate, "another took its place")
+        #expect(try laid([], ["\(directory.string)/closed:/a:0600"]).isPrivate)
     }
 
-    /// People keep secrets in a folder of mode 0700, whatever the modes in it are.
-    @Test func aClosedFolderThatIsOpenedIsSaid() throws {
-        let scratch = try ScratchFolder()
-        let folder = try make("mkdir etc boot; echo x >etc/wifi; echo x >boot/x", in: scratch, "files")
-        func isSaid(_ folders: [FilePath], _ copies: [String] = [], _ words: String...) throws -> Bool {
-            let (_, isPrivate, warnings) = try laid(folders, copies)
+    /// People keep secrets in a directory of mode 0700, whatever the modes in it are.
+    @Test func aClosedDirectoryThatIsOpenedIsSaid() throws {
+        let scratch = try ScratchDirectory()
+        let directory = try make("mkdir etc boot; echo x >etc/wifi; echo x >boot/x", in: scratch, "files")
+        func isSaid(_ directories: [FilePath], _ copies: [String] = [], _ words: String...) throws -> Bool {
+            let (_, isPrivate, warnings) = try laid(directories, copies)
             #expect(isPrivate == !warnings.isEmpty && warnings.count < 2, "\(warnings)")
             guard let warning = warnings.first else { return false }
             for word in words + ["readable by everybody on the card as their modes say"] {
@@ -111,23 +111,23 @@ import Testing
             }
             return true
         }
-        #expect(try !isSaid([folder]))
+        #expect(try !isSaid([directory]))
         for mode in [0o700, 0o750, 0o711, 0o754] as [mode_t] {
-            chmod(folder.string, mode)
+            chmod(directory.string, mode)
             // One sentence for all that is in it.
-            chmod(folder.appending("boot").string, mode)
-            #expect(try isSaid([folder], [], "--root-files \(folder.string) is closed", "'/' in the image"))
-            chmod(folder.string, 0o755)
-            #expect(try isSaid([folder], [], "'/boot' of --root-files \(folder.string)", "'/boot' in the image"))
-            #expect(try isSaid([], ["\(folder.string)/boot:/boot"], "'/boot' of --copy \(folder.string)/boot"))
+            chmod(directory.appending("boot").string, mode)
+            #expect(try isSaid([directory], [], "--root-files \(directory.string) is closed", "'/' in the image"))
+            chmod(directory.string, 0o755)
+            #expect(try isSaid([directory], [], "'/boot' of --root-files \(directory.string)", "'/boot' in the image"))
+            #expect(try isSaid([], ["\(directory.string)/boot:/boot"], "'/boot' of --copy \(directory.string)/boot"))
             // A mode that was said is the files' too.
-            let meant = try laid([], ["\(folder.string)/boot:/boot:0640"])
+            let meant = try laid([], ["\(directory.string)/boot:/boot:0640"])
             #expect(meant.isPrivate && meant.warnings.isEmpty, "\(meant.warnings)")
-            chmod(folder.appending("boot").string, 0o755)
+            chmod(directory.appending("boot").string, 0o755)
         }
-        // A folder that stays closed keeps them.
-        chmod(folder.appending("etc").string, 0o700)
-        #expect(try laid([folder]).isPrivate && laid([folder]).warnings.isEmpty)
+        // A directory that stays closed keeps them.
+        chmod(directory.appending("etc").string, 0o700)
+        #expect(try laid([directory]).isPrivate && laid([directory]).warnings.isEmpty)
         // Nothing is in this one.
         #expect(try !isSaid([make("chmod 700 .", in: scratch, "empty")]))
     }

@@ -38,7 +38,7 @@ import Testing
 
     /// Every range of a file with holes reads as what is in it, whoever looks, and whatever lies at its ends.
     @Test func holesReadAsZeros() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let path = scratch.path + "/file"
         let size = 5 << 20
         for data in [
@@ -64,7 +64,7 @@ import Testing
 
     /// A file that became shorter is not taken for one that ends in a hole.
     @Test func whatIsGoneIsNoHole() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try ScratchDirectory()
         let path = scratch.path + "/file"
         _ = try sparse(path, size: 4 << 20, data: [0..<10])
         var files = HostFiles()

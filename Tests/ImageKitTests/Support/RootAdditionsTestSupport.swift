@@ -7,12 +7,12 @@ import Testing
 protocol RootLaying {}
 
 extension RootLaying {
-    /// Makes files with a shell script that runs in a new folder.
-    func make(_ script: String, in scratch: borrowing ScratchFolder, _ name: String) throws -> FilePath {
-        let folder = scratch.path + "/" + name
-        let made = try Judge.run("bash", ["-euc", "umask 022; mkdir \"$1\"; cd \"$1\"; \(script)", "-", folder])
+    /// Makes files with a shell script that runs in a new directory.
+    func make(_ script: String, in scratch: borrowing ScratchDirectory, _ name: String) throws -> FilePath {
+        let directory = scratch.path + "/" + name
+        let made = try Judge.run("bash", ["-euc", "umask 022; mkdir \"$1\"; cd \"$1\"; \(script)", "-", directory])
         try #require(made.status == 0, "\(made.said)")
-        return FilePath(folder)
+        return FilePath(directory)
     }
 
     /// A root filesystem that was generated: a store, a menu, a registration.
@@ -29,12 +29,12 @@ extension RootLaying {
     }
 
     func laid(
-        _ folders: [FilePath] = [], _ copies: [String] = []
+        _ directories: [FilePath] = [], _ copies: [String] = []
     ) throws(ImageError) -> (tree: FileTree, isPrivate: Bool, warnings: [String]) {
         var tree: FileTree
         do { tree = try generated() } catch { throw ImageError(.internal, "\(error)") }
         var additions = RootAdditions()
-        additions.folders = folders
+        additions.directories = directories
         for copy in copies { additions.copies.append(try RootCopy(parsing: copy)) }
         let said = try additions.lay(over: &tree, in: StoreLocation(), keeping: kept, progress: nil)
         return (tree, said.isPrivate, said.warnings)

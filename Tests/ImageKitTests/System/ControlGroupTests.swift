@@ -6,9 +6,9 @@ import Testing
 
 /// Limits of control groups, as the kernel shows them: copies of what it says in a container, and this machine's own.
 @Suite struct ControlGroupTests {
-    private func write(_ files: [String: String], in folder: String) throws {
+    private func write(_ files: [String: String], in directory: String) throws {
         for (name, text) in files {
-            let path = URL(fileURLWithPath: folder + "/" + name)
+            let path = URL(fileURLWithPath: directory + "/" + name)
             try FileManager.default.createDirectory(
                 at: path.deletingLastPathComponent(), withIntermediateDirectories: true)
             try Data(text.utf8).write(to: path)
@@ -29,7 +29,7 @@ import Testing
     }
 
     @Test func secondVersion() throws {
-        let root = try ScratchFolder().path
+        let root = try ScratchDirectory().path
         try write(
             [
                 "a/memory.max": "1000000\n", "a/memory.current": "600000\n",
@@ -50,7 +50,7 @@ import Testing
     }
 
     @Test func firstVersion() throws {
-        let root = try ScratchFolder().path
+        let root = try ScratchDirectory().path
         try write(
             [
                 "memory/memory.limit_in_bytes": "9223372036854771712\n", "memory/memory.usage_in_bytes": "7\n",
@@ -63,7 +63,7 @@ import Testing
 
     @Test(arguments: ["", "\n", "::", "0:", "0::", "x:y:z\n", "memory", "0::/a:b/c\n"])
     func otherTextsLimitNothing(groups: String) throws {
-        let root = try ScratchFolder().path
+        let root = try ScratchDirectory().path
         try write(["a/memory.max": "-1\n", "a/memory.current": "1\n"], in: root)
         #expect(spare(groups, root) == nil)
         #expect(spare("0::/a", root) == nil)
@@ -75,12 +75,12 @@ import Testing
         let groups = try WholeFile.read("/proc/self/cgroup", atMost: 1 << 16)
         guard let group = ControlGroup(groups) else { return }
         let name = "mkpiimg-test-\(getpid())"
-        let folder = group.root.appending(name)
-        guard mkdir(folder.string, 0o755) == 0 else { return }
-        defer { rmdir(folder.string) }
+        let directory = group.root.appending(name)
+        guard mkdir(directory.string, 0o755) == 0 else { return }
+        defer { rmdir(directory.string) }
         let limit: UInt64 = 64 << 20
         for (setting, version) in [("memory.max", "0::/"), ("memory.limit_in_bytes", "1:memory:/")] {
-            guard let file = fopen(folder.appending(setting).string, "r+") else { continue }
+            guard let file = fopen(directory.appending(setting).string, "r+") else { continue }
             fputs("\(limit)", file)
             guard fclose(file) == 0 else { return }
             let spare = try #require(ControlGroup(Array((version + name).utf8))?.spare)

@@ -63,21 +63,21 @@ import Testing
 
     @Test(.enabled(if: Judge.has("zstd", "bash"), "needs zstd"))
     func namesOnlyWhatIsSoInWhatZstdMakes() throws {
-        let folder = try ScratchFolder()
-        try Data(CompressedSamples.plain).write(to: URL(fileURLWithPath: folder.path + "/plain"))
+        let directory = try ScratchDirectory()
+        try Data(CompressedSamples.plain).write(to: URL(fileURLWithPath: directory.path + "/plain"))
         for (command, expected) in [
             ("zstd -q1c plain", [.zstdTableMissing]), ("zstd -q --long=27 -c plain", [.zstdTableMissing]),
             ("zstd -q --no-check -c plain", [.zstdTableMissing, .zstdNoChecksum]), ("cat plain | zstd -qc", []),
         ] as [(String, [Finding.Kind])] {
-            let made = try Judge.run("bash", ["-ec", "cd '\(folder.path)'; \(command) >x.zst"])
+            let made = try Judge.run("bash", ["-ec", "cd '\(directory.path)'; \(command) >x.zst"])
             #expect(made.status == 0, "\(made.said)")
-            let bytes = Array(try Data(contentsOf: URL(fileURLWithPath: folder.path + "/x.zst")))
+            let bytes = Array(try Data(contentsOf: URL(fileURLWithPath: directory.path + "/x.zst")))
             let (found, image) = try check(bytes)
             #expect(found.map(\.kind) == expected, "\(command): \(found)")
             #expect(try differences(image, CompressedSamples.plain, parts: 3) == [])
         }
         // A stream is read up to its damage.
-        var bytes = Array(try Data(contentsOf: URL(fileURLWithPath: folder.path + "/x.zst")))
+        var bytes = Array(try Data(contentsOf: URL(fileURLWithPath: directory.path + "/x.zst")))
         bytes.removeSubrange((bytes.count / 2)...)
         let (found, image) = try check(bytes)
         #expect(found.map(\.kind) == [.zstdFrame] && image.size < UInt64(CompressedSamples.plain.count))

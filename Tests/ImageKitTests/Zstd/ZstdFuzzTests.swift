@@ -88,7 +88,7 @@ import Testing
     @Test(.timeLimit(.minutes(60)), .enabled(if: Judge.has("zstd"), "needs zstd"))
     func partsThatContradictEachOther() throws {
         let parts = try Self.parts.get()
-        let folder = try ScratchFolder()
+        let directory = try ScratchDirectory()
         var random = Fuzz.random(701)
         var judged = 0, refused = 0
         for round in 0..<Fuzz.iterations(150) {
@@ -114,7 +114,7 @@ import Testing
             }
             guard let content, found.allSatisfy({ $0.kind.severity == .note }), judged < 30 else { continue }
             judged += 1
-            let image = folder.path + "/x.zst", plain = folder.path + "/x"
+            let image = directory.path + "/x.zst", plain = directory.path + "/x"
             try Data(file).write(to: URL(fileURLWithPath: image))
             try Data(content).write(to: URL(fileURLWithPath: plain))
             let said = try Judge.run("bash", ["-c", "zstd -dcq '\(image)' | cmp - '\(plain)'"])

@@ -46,12 +46,12 @@ import Testing
     @Test(.enabled(if: Judge.has("zstd"), "needs zstd")) func zstdReadsItBack() throws {
         let map = try map()
         let (sink, result) = try compress(map, threads: 2)
-        let folder = try ScratchFolder()
-        let file = folder.path + "/image.zst"
+        let directory = try ScratchDirectory()
+        let file = directory.path + "/image.zst"
         try Data(sink.bytes).write(to: URL(fileURLWithPath: file))
         #expect(try Judge.run("zstd", ["-tq", file]).status == 0)
-        #expect(try Judge.run("zstd", ["-dqf", file, "-o", folder.path + "/image"]).status == 0)
-        #expect(try folder.read(folder.path + "/image", 41 << 20) == map.read(40 << 20, at: 0))
+        #expect(try Judge.run("zstd", ["-dqf", file, "-o", directory.path + "/image"]).status == 0)
+        #expect(try directory.read(directory.path + "/image", 41 << 20) == map.read(40 << 20, at: 0))
 
         let listing = try Judge.run("zstd", ["-lv", file]).said
         #expect(listing.contains("40.0 MiB"), "every frame says its size: \(listing)")

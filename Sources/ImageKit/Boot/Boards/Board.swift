@@ -1,6 +1,6 @@
 /// A Raspberry Pi, and what its firmware partition must hold.
 ///
-/// The files' names are those that the boards' boot ROM and firmware look for (Raspberry Pi documentation, "Boot folder
+/// The files' names are those that the boards' boot ROM and firmware look for (Raspberry Pi documentation, "Boot directory
 /// contents" and "config.txt", conditional filters); which of them go where is what NixOS' images have.
 public struct Board: Sendable, Hashable {
     /// What it is chosen by: `pi4`.

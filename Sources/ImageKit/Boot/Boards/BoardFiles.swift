@@ -2,7 +2,7 @@ import SystemPackage
 
 /// What a set of boards takes of what there is, what it lacks, and the `config.txt` that goes with it.
 struct BoardFiles {
-    /// Files of the partition's top folder, by name, and where on the host they are.
+    /// Files of the partition's top directory, by name, and where on the host they are.
     private(set) var picks: [String: FilePath] = [:]
     /// The files that each board lacks.
     private(set) var missing: [(board: Board, files: [String])] = []
@@ -11,7 +11,7 @@ struct BoardFiles {
     private(set) var uboots: [String] = []
 
     /// - Parameters:
-    ///   - present: names in the top folder that need not be picked, in lower case: they are in folders that are laid
+    ///   - present: names in the top directory that need not be picked, in lower case: they are in directories that are laid
     ///     down whole.
     init(
         _ options: BootOptions, hasInitrd: Bool, packages: FirmwarePackages, present: Set<String>
@@ -22,7 +22,7 @@ struct BoardFiles {
             uboots = [Board.commonUBoot]
             config.add("kernel=\(Board.commonUBoot)")
         } else if style == .kernel {
-            config.add("os_prefix=\(DirectKernel.folder)/\(DirectKernel.defaultName)/")
+            config.add("os_prefix=\(DirectKernel.directory)/\(DirectKernel.defaultName)/")
             config.add("kernel=\(DirectKernel.kernelName)")
             if let tree = options.deviceTree.file?.split(separator: "/").last { config.add("device_tree=\(tree)") }
             if hasInitrd { config.add("initramfs \(DirectKernel.initrdName) followkernel") }
@@ -78,7 +78,7 @@ struct BoardFiles {
         }
     }
 
-    /// Whether one U-Boot is for all the boards: where there is one, and none for each board in a folder. Where there is
+    /// Whether one U-Boot is for all the boards: where there is one, and none for each board in a directory. Where there is
     /// none at all, it is the one to ask for.
     private static func takesCommonUBoot(
         _ boards: [Board], _ packages: FirmwarePackages, _ present: Set<String>

@@ -1,10 +1,5 @@
+import Glibc
 import SystemPackage
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// How the board comes from its firmware to the kernel.
 public enum BootStyle: String, Sendable, CaseIterable {
@@ -41,7 +36,7 @@ public enum DeviceTreeChoice: Sendable, Hashable {
 struct BootOptions: Sendable {
     var style: BootStyle
     var boards: [Board]
-    /// Folders for the firmware partition, and packages to pick from; later ones win.
+    /// Directories for the firmware partition, and packages to pick from; later ones win.
     var firmware: [FilePath]
     /// Lines added to `config.txt`.
     var configLines: [String]

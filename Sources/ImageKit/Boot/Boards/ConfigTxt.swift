@@ -143,7 +143,7 @@ public struct ConfigTxt: Sendable, Hashable {
         }.flatMap(\.settings)
     }
 
-    /// The folder that overlays are taken from, or rather what is put before their names.
+    /// The directory that overlays are taken from, or rather what is put before their names.
     static func overlayPrefix(in settings: [Setting]) -> String {
         guard let prefix = settings.last(where: { $0.key == "overlay_prefix" })?.value, isShort(prefix),
             !prefix.hasPrefix("/"), !prefix.split(separator: "/").contains("..")
@@ -213,9 +213,9 @@ public struct ConfigTxt: Sendable, Hashable {
             }
         }
         // Kernels find theirs below os_prefix.
-        let folders = Set([overlayPrefix(in: settings), "overlays/"]).sorted()
+        let directories = Set([overlayPrefix(in: settings), "overlays/"]).sorted()
         for name in overlays(in: settings) {
-            look("dtoverlay", name, folders.flatMap { ["\($0)\(name).dtbo", "\($0)\(name)-overlay.dtb"] })
+            look("dtoverlay", name, directories.flatMap { ["\($0)\(name).dtbo", "\($0)\(name)-overlay.dtb"] })
         }
         return missing
     }

@@ -1,10 +1,5 @@
+import Glibc
 import SystemPackage
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// A kernel that the board's firmware starts by itself, without U-Boot: everything it needs is on the firmware partition.
 ///
@@ -14,7 +9,7 @@ import SystemPackage
 ///   nixos/default/initrd
 ///   nixos/default/cmdline.txt       kernel parameters init=/nix/store/…/init
 ///   nixos/default/*.dtb
-///   nixos/default/overlays/README   without it, the firmware takes overlays from the top folder
+///   nixos/default/overlays/README   without it, the firmware takes overlays from the top directory
 ///   nixos/default/overlays/*.dtbo
 ///   nixos/default-<specialisation>/…
 /// ```
@@ -22,7 +17,7 @@ import SystemPackage
 /// Source: Raspberry Pi documentation, "config.txt", `os_prefix` and `overlay_prefix`. The names are those that the
 /// community's NixOS modules for the Raspberry Pi use, which go on with `nixos/<generation>-default`.
 struct DirectKernel {
-    static let folder = "nixos", defaultName = "default", kernelName = "kernel.img", initrdName = "initrd"
+    static let directory = "nixos", defaultName = "default", kernelName = "kernel.img", initrdName = "initrd"
 
     /// Boards for which there is no device tree.
     private(set) var missing: [(board: Board, files: [String])] = []
@@ -33,7 +28,7 @@ struct DirectKernel {
     private let rules: FileTree.ScanRules
     private static let file = FileTree.Attributes(permissions: 0o644)
 
-    /// - Parameter rules: how files and folders are read.
+    /// - Parameter rules: how files and directories are read.
     init(_ options: BootOptions, packages: FirmwarePackages, store: StoreLocation, rules: FileTree.ScanRules) {
         self.options = options
         self.packages = packages
@@ -57,7 +52,7 @@ struct DirectKernel {
         _ toplevel: Toplevel, named name: String, _ overlays: [String], _ tree: inout FileTree,
         _ sketch: inout TreeBuilder
     ) throws(ImageError) {
-        let place = "/\(Self.folder)/\(name)/"
+        let place = "/\(Self.directory)/\(name)/"
         try sketch.put(scan(toplevel.kernel.physical, &tree), at: place + Self.kernelName)
         if let initrd = toplevel.initrd { try sketch.put(scan(initrd.physical, &tree), at: place + Self.initrdName) }
         let line = (options.parameters(of: toplevel) + ["init=\(toplevel.initPath)"]).joined(separator: " ")
@@ -84,8 +79,8 @@ struct DirectKernel {
     ) throws(ImageError) -> [(name: String, path: FilePath)] {
         var found: [String: FilePath] = [:]
         if let trees = toplevel.deviceTrees, options.deviceTree != .firmware {
-            for folder in [trees.physical.appending("broadcom"), trees.physical] {
-                for (name, path) in try files(in: folder) where FirmwarePackages.matches(name, "bcm2*.dtb") {
+            for directory in [trees.physical.appending("broadcom"), trees.physical] {
+                for (name, path) in try files(in: directory) where FirmwarePackages.matches(name, "bcm2*.dtb") {
                     found[name] = path
                 }
             }
@@ -93,7 +88,7 @@ struct DirectKernel {
         if let file = try options.deviceTreeFile(of: toplevel, in: store), let name = options.deviceTree.file {
             found[name.split(separator: "/").last.map(String.init) ?? name] = file.physical
         }
-        // A model whose tree the kernel calls otherwise, or has not: without one the firmware gives up the whole folder.
+        // A model whose tree the kernel calls otherwise, or has not: without one the firmware gives up the whole directory.
         for board in options.boards {
             for pattern in [board.deviceTree] + board.deviceTrees {
                 for (name, path) in packages.firmware(like: pattern) where found[name] == nil { found[name] = path }
@@ -117,10 +112,10 @@ struct DirectKernel {
         return FirmwareTree.overlayFiles(named, packages)
     }
 
-    /// What is in a folder of the store, sorted by name; nothing where there is no such folder.
-    private func files(in folder: FilePath) throws(ImageError) -> [(name: String, path: FilePath)] {
+    /// What is in a directory of the store, sorted by name; nothing where there is no such directory.
+    private func files(in directory: FilePath) throws(ImageError) -> [(name: String, path: FilePath)] {
         // A link leads to the store that is given, not to the host's.
-        guard let place = try? store.follow(folder).physical, HostPath.kind(of: place) == S_IFDIR else { return [] }
-        return try DirectoryNames.read(folder: place).texts.map { ($0, place.appending($0)) }
+        guard let place = try? store.follow(directory).physical, HostPath.kind(of: place) == S_IFDIR else { return [] }
+        return try DirectoryNames.read(directory: place).texts.map { ($0, place.appending($0)) }
     }
 }

@@ -9,7 +9,7 @@ import SystemPackage
 ///   /boot/nixos/<hash>-<name>-dtbs/…
 /// ```
 ///
-/// They are copies and not links so that whatever cleans up that folder leaves the store alone.
+/// They are copies and not links so that whatever cleans up that directory leaves the store alone.
 struct ExtlinuxFiles {
     private let options: BootOptions
     private let store: StoreLocation
@@ -52,7 +52,7 @@ struct ExtlinuxFiles {
         let file = try options.deviceTreeFile(of: toplevel, in: store)
         if let trees = toplevel.deviceTrees {
             let name = try copy(trees, &tree, &sketch)
-            entry.deviceTrees = file == nil ? .folder(name) : options.deviceTree.file.map { .file("\(name)/\($0)") }
+            entry.deviceTrees = file == nil ? .directory(name) : options.deviceTree.file.map { .file("\(name)/\($0)") }
         }
         return entry
     }

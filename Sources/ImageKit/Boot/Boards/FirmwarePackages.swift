@@ -1,10 +1,5 @@
+import Glibc
 import SystemPackage
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// Packages that hold more than one board's files, of which those are picked that the chosen boards need:
 ///
@@ -14,12 +9,12 @@ import SystemPackage
 ///   <package>/armstub8-gic.bin             raspberrypi-armstubs
 /// ```
 struct FirmwarePackages {
-    /// A folder with Raspberry Pi's firmware in it.
-    private struct Folder { var path: FilePath, names: [String] }
+    /// A directory with Raspberry Pi's firmware in it.
+    private struct Directory { var path: FilePath, names: [String] }
     /// A U-Boot: its file, its name, and the configuration that its package is named after.
     private struct UBoot { var path: FilePath, name: String, configuration: String? }
 
-    private var folders: [Folder] = []
+    private var directories: [Directory] = []
     private var uboots: [UBoot] = []
     private var armstubs: [FilePath] = []
     /// The packages' paths, as they were given.
@@ -30,7 +25,7 @@ struct FirmwarePackages {
     private static let stubNames = Set(Board.all.compactMap(\.armstub)).sorted()
     private static let firmwarePath = "share/raspberrypi/boot"
 
-    /// Takes a folder as a package, before those that are there already; `false` where it is none.
+    /// Takes a directory as a package, before those that are there already; `false` where it is none.
     ///
     /// - Parameter follow: where a path with symbolic links leads; `nil` where it leads nowhere.
     mutating func add(_ package: FilePath, follow: (FilePath) -> FilePath?) throws(ImageError) -> Bool {
@@ -39,10 +34,10 @@ struct FirmwarePackages {
         if Self.mayHoldFirmware(package), let path = follow(package.appending(Self.firmwarePath)),
             HostPath.kind(of: path) == S_IFDIR
         {
-            folders.insert(Folder(path: path, names: try DirectoryNames.read(folder: path).texts), at: 0)
+            directories.insert(Directory(path: path, names: try DirectoryNames.read(directory: path).texts), at: 0)
             isPackage = true
         }
-        // Anything else is only a package by its name: a folder that holds U-Boot may be meant to be laid down whole.
+        // Anything else is only a package by its name: a directory that holds U-Boot may be meant to be laid down whole.
         if let name = Self.packageName(package) {
             for file in Self.ubootNames {
                 guard HostPath.has(file, in: package), let path = follow(package.appending(file)),
@@ -82,9 +77,9 @@ struct FirmwarePackages {
         return word.hasSuffix("_defconfig") ? String(word.dropLast("_defconfig".count)) : String(word)
     }
 
-    /// Whether somebody put a firmware partition together in a folder: then it holds more than U-Boot.
-    static func isWhole(_ folder: FilePath) throws(ImageError) -> Bool {
-        try DirectoryNames.read(folder: folder).texts.contains { text in
+    /// Whether somebody put a firmware partition together in a directory: then it holds more than U-Boot.
+    static func isWhole(_ directory: FilePath) throws(ImageError) -> Bool {
+        try DirectoryNames.read(directory: directory).texts.contains { text in
             let name = text.lowercased()
             return ["config.txt", "bootcode.bin", "overlays", "cmdline.txt"].contains(name)
                 || ["start*.elf", "*.dtb"].contains { matches(name, $0) }
@@ -97,15 +92,19 @@ struct FirmwarePackages {
     /// packages with a file, the last that was added counts.
     func firmware(like pattern: String) -> [(name: String, path: FilePath)] {
         var found: [String: FilePath] = [:]
-        for folder in folders.reversed() {
-            for name in folder.names where Self.matches(name, pattern) { found[name] = folder.path.appending(name) }
+        for directory in directories.reversed() {
+            for name in directory.names where Self.matches(name, pattern) {
+                found[name] = directory.path.appending(name)
+            }
         }
         return found.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
     /// A file of the firmware's `overlays`.
     func overlay(_ name: String) -> FilePath? {
-        folders.lazy.map { $0.path.appending("overlays").appending(name) }.first { HostPath.kind(of: $0) == S_IFREG }
+        directories.lazy.map { $0.path.appending("overlays").appending(name) }.first {
+            HostPath.kind(of: $0) == S_IFREG
+        }
     }
 
     /// A board's own U-Boot: by its file's name, or by its package's.

@@ -2,7 +2,7 @@ import SystemPackage
 
 /// `config.txt` on the firmware partition: where it comes from, and whether what it names is there.
 extension FirmwareTree {
-    /// The bytes of `config.txt`, and whether a folder brought it.
+    /// The bytes of `config.txt`, and whether a directory brought it.
     func config(
         _ files: BoardFiles, _ options: BootOptions
     ) throws(ImageError) -> (bytes: [UInt8], isOwn: Bool) {
@@ -48,9 +48,9 @@ extension FirmwareTree {
                 warnings.append("config.txt starts nothing: no 'kernel=' names U-Boot")
             }
         case .kernel:
-            let folder = "\(DirectKernel.folder)/\(DirectKernel.defaultName)/"
-            if !settings.contains(where: { $0.key == "os_prefix" && $0.value == folder }) {
-                warnings.append("config.txt does not start this system: it has no 'os_prefix=\(folder)'")
+            let directory = "\(DirectKernel.directory)/\(DirectKernel.defaultName)/"
+            if !settings.contains(where: { $0.key == "os_prefix" && $0.value == directory }) {
+                warnings.append("config.txt does not start this system: it has no 'os_prefix=\(directory)'")
             }
         }
     }
@@ -59,7 +59,7 @@ extension FirmwareTree {
     static func overlayFiles(
         _ names: [String], _ packages: FirmwarePackages
     ) -> [(name: String, path: FilePath)] {
-        // A name with a slash leads out of the folder.
+        // A name with a slash leads out of the directory.
         let wanted = names.filter { !$0.contains("/") }.flatMap { ["\($0).dtbo", "\($0)-pi4.dtbo", "\($0)-pi5.dtbo"] }
         let found = wanted.compactMap { name in packages.overlay(name).map { (name, $0) } }
         guard !found.isEmpty, let map = packages.overlay("overlay_map.dtb") else { return found }

@@ -1,22 +1,17 @@
+import Glibc
 import SystemPackage
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// What lies on the firmware partition.
 ///
-/// From the bottom up: what the boards need of the packages that the closure holds or `--firmware` names; the folders of
-/// `--firmware`, one over the other; and what is generated where no folder has it (`config.txt`, `uboot.env`).
+/// From the bottom up: what the boards need of the packages that the closure holds or `--firmware` names; the directories of
+/// `--firmware`, one over the other; and what is generated where no directory has it (`config.txt`, `uboot.env`).
 struct FirmwareTree {
     var tree = FileTree()
-    /// The packages and folders it came from.
+    /// The packages and directories it came from.
     private(set) var sources: [FilePath]
     /// What should be known about it.
     var warnings: [String] = []
-    /// Whether a folder brought something that not everybody may read. (A store is for everybody.)
+    /// Whether a directory brought something that not everybody may read. (A store is for everybody.)
     private(set) var isPrivate = false
 
     private let store: StoreLocation
@@ -32,33 +27,33 @@ struct FirmwareTree {
         for info in closure.paths {
             _ = try packages.add(store.physical(info.path)) { try? store.follow($0).physical }
         }
-        var folders: [FilePath] = []
-        for folder in options.firmware {
-            let place = HostPath.named(folder, in: store) ?? folder
+        var directories: [FilePath] = []
+        for directory in options.firmware {
+            let place = HostPath.named(directory, in: store) ?? directory
             guard HostPath.kind(of: place) == S_IFDIR else {
                 throw ImageError(
-                    .notFound, "cannot take firmware from", path: folder.string, reason: "it is not a folder",
+                    .notFound, "cannot take firmware from", path: directory.string, reason: "it is not a folder",
                     remedy: "give --firmware a folder with the files for the firmware partition")
             }
-            // A folder that somebody filled for this is laid down whole, be it a store path.
+            // A directory that somebody filled for this is laid down whole, be it a store path.
             if try FirmwarePackages.isWhole(place) {
-                folders.append(place)
+                directories.append(place)
             } else if try !packages.add(place, follow: { HostPath.named($0, in: store) }) {
-                folders.append(place)
+                directories.append(place)
             }
         }
-        if options.firmware.isEmpty, packages.sources.isEmpty, let own = try Self.folder(of: toplevel, store) {
-            folders = [own]
+        if options.firmware.isEmpty, packages.sources.isEmpty, let own = try Self.directory(of: toplevel, store) {
+            directories = [own]
         }
-        sources = packages.sources + folders
+        sources = packages.sources + directories
 
         var root = try tree.addDirectory([], FileTree.Attributes(permissions: 0o755))
         var own: [Range<Int>] = []
-        for folder in folders {
+        for directory in directories {
             let first = tree.nodes.count
             var links = FileTree.HostLinks()
-            let node = try tree.scan(folder, rules: rules, links: &links, progress: progress)
-            if (try? store.follow(folder)) == nil { own.append(first..<tree.nodes.count) }
+            let node = try tree.scan(directory, rules: rules, links: &links, progress: progress)
+            if (try? store.follow(directory)) == nil { own.append(first..<tree.nodes.count) }
             root = try tree.merge(root, with: node)
         }
         (isPrivate, warnings) = try SecretFiles.checkFirmware(own, below: root, in: tree)
@@ -108,7 +103,7 @@ struct FirmwareTree {
         try sketch.put(node, at: place)
     }
 
-    /// How folders are read: FAT has no links, so they are followed.
+    /// How directories are read: FAT has no links, so they are followed.
     static func rules(_ store: StoreLocation) -> FileTree.ScanRules {
         var inStore = [store.directory]
         if case .success(let real) = StoreWalk.real(store.directory) { inStore.append(real) }
@@ -122,13 +117,13 @@ struct FirmwareTree {
     }
 
     /// A toplevel's `firmware`, where that is made of boot files (usually it is what the kernel loads into devices).
-    private static func folder(of toplevel: Toplevel?, _ store: StoreLocation) throws(ImageError) -> FilePath? {
+    private static func directory(of toplevel: Toplevel?, _ store: StoreLocation) throws(ImageError) -> FilePath? {
         guard let toplevel else { return nil }
         let top = store.physical(toplevel.path)
         guard HostPath.has("firmware", in: top) else { return nil }
-        let folder = try store.follow(top.appending("firmware")).physical
+        let directory = try store.follow(top.appending("firmware")).physical
         let signs = ["config.txt", "bootcode.bin", "start4.elf", "u-boot.bin"]
-        return signs.contains { HostPath.has($0, in: folder) } ? folder : nil
+        return signs.contains { HostPath.has($0, in: directory) } ? directory : nil
     }
 
     /// The node at a path of names, which may differ in upper and lower case as they may on FAT.

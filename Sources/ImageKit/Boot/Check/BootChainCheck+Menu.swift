@@ -25,10 +25,10 @@ extension BootChainCheck {
         _ entry: ExtlinuxConfig.Entry, isDefault: Bool, _ place: String, on filesystem: Filesystem,
         _ seen: inout Set<String>, _ boot: inout Chain
     ) throws(ImageError) {
-        let folder = String(place.prefix(upTo: place.lastIndex(of: "/") ?? place.startIndex))
+        let directory = String(place.prefix(upTo: place.lastIndex(of: "/") ?? place.startIndex))
         // A label that goes on for ever is not said again with each of its files.
         let said = "the entry '\(entry.label.prefix(100))'"
-        func path(_ file: String) -> String { ExtlinuxConfig.path(of: file, inMenuAt: folder) }
+        func path(_ file: String) -> String { ExtlinuxConfig.path(of: file, inMenuAt: directory) }
         guard let kernel = entry.kernel else {
             if isDefault { report(.bootMenu, "\(said) names no kernel", place, on: filesystem) }
             return
@@ -64,12 +64,12 @@ extension BootChainCheck {
 
     private func checkDeviceTrees(_ path: String, _ said: String, on filesystem: Filesystem) {
         let tree = filesystem.tree
-        guard let folder = node(at: path, on: filesystem), tree.kind(of: folder) == .directory else {
+        guard let directory = node(at: path, on: filesystem), tree.kind(of: directory) == .directory else {
             return report(
                 .bootDeviceTree, "\(said) names the folder (FDTDIR), and it is not there", path, on: filesystem)
         }
-        // U-Boot finds a board's file in the folder of the board's maker.
-        if hasDeviceTree(in: folder, on: filesystem) { return }
+        // U-Boot finds a board's file in the directory of the board's maker.
+        if hasDeviceTree(in: directory, on: filesystem) { return }
         report(.bootDeviceTree, "\(said) names the folder (FDTDIR), and there is no '.dtb' in it", path, on: filesystem)
     }
 }

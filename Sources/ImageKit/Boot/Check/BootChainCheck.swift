@@ -108,7 +108,7 @@ struct BootChainCheck {
         var commandLines: UInt64 = 0
         /// Whether something is said already about nothing being started.
         var isReported = false
-        /// The systems that are started: folders that hold `init`.
+        /// The systems that are started: directories that hold `init`.
         var toplevels: Set<String> = []
     }
 
@@ -141,9 +141,9 @@ struct BootChainCheck {
         files[filesystem.partition]?.isNew(node) ?? false
     }
 
-    /// Whether there is a device tree in a folder or below it.
-    func hasDeviceTree(in folder: FileTree.NodeID, on filesystem: Filesystem) -> Bool {
-        files[filesystem.partition]?.hasDeviceTree(in: folder) ?? false
+    /// Whether there is a device tree in a directory or below it.
+    func hasDeviceTree(in directory: FileTree.NodeID, on filesystem: Filesystem) -> Bool {
+        files[filesystem.partition]?.hasDeviceTree(in: directory) ?? false
     }
 
     // MARK: Findings

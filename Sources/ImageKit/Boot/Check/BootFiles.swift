@@ -8,7 +8,7 @@ final class BootEffort {
     private(set) var isExhausted = false
 
     /// - Parameters:
-    ///   - names: how many names are looked at, in folders and on the ways to files.
+    ///   - names: how many names are looked at, in directories and on the ways to files.
     ///   - files: how many files are read. (In a compressed image, each may be in a frame of its own.)
     ///   - bytes: how much of them is read.
     init(names: Int = 1 << 17, files: Int = 2048, bytes: UInt64 = 64 << 20) {
@@ -46,11 +46,11 @@ final class BootFiles {
     private let tree: FileTree
     private let ignoresCase: Bool
     private let effort: BootEffort
-    /// Folders of FAT in which something was looked for: what they hold, by its name in lower case.
-    private var folders: [FileTree.NodeID: [String: FileTree.NodeID]] = [:]
+    /// Directories of FAT in which something was looked for: what they hold, by its name in lower case.
+    private var directories: [FileTree.NodeID: [String: FileTree.NodeID]] = [:]
     /// Files that have been examined.
     private var examined: Set<FileTree.NodeID> = []
-    /// Whether there is a device tree in or below a folder, where that was asked.
+    /// Whether there is a device tree in or below a directory, where that was asked.
     private var deviceTrees: [FileTree.NodeID: Bool] = [:]
 
     /// Linux takes no longer path, and nobody else does.
@@ -74,23 +74,23 @@ final class BootFiles {
         return node
     }
 
-    private func names(in folder: FileTree.NodeID) -> [String: FileTree.NodeID] {
-        if let known = folders[folder] { return known }
+    private func names(in directory: FileTree.NodeID) -> [String: FileTree.NodeID] {
+        if let known = directories[directory] { return known }
         var names: [String: FileTree.NodeID] = [:]
-        for (name, node) in tree.children(of: folder) {
+        for (name, node) in tree.children(of: directory) {
             let name = String(decoding: name, as: UTF8.self).lowercased()
             if names[name] == nil { names[name] = node }
         }
-        folders[folder] = names
+        directories[directory] = names
         return names
     }
 
     /// Whether a file has not been examined yet. From then on it has.
     func isNew(_ node: FileTree.NodeID) -> Bool { examined.insert(node).inserted }
 
-    /// Whether there is a device tree in a folder or below it.
-    func hasDeviceTree(in folder: FileTree.NodeID) -> Bool {
-        var pending = [folder], met: [FileTree.NodeID] = []
+    /// Whether there is a device tree in a directory or below it.
+    func hasDeviceTree(in directory: FileTree.NodeID) -> Bool {
+        var pending = [directory], met: [FileTree.NodeID] = []
         var isFound = false
         search: while let next = pending.popLast() {
             if let known = deviceTrees[next] {
@@ -110,9 +110,9 @@ final class BootFiles {
                 }
             }
         }
-        // Where one is found, it may be in any of the folders that were met, or in none of them.
-        for folder in met where !isFound { deviceTrees[folder] = false }
-        deviceTrees[folder] = isFound
+        // Where one is found, it may be in any of the directories that were met, or in none of them.
+        for directory in met where !isFound { deviceTrees[directory] = false }
+        deviceTrees[directory] = isFound
         return isFound
     }
 }

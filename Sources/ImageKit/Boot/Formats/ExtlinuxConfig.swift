@@ -25,7 +25,7 @@ public struct ExtlinuxConfig: Sendable, Hashable {
         public var kernel: String?
         /// The file of the initial RAM disk.
         public var initrd: String?
-        /// The folder in which U-Boot finds the board's device tree.
+        /// The directory in which U-Boot finds the board's device tree.
         public var fdtDirectory: String?
         /// The file of the device tree.
         public var fdt: String?
@@ -107,10 +107,10 @@ public struct ExtlinuxConfig: Sendable, Hashable {
     static let places = ["/extlinux/extlinux.conf", "/boot/extlinux/extlinux.conf"]
 
     /// The path in the filesystem that a file of the menu has: those that do not begin with a slash are counted from the
-    /// menu's folder.
-    public static func path(of file: String, inMenuAt folder: String = "/boot/extlinux") -> String {
+    /// menu's directory.
+    public static func path(of file: String, inMenuAt directory: String = "/boot/extlinux") -> String {
         var parts: [Substring] = []
-        for part in (file.hasPrefix("/") ? file : folder + "/" + file).split(separator: "/") {
+        for part in (file.hasPrefix("/") ? file : directory + "/" + file).split(separator: "/") {
             switch part {
             case ".": break
             case "..": _ = parts.popLast()

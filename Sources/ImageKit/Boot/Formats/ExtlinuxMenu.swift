@@ -16,15 +16,15 @@
 ///     FDTDIR ../nixos/<copy of the device trees>        or FDT ../nixos/<one of them>
 /// ```
 ///
-/// Paths are relative to the menu's own folder. Source: U-Boot's documentation, "Generic Distro Configuration Concept",
+/// Paths are relative to the menu's own directory. Source: U-Boot's documentation, "Generic Distro Configuration Concept",
 /// and what NixOS' generic-extlinux-compatible builder writes, which replaces the file at the first `nixos-rebuild`.
 struct ExtlinuxMenu {
     /// One system that can be booted. File names are those of the copies in `/boot/nixos`.
     struct Entry {
         /// Where the device tree comes from, unless it is the one that the firmware loaded.
         enum DeviceTrees {
-            /// A folder, in which U-Boot finds the board's.
-            case folder(String)
+            /// A directory, in which U-Boot finds the board's.
+            case directory(String)
             /// A file.
             case file(String)
         }
@@ -61,7 +61,7 @@ struct ExtlinuxMenu {
             if let initrd = entry.initrd { text += "  INITRD ../nixos/\(initrd)\n" }
             text += "  APPEND \(entry.commandLine)\n"
             switch entry.deviceTrees {
-            case .folder(let name): text += "  FDTDIR ../nixos/\(name)\n"
+            case .directory(let name): text += "  FDTDIR ../nixos/\(name)\n"
             case .file(let name): text += "  FDT ../nixos/\(name)\n"
             case nil: break
             }

@@ -56,7 +56,7 @@ extension Ext4Census {
             let blocks = record.size / superblock.blockSize
             if let last = map.last, last >= blocks {
                 report(
-                    .ext4FolderSize,
+                    .ext4DirectorySize,
                     "inode \(node.inode), a folder, has \(blocks) blocks by its size, and its last one is block \(last)",
                     inode: node.inode, offset: record.offset)
             }
@@ -199,9 +199,9 @@ extension Ext4Census {
     func checkLinks() {
         for (inode, seen) in reached.sorted(by: { $0.key < $1.key })
         where seen.links > 0 && !seen.isOwn && seen.links != seen.names {
-            // A folder with too many folders in it to count has 1.
+            // A directory with too many directories in it to count has 1.
             if seen.kind == 2, seen.links == 1, seen.names >= 65_000 { continue }
-            // Folders that were lost would have led back to it.
+            // Directories that were lost would have led back to it.
             if seen.kind == 2, isPartial { continue }
             if isPartial, seen.names < seen.links { continue }
             report(

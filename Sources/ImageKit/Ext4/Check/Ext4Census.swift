@@ -5,11 +5,11 @@
 final class Ext4Census {
     /// An inode that a name leads to, or that the filesystem itself uses.
     struct Reached {
-        /// Names that lead to it; of a folder also its `.`, and the `..` of those in it.
+        /// Names that lead to it; of a directory also its `.`, and the `..` of those in it.
         var names: UInt32 = 0
         /// Names that it says it has; 0 while it has not been read.
         var links: UInt16 = 0
-        /// As a folder's entries say it; 0 while it is not known.
+        /// As a directory's entries say it; 0 while it is not known.
         var kind: UInt8 = 0
         var isOwn = false, isPartial = false
     }
@@ -43,8 +43,8 @@ final class Ext4Census {
     private(set) var isUnsupported = false
     /// Findings about inodes, whose paths are looked up at the end.
     private var pending: [(finding: Finding, inode: UInt32, other: UInt32?)] = []
-    /// The folder whose entries are being read.
-    var folder: Ext4FolderCheck?
+    /// The directory whose entries are being read.
+    var directory: Ext4DirectoryCheck?
     /// Parts of the maps of files without a name.
     var mapBudget: UInt64
     private var steps = 0
@@ -125,7 +125,7 @@ final class Ext4Census {
     func lost(_ inode: UInt32, _ error: ImageError) {
         switch error.damage {
         case Finding.Kind.ext4EntryInode: reached[inode] = reached[inode].flatMap { $0.links > 0 ? $0 : nil }
-        case Finding.Kind.ext4FolderTwice, Finding.Kind.ext4LinkTarget, Finding.Kind.ext4FolderChecksum,
+        case Finding.Kind.ext4DirectoryTwice, Finding.Kind.ext4LinkTarget, Finding.Kind.ext4DirectoryChecksum,
             Finding.Kind.ext4IndexChecksum, Finding.Kind.ext4EntryTwice:
             return
         default:
@@ -134,13 +134,13 @@ final class Ext4Census {
         }
     }
 
-    /// An inode that a name leads to has been read. (The top folder has none.)
+    /// An inode that a name leads to has been read. (The top directory has none.)
     func met(_ node: Ext4Volume.Node, _ entry: Ext4DirectoryEntry?) throws(ImageError) {
         var seen = reached[node.inode] ?? Reached()
         let isFirst = seen.links == 0
         seen.links = node.record.links
-        seen.kind = node.kind.inFolders
-        // Its own dot; what is in the top folder also leads to itself by its dots.
+        seen.kind = node.kind.inDirectories
+        // Its own dot; what is in the top directory also leads to itself by its dots.
         if isFirst, node.kind == .directory { seen.names += node.inode == Ext4Volume.rootInode ? 2 : 1 }
         reached[node.inode] = seen
         if isFirst { try check(node) }
@@ -162,7 +162,7 @@ final class Ext4Census {
     /// The filesystem itself uses an inode.
     func owns(_ inode: UInt32) { reached[inode, default: Reached()].isOwn = true }
 
-    /// The `..` of a folder leads back.
+    /// The `..` of a directory leads back.
     func leadsBack(to inode: UInt32) { reached[inode]?.names += 1 }
 
     // MARK: Blocks
@@ -212,8 +212,8 @@ final class Ext4Census {
 }
 
 extension Ext4Volume.Kind {
-    /// As a folder's entries have it.
-    var inFolders: UInt8 {
+    /// As a directory's entries have it.
+    var inDirectories: UInt8 {
         switch self {
         case .file: 1
         case .directory: 2

@@ -1,7 +1,7 @@
 /// Checks whether an ext2, ext3 or ext4 filesystem is sound: what `e2fsck -fn` would look at, and the copies of the
 /// superblock and the descriptors besides.
 ///
-/// It is one walk over the folders, one pass over the inode tables (without what was never used), and one over the
+/// It is one walk over the directories, one pass over the inode tables (without what was never used), and one over the
 /// bitmaps. What a check keeps in memory is the tree, some 80 bytes for each inode that is in use, 16 for each run of
 /// blocks, and a few blocks: less than the filesystem's metadata that is in use. The bytes of files are not read.
 ///
@@ -11,8 +11,8 @@ public struct Ext4Check: Sendable {
     ///
     /// Everything that is wrong with it goes to `onFinding`, with offsets from the filesystem's first byte; also where it
     /// cannot be opened at all. Throws only errors of the source, and when the progress is asked to stop.
-    /// - Returns: what could be read, so that nobody has to walk the filesystem again: without damaged inodes, and folders
-    ///   as far as they can be had. `nil` where there is no top folder.
+    /// - Returns: what could be read, so that nobody has to walk the filesystem again: without damaged inodes, and directories
+    ///   as far as they can be had. `nil` where there is no top directory.
     public static func run(
         _ source: any ByteSource, progress: Progress? = nil, onFinding: (Finding) -> Void
     ) throws(ImageError) -> Ext4Volume.Contents? {

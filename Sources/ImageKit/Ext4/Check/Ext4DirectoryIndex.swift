@@ -1,4 +1,4 @@
-/// The hash tree of a folder, checked: its blocks, its order, and that every name is where its hash leads.
+/// The hash tree of a directory, checked: its blocks, its order, and that every name is where its hash leads.
 ///
 /// ```
 ///   root at byte 32, other blocks of the index at byte 8:
@@ -6,7 +6,7 @@
 /// ```
 ///
 /// Source: the kernel's documentation of ext4, "Hash Tree Directories".
-struct Ext4FolderIndex {
+struct Ext4DirectoryIndex {
     typealias Fault = (kind: Finding.Kind, what: String, offset: UInt64?)
 
     /// A line of the index. Its first one has no hash.
@@ -41,7 +41,7 @@ struct Ext4FolderIndex {
         self.blocks = blocks
     }
 
-    /// Takes a block of the folder, before its names.
+    /// Takes a block of the directory, before its names.
     mutating func block(_ bytes: [UInt8], _ number: UInt64, at offset: UInt64) {
         let start: Int
         if number == 0 {
@@ -68,7 +68,7 @@ struct Ext4FolderIndex {
         let depth: UInt8 = bytes.load(at: 30) ?? 0
         let reserved: UInt32 = bytes.load(at: 24) ?? 0
         levels = Int(depth)
-        let most = superblock.has(.largeFolders) ? 2 : 1
+        let most = superblock.has(.largeDirectories) ? 2 : 1
         if levels > most {
             found.append((.ext4Index, "has an index of \(levels + 1) levels, and \(most + 1) are allowed", offset))
         }

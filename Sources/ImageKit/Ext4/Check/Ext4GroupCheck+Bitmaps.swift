@@ -129,11 +129,11 @@ extension Ext4GroupCheck {
             }
             var inUse = Bits(count: perGroup)
             var named = Bits(count: perGroup)
-            var folders: UInt64 = 0
+            var directories: UInt64 = 0
             for (index, seen) in reached[group] ?? [] {
                 inUse[index] = true
                 named[index] = true
-                if seen.kind == 2 { folders += 1 }
+                if seen.kind == 2 { directories += 1 }
             }
             let first = UInt32(clamping: group * perGroup)
             if group * perGroup < Int(superblock.firstInode) - 1 {
@@ -147,7 +147,7 @@ extension Ext4GroupCheck {
                 guard !named[index] else { return }
                 inUse[index] = true
                 let kind = try orphan(first + UInt32(index) + 1, bytes, at: offset)
-                if kind == 2 { folders += 1 }
+                if kind == 2 { directories += 1 }
                 if kind != 0 { nameless += 1 }
                 guard kind != 0, nameless <= Findings.limitPerKind, !census.isPartial, !hasOrphans else { return }
                 census.report(
@@ -176,7 +176,7 @@ extension Ext4GroupCheck {
             compare(
                 .ext4FreeInodes, "free inodes of group \(group)", descriptor.freeInodes, marked.free(perGroup), place)
             if !census.isPartial, !hasOrphans {
-                compare(.ext4FolderCount, "folders of group \(group)", descriptor.folders, folders, place)
+                compare(.ext4DirectoryCount, "folders of group \(group)", descriptor.directories, directories, place)
             }
             let beyond = (perGroup - min(perGroup, unused))..<perGroup
             if unused > perGroup || beyond.contains(where: { marked[$0] || inUse[$0] }) {
@@ -216,13 +216,13 @@ extension Ext4GroupCheck {
     }
 
     /// An inode that is in use and that no name leads to.
-    /// - Returns: its kind as a folder would say it; 0 for what needs no name.
+    /// - Returns: its kind as a directory would say it; 0 for what needs no name.
     private func orphan(_ inode: UInt32, _ bytes: [UInt8], at offset: UInt64) throws(ImageError) -> UInt8 {
         do {
             let node = try volume.node(inode, bytes, at: offset) { census.report($0) }
             try census.check(node)
             try claimMap(of: node)
-            return node.record.flags & Ext4Inode.Flag.attributeValue != 0 ? 0 : node.kind.inFolders
+            return node.record.flags & Ext4Inode.Flag.attributeValue != 0 ? 0 : node.kind.inDirectories
         } catch {
             guard error.damage != nil else { throw error }
             census.report(error)

@@ -112,7 +112,7 @@ struct Ext4Checksums: Sendable {
         return Mismatch(seen, Self.crc(seed, block.prefix(tail)))
     }
 
-    /// A folder's block, linear or of its index. What has no place for a checksum has a wrong one.
+    /// A directory's block, linear or of its index. What has no place for a checksum has a wrong one.
     func directoryBlock(_ block: [UInt8], seed: UInt32) -> Mismatch? {
         guard isOn, block.count >= 1024 else { return nil }
         // First, as the root of an index may still have a tail of the linear block that it was.

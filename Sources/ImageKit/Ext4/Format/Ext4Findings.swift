@@ -39,7 +39,7 @@ extension Finding.Kind {
         "ext4-free-blocks", .damage, "Linux finds the group's block bitmap corrupt and stops using it")
     static let ext4FreeInodes = Finding.Kind(
         "ext4-free-inodes", .damage, "Linux finds the group's inode bitmap corrupt and stops using it")
-    static let ext4FolderCount = Finding.Kind(
+    static let ext4DirectoryCount = Finding.Kind(
         "ext4-folder-count", .damage, "new folders are spread by a wrong number")
     static let ext4Totals = Finding.Kind(
         "ext4-totals", .warning, "readers that do not count for themselves show a wrong free space")
@@ -84,14 +84,14 @@ extension Finding.Kind {
     static let ext4Journal = Finding.Kind("ext4-journal", .damage, "Linux refuses to mount the filesystem")
     static let ext4ResizeInode = Finding.Kind("ext4-resize-inode", .damage, "the filesystem cannot grow")
 
-    // MARK: Folders
+    // MARK: Directories
 
-    static let ext4FolderDots = Finding.Kind(
+    static let ext4DirectoryDots = Finding.Kind(
         "ext4-folder-dots", .damage, "the way back from the folder is wrong, or Linux refuses to open it")
-    static let ext4FolderBlock = Finding.Kind("ext4-folder-block", .damage, "names in the folder are lost")
-    static let ext4FolderSize = Finding.Kind("ext4-folder-size", .damage, "names in the folder are lost")
-    static let ext4FolderTwice = Finding.Kind("ext4-folder-twice", .damage, "the folder has two ways to it")
-    static let ext4FolderChecksum = Finding.Kind("ext4-folder-checksum", .damage, "Linux refuses to read the folder")
+    static let ext4DirectoryBlock = Finding.Kind("ext4-folder-block", .damage, "names in the folder are lost")
+    static let ext4DirectorySize = Finding.Kind("ext4-folder-size", .damage, "names in the folder are lost")
+    static let ext4DirectoryTwice = Finding.Kind("ext4-folder-twice", .damage, "the folder has two ways to it")
+    static let ext4DirectoryChecksum = Finding.Kind("ext4-folder-checksum", .damage, "Linux refuses to read the folder")
     static let ext4EntryInode = Finding.Kind("ext4-entry-inode", .damage, "the name leads to no file")
     static let ext4EntryKind = Finding.Kind("ext4-entry-kind", .damage, "programs take the file for something else")
     static let ext4EntryName = Finding.Kind("ext4-entry-name", .damage, "the file cannot be opened by its name")

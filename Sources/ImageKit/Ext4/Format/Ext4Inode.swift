@@ -53,7 +53,7 @@ struct Ext4Inode: Sendable {
         links = u16(0x1A)
         owner = UInt32(u16(2)) | UInt32(u16(0x78)) << 16
         group = UInt32(u16(0x18)) | UInt32(u16(0x7A)) << 16
-        // Of other kinds than files and folders, the high half has been used for something else.
+        // Of other kinds than files and directories, the high half has been used for something else.
         let hasHigh = mode & 0xF000 == 0x8000 || mode & 0xF000 == 0x4000
         let isOld = mode & 0xF000 == 0x4000 && !superblock.information.features.contains("large_dir")
         size = UInt64(u32(4)) | (hasHigh && !isOld ? UInt64(u32(0x6C)) << 32 : 0)

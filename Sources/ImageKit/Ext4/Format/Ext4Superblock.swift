@@ -157,7 +157,7 @@ struct Ext4Feature: Sendable {
     static let attributeInodes = Ext4Feature(place: 0x60, mask: 0x400)
     static let extents = Ext4Feature(place: 0x60, mask: 0x40), inlineData = Ext4Feature(place: 0x60, mask: 0x8000)
     static let checksumSeed = Ext4Feature(place: 0x60, mask: 0x2000)
-    static let largeFolders = Ext4Feature(place: 0x60, mask: 0x4000)
+    static let largeDirectories = Ext4Feature(place: 0x60, mask: 0x4000)
     static let encryption = Ext4Feature(place: 0x60, mask: 0x1_0000)
     static let hugeFiles = Ext4Feature(place: 0x64, mask: 0x8), groupChecksums = Ext4Feature(place: 0x64, mask: 0x10)
     static let manyLinks = Ext4Feature(place: 0x64, mask: 0x20), quota = Ext4Feature(place: 0x64, mask: 0x100)

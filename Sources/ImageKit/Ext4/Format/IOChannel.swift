@@ -1,10 +1,5 @@
 import CExt2FS
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
+import Glibc
 
 /// How libext2fs comes to an object of ours: it takes an `io_manager`, a table of functions, and opens channels by a
 /// device's name, which here holds the object's address.

@@ -3,7 +3,7 @@ import CExt2FS
 /// Where a filesystem's own structures are: its groups' descriptors, as libext2fs found them when it opened it.
 ///
 /// ```
-///   00 block bitmap | 04 inode bitmap | 08 inode table | 0C free blocks, 0E free inodes, 10 folders | 12 flags
+///   00 block bitmap | 04 inode bitmap | 08 inode table | 0C free blocks, 0E free inodes, 10 directories | 12 flags
 ///   18, 1A checksums of the bitmaps | 1C unused inodes | 1E checksum | 20… the high halves of all, where it has 64 bytes
 /// ```
 ///
@@ -34,7 +34,7 @@ struct Ext4Groups: Sendable {
         var inodeTable: UInt64 { wide(0x08, 0x28) }
         var freeClusters: UInt64 { narrow(0x0C, 0x2C) }
         var freeInodes: UInt64 { narrow(0x0E, 0x2E) }
-        var folders: UInt64 { narrow(0x10, 0x30) }
+        var directories: UInt64 { narrow(0x10, 0x30) }
         var unusedInodes: UInt64 { narrow(0x1C, 0x32) }
         var blockBitmapChecksum: UInt32 { UInt32(truncatingIfNeeded: narrow(0x18, 0x38)) }
         var inodeBitmapChecksum: UInt32 { UInt32(truncatingIfNeeded: narrow(0x1A, 0x3A)) }

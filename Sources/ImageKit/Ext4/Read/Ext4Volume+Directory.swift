@@ -1,27 +1,27 @@
-/// An entry of a folder as it is on the disk: also those that are not in use, `.` and `..`.
+/// An entry of a directory as it is on the disk: also those that are not in use, `.` and `..`.
 struct Ext4DirectoryEntry {
     var inode: UInt32
     var name: [UInt8]
-    /// What kind of file it leads to, as the folder says it.
+    /// What kind of file it leads to, as the directory says it.
     var kind: UInt8
-    /// Where it is on the disk, and which block of the folder that is in.
+    /// Where it is on the disk, and which block of the directory that is in.
     var offset: UInt64, block: UInt64
 
     static let dot: [UInt8] = [0x2E], dots: [UInt8] = [0x2E, 0x2E]
 }
 
 extension Ext4Volume {
-    /// The names in a folder, in the order of their bytes, without `.` and `..`. No inode of them is read.
+    /// The names in a directory, in the order of their bytes, without `.` and `..`. No inode of them is read.
     public func entries(of node: Node) throws(ImageError) -> [Entry] {
         var budget = superblock.blocks
         return try entries(of: node, blockBudget: &budget).map { Entry(name: $0.name, inode: $0.inode) }
     }
 
     /// - Parameters:
-    ///   - blockBudget: as many blocks as may be read: a block belongs to one folder, so all folders together have no more
+    ///   - blockBudget: as many blocks as may be read: a block belongs to one directory, so all directories together have no more
     ///     than the filesystem.
     ///   - census: what looks at all that is met.
-    ///   - onDamage: hears of damage; unless it throws, the folder is read as far as it can be.
+    ///   - onDamage: hears of damage; unless it throws, the directory is read as far as it can be.
     func entries(
         of node: Node, blockBudget: inout UInt64, census: Ext4Census? = nil,
         onDamage: (ImageError) throws(ImageError) -> Void = { (error) throws(ImageError) in throw error }
@@ -52,7 +52,7 @@ extension Ext4Volume {
         return unique
     }
 
-    /// The inode of a name in a folder; reading ends where it is found.
+    /// The inode of a name in a directory; reading ends where it is found.
     func child(_ name: [UInt8], of node: Node) throws(ImageError) -> UInt32? {
         var budget = superblock.blocks
         var found: UInt32?
@@ -63,7 +63,7 @@ extension Ext4Volume {
         return found
     }
 
-    /// Visits every entry until `visit` says no. The index of a large folder looks like empty entries, so reading block
+    /// Visits every entry until `visit` says no. The index of a large directory looks like empty entries, so reading block
     /// after block finds everything.
     private func forEachEntry(
         of node: Node, blockBudget: inout UInt64, census: Ext4Census? = nil,
@@ -72,7 +72,7 @@ extension Ext4Volume {
         let record = node.record
         if record.flags & Ext4Inode.Flag.inline != 0 {
             let (first, rest) = try record.inlineParts()
-            census?.folder?.isInline(parent: first.load(at: 0) ?? 0)
+            census?.directory?.isInline(parent: first.load(at: 0) ?? 0)
             // The parent's inode stands before the entries, in place of `.` and `..`.
             for part in [Array(first.dropFirst(4)), rest] where !part.isEmpty {
                 guard try read(part, of: node, block: 0, at: record.offset, census, onDamage, visit) else { return }
@@ -85,9 +85,9 @@ extension Ext4Volume {
             .damagedInode(node.inode, at: offset ?? record.offset, reason, kind)
         }
         guard blocks > 0, blocks <= blockBudget else {
-            throw damage("a folder of \(record.size) bytes", .ext4FolderSize)
+            throw damage("a folder of \(record.size) bytes", .ext4DirectorySize)
         }
-        if record.size % blockSize != 0 { try onDamage(damage("a folder of \(record.size) bytes", .ext4FolderSize)) }
+        if record.size % blockSize != 0 { try onDamage(damage("a folder of \(record.size) bytes", .ext4DirectorySize)) }
         blockBudget -= blocks
         var limit = blocks.multipliedClamping(by: 4).addingClamping(8)
         let map = try Ext4BlockRuns.survey(record, self, limit: &limit, isComplete: census != nil)
@@ -96,7 +96,7 @@ extension Ext4Volume {
         if let failure = map.failure { try onDamage(failure) }
         let found = map.runs.reduce(0) { $0 + $1.count }
         if found != blocks, map.failure == nil {
-            try onDamage(damage("a folder with a hole in it: \(found) of \(blocks) blocks", .ext4FolderSize))
+            try onDamage(damage("a folder with a hole in it: \(found) of \(blocks) blocks", .ext4DirectorySize))
         }
         let seed = checksums.seed(inode: node.inode, generation: record.generation)
         for run in map.runs {
@@ -108,9 +108,9 @@ extension Ext4Volume {
                     try onDamage(
                         damage(
                             "block \(run.first + index) of the folder \(wrong.words)",
-                            isIndex ? .ext4IndexChecksum : .ext4FolderChecksum, at: offset))
+                            isIndex ? .ext4IndexChecksum : .ext4DirectoryChecksum, at: offset))
                 }
-                census?.folder?.block(bytes, run.first + index, at: offset)
+                census?.directory?.block(bytes, run.first + index, at: offset)
                 let block = run.first + index
                 guard try read(bytes, of: node, block: block, at: offset, census, onDamage, visit) else { return }
             }
@@ -124,7 +124,7 @@ extension Ext4Volume {
     ) throws(ImageError) -> Bool {
         var place = 0
         while place < bytes.count {
-            func damage(_ reason: String, _ kind: Finding.Kind = .ext4FolderBlock) -> ImageError {
+            func damage(_ reason: String, _ kind: Finding.Kind = .ext4DirectoryBlock) -> ImageError {
                 .damagedInode(node.inode, at: offset + UInt64(place), reason, kind)
             }
             guard let inode: UInt32 = bytes.load(at: place), let stored: UInt16 = bytes.load(at: place + 4),
@@ -146,7 +146,7 @@ extension Ext4Volume {
                 try onDamage(
                     damage("a name in the folder is empty or has a slash or a zero byte in it", .ext4EntryName))
             } else {
-                census?.folder?.entry(entry, place: place)
+                census?.directory?.entry(entry, place: place)
                 guard visit(entry) else { return false }
             }
             place += length

@@ -10,13 +10,13 @@ extension Ext4Volume {
         var way = [try root()]
         var links = 0
         while let name = pending.popLast() {
-            guard let folder = way.last, folder.kind == .directory else { return nil }
+            guard let directory = way.last, directory.kind == .directory else { return nil }
             if name == [0x2E] { continue }
             if name == [0x2E, 0x2E] {
                 if way.count > 1 { way.removeLast() }
                 continue
             }
-            guard let inode = try child(name, of: folder) else { return nil }
+            guard let inode = try child(name, of: directory) else { return nil }
             let node = try node(inode)
             guard node.kind == .symlink, followingLinks || !pending.isEmpty else {
                 way.append(node)

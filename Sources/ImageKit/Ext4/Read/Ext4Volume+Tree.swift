@@ -1,23 +1,23 @@
 extension Ext4Volume {
     /// All that is in the filesystem.
     public struct Contents: Sendable {
-        /// Folders, files and symbolic links; hard links are one node.
+        /// Directories, files and symbolic links; hard links are one node.
         public var tree: FileTree
         /// What a tree cannot hold: devices, pipes and sockets, with their paths from the root without a leading slash.
         public var others: [(path: [UInt8], node: Node)]
     }
 
-    /// As deep as folders may lie in one another.
+    /// As deep as directories may lie in one another.
     static let depthLimit = 4096
 
     /// Reads everything but the files' bytes.
     ///
-    /// Each folder is visited once and each file's map is read once. Folders cannot have more blocks, and files not more
+    /// Each directory is visited once and each file's map is read once. Directories cannot have more blocks, and files not more
     /// parts, than the filesystem has blocks, so memory is bounded by the size of the filesystem's metadata.
     ///
     /// Of what is damaged, `onDamage` hears one error after the other, with the path it is about, and unless it throws (as
-    /// it does by default), the rest is read on: folders as far as they can be had, files where all of their bytes can be.
-    /// A wrong checksum alone leaves nothing out. Without a top folder there is nothing to read, which is thrown, as are
+    /// it does by default), the rest is read on: directories as far as they can be had, files where all of their bytes can be.
+    /// A wrong checksum alone leaves nothing out. Without a top directory there is nothing to read, which is thrown, as are
     /// errors of the source.
     public func tree(
         onDamage: (ImageError) throws(ImageError) -> Void = { (error) throws(ImageError) in throw error }
@@ -48,7 +48,7 @@ extension Ext4Volume {
         var tree = FileTree()
         var others: [(path: [UInt8], node: Node)] = []
         var levels: [Level] = []
-        var folders: Set<UInt32> = []
+        var directories: Set<UInt32> = []
         var known: [UInt32: FileTree.NodeID] = [:]
         var special: [UInt32: Node] = [:]
         /// What could not be read, and has been told of.
@@ -111,7 +111,7 @@ extension Ext4Volume {
             return try volume.node(inode, bytes, at: offset, onDamage: onDamage)
         }
 
-        /// - Returns: what a folder can hold; `nil` for anything else, and for folders until they have been read.
+        /// - Returns: what a directory can hold; `nil` for anything else, and for directories until they have been read.
         private mutating func read(
             _ entry: Ext4DirectoryEntry, _ onDamage: OnDamage
         ) throws(ImageError) -> FileTree.NodeID? {
@@ -195,9 +195,9 @@ extension Ext4Volume {
         }
 
         private mutating func enter(_ node: Node, _ name: [UInt8], _ onDamage: OnDamage) throws(ImageError) {
-            guard folders.insert(node.inode).inserted else {
+            guard directories.insert(node.inode).inserted else {
                 throw .damagedInode(
-                    node.inode, at: node.record.offset, "a folder that is in two places", .ext4FolderTwice)
+                    node.inode, at: node.record.offset, "a folder that is in two places", .ext4DirectoryTwice)
             }
             let path = levels.isEmpty ? "/" : path(of: name)
             census?.enter(node, parent: levels.last?.node.inode ?? node.inode, path)
@@ -218,7 +218,7 @@ extension Ext4Volume {
     }
 }
 
-/// The blocks of inode tables that were read last: neighbours in a folder are neighbours there.
+/// The blocks of inode tables that were read last: neighbours in a directory are neighbours there.
 struct Ext4InodeBlocks {
     private static let slots = 64
     private var blocks = [(number: UInt64, bytes: [UInt8])](repeating: (.max, []), count: slots)

@@ -1,7 +1,7 @@
 extension Ext4Volume {
     /// A name that a walk has come to, and where what it leads to lies.
     public struct Visit: Sendable {
-        /// How many folders it is in; 0 for the top folder, which has no name.
+        /// How many directories it is in; 0 for the top directory, which has no name.
         public let depth: Int
         /// The name's bytes.
         public let name: [UInt8]
@@ -9,15 +9,15 @@ extension Ext4Volume {
         public let node: Node
         /// Whether another name led here before: it is a hard link, and its places have been told.
         public let isRepeated: Bool
-        /// Where its bytes (or a folder's entries) lie, in bytes of the source: whole blocks, written or only set aside.
+        /// Where its bytes (or a directory's entries) lie, in bytes of the source: whole blocks, written or only set aside.
         public let data: [Range<UInt64>]
         /// Blocks of its map, and of its attributes.
         public let maps: [Range<UInt64>]
     }
 
-    /// Visits every name with the places of what it leads to, a folder before what is in it, in the order of names.
+    /// Visits every name with the places of what it leads to, a directory before what is in it, in the order of names.
     ///
-    /// Each folder is visited once. Folders cannot have more blocks, and files not more parts, than the filesystem has
+    /// Each directory is visited once. Directories cannot have more blocks, and files not more parts, than the filesystem has
     /// blocks. Two names of a file count as such where its inode says that it has several.
     ///
     /// - Parameter onDamage: hears of what is damaged; unless it throws, the rest is visited.
@@ -30,14 +30,14 @@ extension Ext4Volume {
 
     private struct PlaceWalk {
         let volume: Ext4Volume
-        var folders: Set<UInt32> = []
+        var directories: Set<UInt32> = []
         /// What has several names, by its inode.
         var known: [UInt32: Node] = [:]
         var blockBudget: UInt64
         var mapBudget: UInt64
         /// Bytes of names that wait for their turn, at most.
         var nameBudget = UInt64(UInt32.max)
-        /// What is still to be visited in each folder on the way.
+        /// What is still to be visited in each directory on the way.
         var levels: [[Ext4DirectoryEntry]] = []
 
         init(volume: Ext4Volume) {
@@ -76,14 +76,14 @@ extension Ext4Volume {
             to node: Node, _ name: [UInt8], _ onDamage: (ImageError) throws(ImageError) -> Void,
             _ visit: (Visit) throws(ImageError) -> Void
         ) throws(ImageError) {
-            let isFolder = node.kind == .directory
-            if isFolder, !folders.insert(node.inode).inserted {
+            let isDirectory = node.kind == .directory
+            if isDirectory, !directories.insert(node.inode).inserted {
                 return try onDamage(
                     .damagedInode(node.inode, at: node.record.offset, "a folder that is in two places"))
             }
             let (data, maps) = try places(of: node, onDamage)
             try visit(Visit(depth: levels.count, name: name, node: node, isRepeated: false, data: data, maps: maps))
-            guard isFolder else {
+            guard isDirectory else {
                 if node.links > 1 { known[node.inode] = node }
                 return
             }

@@ -74,7 +74,7 @@ public final class Ext4Volume: Sendable {
         public var changed: Int64 { record.changed }
     }
 
-    /// A name in a folder.
+    /// A name in a directory.
     public struct Entry: Sendable, Hashable {
         /// The name's bytes.
         public var name: [UInt8]
@@ -109,7 +109,7 @@ public final class Ext4Volume: Sendable {
         checksums = Ext4Checksums(superblock.bytes)
     }
 
-    /// The top folder.
+    /// The top directory.
     public func root() throws(ImageError) -> Node {
         let root = try node(Self.rootInode)
         guard root.kind == .directory else {

@@ -1,10 +1,5 @@
 import CExt2FS
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
+import Glibc
 
 /// A new filesystem in the hands of libext2fs, which owns the format: superblock, group descriptors, bitmaps, inode
 /// records and every checksum. Where things lie is decided outside; what is random or depends on the clock is pinned.
@@ -121,7 +116,7 @@ struct Ext4Filesystem: ~Copyable {
     }
 
     /// Enters what is in use into bitmaps, group descriptors and superblock. Blocks: `used`, ascending and disjoint;
-    /// inodes: 1 to `lastInode`, all of them; folders: `directories[g]` in group g.
+    /// inodes: 1 to `lastInode`, all of them; directories: `directories[g]` in group g.
     func account(used: [Range<UInt64>], lastInode: UInt32, directories: [UInt32]) {
         let perGroup = Ext4Geometry.blocksPerGroup
         var usedInGroup = [UInt64](repeating: 0, count: geometry.groups)

@@ -3,7 +3,7 @@ import CExt2FS
 /// Lays a tree out as an ext4 filesystem: exactly sized, every structure decided before the first byte is written.
 ///
 /// ```
-///   groups' structures │ journal │ folders │ files and long links, unit by unit │ extent trees │ free
+///   groups' structures │ journal │ directories │ files and long links, unit by unit │ extent trees │ free
 /// ```
 public enum Ext4Formatter {
     /// What came out.
@@ -20,7 +20,7 @@ public enum Ext4Formatter {
         public var blocks: UInt64, freeBlocks: UInt64, reservedBlocks: UInt64
         /// Inodes of the filesystem, and how many of them are free.
         public var inodes: UInt64, freeInodes: UInt64
-        /// Blocks that hold files and long links, folders, extent trees, the journal.
+        /// Blocks that hold files and long links, directories, extent trees, the journal.
         public var dataBlocks: UInt64, directoryBlocks: UInt64, extentBlocks: UInt64, journalBlocks: UInt64
         /// Block groups.
         public var groups: Int

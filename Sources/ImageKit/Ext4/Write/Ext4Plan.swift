@@ -3,9 +3,9 @@ struct Ext4Plan {
     let tree: FileTree
     /// Inode number of each node; 0 for nodes that the tree no longer reaches.
     private(set) var inodes: [UInt32]
-    /// Names of each file; of each folder, 2 and its subfolders.
+    /// Names of each file; of each directory, 2 and its subdirectories.
     private(set) var links: [UInt32]
-    /// The parent of each folder.
+    /// The parent of each directory.
     private(set) var parents: [FileTree.NodeID: FileTree.NodeID] = [:]
     /// All nodes in the order of their inode numbers.
     private(set) var order: [FileTree.NodeID] = []
@@ -17,13 +17,13 @@ struct Ext4Plan {
     /// Small files of a unit are laid out in batches of about 1 MiB that stay together: the blocks of each batch, by the
     /// index in `dataOrder` at which it begins.
     private(set) var batches: [Int: UInt64] = [:]
-    /// The folders that need more than one block, finished but for their checksums.
+    /// The directories that need more than one block, finished but for their checksums.
     private(set) var indexed: [FileTree.NodeID: DirectoryBlocks] = [:]
     /// The stored parts of files that have holes, in bytes.
     private(set) var stored: [FileTree.NodeID: [Range<UInt64>]] = [:]
     /// The last inode in use.
     private(set) var lastInode: UInt32 = Ext4Filesystem.firstInode
-    /// Blocks of folders, of files and long links, and the most that extent trees can need.
+    /// Blocks of directories, of files and long links, and the most that extent trees can need.
     private(set) var directoryBlocks: UInt64 = 0
     private(set) var dataBlocks: UInt64 = 0
     private(set) var extentBlocks: UInt64 = 0
@@ -98,8 +98,8 @@ struct Ext4Plan {
         }
         lastInode = next - 1
         links[Int(tree.root.index)] = 2
-        for folder in order where tree.kind(of: folder) == .directory {
-            for entry in tree.entryRange(of: folder) {
+        for directory in order where tree.kind(of: directory) == .directory {
+            for entry in tree.entryRange(of: directory) {
                 let node = tree.entries[entry].node
                 if tree.kind(of: node) == .directory {
                     guard parents[node] == nil else {
@@ -108,8 +108,8 @@ struct Ext4Plan {
                             remedy: "copy it, or use a symbolic link")
                     }
                     links[Int(node.index)] += 2
-                    links[Int(folder.index)] += 1
-                    parents[node] = folder
+                    links[Int(directory.index)] += 1
+                    parents[node] = directory
                 } else {
                     links[Int(node.index)] += 1
                 }
@@ -122,34 +122,35 @@ struct Ext4Plan {
     }
 
     private mutating func measureDirectories(_ lost: FileTree.NodeID, hash: DirectoryHash) throws(ImageError) {
-        for folder in order where tree.kind(of: folder) == .directory {
-            let bytes = tree.entryRange(of: folder).reduce(0) {
+        for directory in order where tree.kind(of: directory) == .directory {
+            let bytes = tree.entryRange(of: directory).reduce(0) {
                 $0 + DirectoryBlocks.Entry.length(nameLength: Int(tree.entries[$1].nameLength))
             }
-            if DirectoryBlocks.fitsOneBlock(entryBytes: bytes), folder != lost {
+            if DirectoryBlocks.fitsOneBlock(entryBytes: bytes), directory != lost {
                 directoryBlocks += 1
             } else {
                 let blocks = try buildDirectory(
-                    folder, hash: hash, leastBlocks: folder == lost ? Self.lostAndFoundBlocks : 1)
+                    directory, hash: hash, leastBlocks: directory == lost ? Self.lostAndFoundBlocks : 1)
                 let count = UInt64(blocks.blocks.count)
                 directoryBlocks += count
                 extentBlocks += UInt64(ExtentTree.blocks(forExtents: Int(Self.mostExtents(forRunOf: count))))
-                indexed[folder] = blocks
+                indexed[directory] = blocks
             }
         }
     }
 
-    /// A folder's blocks, without checksums.
+    /// A directory's blocks, without checksums.
     func buildDirectory(
-        _ folder: FileTree.NodeID, hash: DirectoryHash, leastBlocks: Int = 1
+        _ directory: FileTree.NodeID, hash: DirectoryHash, leastBlocks: Int = 1
     ) throws(ImageError) -> DirectoryBlocks {
-        let entries = tree.entryRange(of: folder).map { index in
+        let entries = tree.entryRange(of: directory).map { index in
             let node = tree.entries[index].node
             return DirectoryBlocks.Entry(
                 inode: inode(of: node), kind: .init(tree.kind(of: node)), name: tree.name(ofEntry: index))
         }
         return try DirectoryBlocks(
-            inode: inode(of: folder), parent: inode(of: parents[folder] ?? folder), entries: entries, hash: hash,
+            inode: inode(of: directory), parent: inode(of: parents[directory] ?? directory), entries: entries,
+            hash: hash,
             leastBlocks: leastBlocks)
     }
 

@@ -226,7 +226,7 @@ struct Ext4Writer: ~Copyable {
         let links = plan.links[Int(node.index)]
         switch plan.tree.kind(of: node) {
         case .directory:
-            // A folder with more than 65,000 subfolders says 1, meaning "many" (feature dir_nlink).
+            // A directory with more than 65,000 subdirectories says 1, meaning "many" (feature dir_nlink).
             return ext2_inode_large(
                 mode: 0o040000 | attributes.permissions, attributes: attributes, size: blocks * Ext4Geometry.blockSize,
                 links: links > UInt32(FileTree.maximumLinks) ? 1 : UInt16(links))

@@ -162,7 +162,7 @@ extension FATCheck {
         }
     }
 
-    /// The boot sector's label, against the root folder's.
+    /// The boot sector's label, against the root directory's.
     func checkLabel(_ sector: [UInt8], _ hear: (Finding) -> Void) {
         let boot = volume.bootLabel
         let root = label.map(CodePage437.text).flatMap { $0.isEmpty ? nil : $0 }

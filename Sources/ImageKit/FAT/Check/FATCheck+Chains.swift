@@ -1,4 +1,4 @@
-/// Chains of clusters: each cluster belongs to one file or folder.
+/// Chains of clusters: each cluster belongs to one file or directory.
 extension FATCheck {
     /// Follows a chain, tells what is wrong with it, and gives its clusters to their owner.
     mutating func follow(

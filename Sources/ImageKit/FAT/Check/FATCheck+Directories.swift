@@ -1,20 +1,20 @@
-/// Folders and what is in them, slot by slot.
+/// Directories and what is in them, slot by slot.
 extension FATCheck {
-    /// A folder that is to be looked at.
-    private struct Folder {
+    /// A directory that is to be looked at.
+    private struct Directory {
         var owner: Int
         var path: String
         var cluster: UInt64
-        /// What its `..` should say: 0 where that is the root folder.
+        /// What its `..` should say: 0 where that is the root directory.
         var above: UInt64
-        /// Folders on the way to it, itself included.
+        /// Directories on the way to it, itself included.
         var depth: Int
         var isRoot: Bool { owner == 0 }
         /// How findings call it.
         var shown: String { isRoot ? "/" : path }
     }
 
-    /// What was seen of a folder so far.
+    /// What was seen of a directory so far.
     private struct Reading {
         var parser = FATDirectoryParser()
         /// Which slot comes next.
@@ -24,37 +24,38 @@ extension FATCheck {
         var strays = 0, firstStray: UInt64?
         /// Names without their case, and how they are spelt.
         var names: [[UInt32]: String] = [:]
-        var folders: [Folder] = []
+        var directories: [Directory] = []
     }
 
-    /// Looks at everything from the root folder on, with a stack of its own, so that depth does not cost the thread's.
-    mutating func checkFolders(_ hear: (Finding) -> Void) throws(ImageError) {
+    /// Looks at everything from the root directory on, with a stack of its own, so that depth does not cost the thread's.
+    mutating func checkDirectories(_ hear: (Finding) -> Void) throws(ImageError) {
         let root = owners.add("", in: 0)
-        var left = [Folder(owner: root, path: "", cluster: layout.rootCluster, above: 0, depth: 1)]
-        while let folder = left.popLast(), entries <= entryLimit {
+        var left = [Directory(owner: root, path: "", cluster: layout.rootCluster, above: 0, depth: 1)]
+        while let directory = left.popLast(), entries <= entryLimit {
             try progress?.checkCancelled()
-            guard folder.depth <= FATVolume.depthLimit else {
+            guard directory.depth <= FATVolume.depthLimit else {
                 hear(
-                    Finding(.fatTooLarge, "it lies more than \(FATVolume.depthLimit) folders deep", path: folder.path))
+                    Finding(
+                        .fatTooLarge, "it lies more than \(FATVolume.depthLimit) folders deep", path: directory.path))
                 continue
             }
-            left += try read(folder, hear).reversed()
+            left += try read(directory, hear).reversed()
         }
         tellCrossings(hear)
     }
 
-    /// Reads a folder, and gives the folders in it.
-    private mutating func read(_ folder: Folder, _ hear: (Finding) -> Void) throws(ImageError) -> [Folder] {
+    /// Reads a directory, and gives the directories in it.
+    private mutating func read(_ directory: Directory, _ hear: (Finding) -> Void) throws(ImageError) -> [Directory] {
         var reading = Reading()
         var places = [layout.rootOffset..<layout.rootOffset + layout.rootEntries * UInt64(FATDirectoryEntry.size)]
-        if !folder.isRoot || layout.kind == .fat32 {
-            let chain = try follow(folder.cluster, of: folder.owner, folder.shown, hear)
+        if !directory.isRoot || layout.kind == .fat32 {
+            let chain = try follow(directory.cluster, of: directory.owner, directory.shown, hear)
             places = volume.places(of: chain)
             if chain.count * layout.clusterSize > UInt64(FATPlan.slotLimit * FATDirectoryEntry.size) {
                 hear(
                     Finding(
-                        .fatFolderLong, "its \(chain.count) clusters have more than \(FATPlan.slotLimit) slots",
-                        path: folder.shown, offset: places.first?.lowerBound))
+                        .fatDirectoryLong, "its \(chain.count) clusters have more than \(FATPlan.slotLimit) slots",
+                        path: directory.shown, offset: places.first?.lowerBound))
             }
         }
         for place in places {
@@ -64,7 +65,7 @@ extension FATCheck {
                 var offset = 0
                 while offset + FATDirectoryEntry.size <= bytes.count, reading.slot < FATPlan.slotLimit {
                     let slot = bytes[offset..<offset + FATDirectoryEntry.size]
-                    try take(slot, at: start + UInt64(offset), of: folder, &reading, hear)
+                    try take(slot, at: start + UInt64(offset), of: directory, &reading, hear)
                     reading.slot += 1
                     offset += FATDirectoryEntry.size
                 }
@@ -74,14 +75,15 @@ extension FATCheck {
         if let first = reading.firstStray {
             hear(
                 Finding(
-                    .fatAfterEnd, "slots are in use after the one that ends it: \(reading.strays)", path: folder.shown,
+                    .fatAfterEnd, "slots are in use after the one that ends it: \(reading.strays)",
+                    path: directory.shown,
                     offset: first))
         }
-        return reading.folders
+        return reading.directories
     }
 
     private mutating func take(
-        _ slot: ArraySlice<UInt8>, at offset: UInt64, of folder: Folder, _ reading: inout Reading,
+        _ slot: ArraySlice<UInt8>, at offset: UInt64, of directory: Directory, _ reading: inout Reading,
         _ hear: (Finding) -> Void
     ) throws(ImageError) {
         if reading.hasEnded {
@@ -91,28 +93,28 @@ extension FATCheck {
             return
         }
         let found = reading.parser.take(slot)
-        checkLongName(slot, reading.parser.fault, at: offset, of: folder, hear)
-        if reading.slot < 2, !folder.isRoot { checkDots(slot, at: offset, of: folder, &reading, hear) }
+        checkLongName(slot, reading.parser.fault, at: offset, of: directory, hear)
+        if reading.slot < 2, !directory.isRoot { checkDots(slot, at: offset, of: directory, &reading, hear) }
         switch found {
         case .end: reading.hasEnded = true
         case .nothing:
-            guard let entry = FATDirectoryEntry(decoding: slot), reading.slot >= 2 || folder.isRoot,
+            guard let entry = FATDirectoryEntry(decoding: slot), reading.slot >= 2 || directory.isRoot,
                 [FATDirectoryParser.itself, FATDirectoryParser.above].contains(entry.name)
             else { return }
             hear(
                 Finding(
-                    .fatDots, "the entry '\(entry.shortName)' is not where it should be", path: folder.shown,
+                    .fatDots, "the entry '\(entry.shortName)' is not where it should be", path: directory.shown,
                     offset: offset))
         case .label(let text):
-            if !folder.isRoot {
+            if !directory.isRoot {
                 hear(
                     Finding(
-                        .fatLabels, "it has a volume label, which only the root folder should", path: folder.shown,
+                        .fatLabels, "it has a volume label, which only the root folder should", path: directory.shown,
                         offset: offset))
             } else if label != nil {
                 hear(
                     Finding(
-                        .fatLabels, "there is another volume label: '\(CodePage437.text(text))'", path: folder.shown,
+                        .fatLabels, "there is another volume label: '\(CodePage437.text(text))'", path: directory.shown,
                         offset: offset))
             } else {
                 label = text
@@ -125,7 +127,7 @@ extension FATCheck {
                     Finding(
                         .fatLabels,
                         "the volume label '\(CodePage437.text(text))' has clusters, a size, or a folder's mark",
-                        path: folder.shown, offset: offset))
+                        path: directory.shown, offset: offset))
             }
         case .entry(let entry, let long):
             guard entries < entryLimit else {
@@ -133,33 +135,34 @@ extension FATCheck {
                 return
             }
             entries += 1
-            try take(entry, long, at: offset, of: folder, &reading, hear)
+            try take(entry, long, at: offset, of: directory, &reading, hear)
         }
     }
 
-    /// A file or folder.
+    /// A file or directory.
     private mutating func take(
-        _ entry: FATDirectoryEntry, _ long: String?, at offset: UInt64, of folder: Folder, _ reading: inout Reading,
+        _ entry: FATDirectoryEntry, _ long: String?, at offset: UInt64, of directory: Directory,
+        _ reading: inout Reading,
         _ hear: (Finding) -> Void
     ) throws(ImageError) {
         let short = entry.shortName
         let name = long ?? short
-        let path = folder.path + "/" + name
+        let path = directory.path + "/" + name
         checkNames(entry, name, path, at: offset, &reading.names, hear)
-        let owner = owners.add(name, in: folder.owner)
+        let owner = owners.add(name, in: directory.owner)
         // The upper half of the number is FAT32's alone; OS/2 kept something else there.
         let cluster = layout.kind == .fat32 ? entry.cluster : entry.cluster & 0xFFFF
         guard entry.attributes & FATDirectoryEntry.Attribute.directory == 0 else {
             if entry.size != 0 {
                 hear(
                     Finding(
-                        .fatFolderSize, "the folder has a size of \(entry.size) bytes", path: path,
+                        .fatDirectorySize, "the folder has a size of \(entry.size) bytes", path: path,
                         offset: offset + UInt64(FATDirectoryEntry.Field.size)))
             }
-            reading.folders.append(
-                Folder(
-                    owner: owner, path: path, cluster: cluster, above: folder.isRoot ? 0 : folder.cluster,
-                    depth: folder.depth + 1))
+            reading.directories.append(
+                Directory(
+                    owner: owner, path: path, cluster: cluster, above: directory.isRoot ? 0 : directory.cluster,
+                    depth: directory.depth + 1))
             return
         }
         try checkFile(owner, path, size: entry.size, cluster: cluster, entryOffset: offset, hear)
@@ -168,7 +171,7 @@ extension FATCheck {
     // MARK: Names
 
     private func checkLongName(
-        _ slot: ArraySlice<UInt8>, _ fault: FATDirectoryParser.Fault?, at offset: UInt64, of folder: Folder,
+        _ slot: ArraySlice<UInt8>, _ fault: FATDirectoryParser.Fault?, at offset: UInt64, of directory: Directory,
         _ hear: (Finding) -> Void
     ) {
         typealias Attribute = FATDirectoryEntry.Attribute
@@ -177,19 +180,19 @@ extension FATCheck {
             hear(
                 Finding(
                     .fatLongNameOrphaned, "there are pieces of a long name that belong to no file",
-                    path: folder.shown, offset: offset))
+                    path: directory.shown, offset: offset))
         case .order:
             hear(
                 Finding(
                     .fatLongNameOrder, "the pieces of a long name are in the wrong order, or some are missing",
-                    path: folder.shown, offset: offset))
+                    path: directory.shown, offset: offset))
         case .sum:
             hear(
                 Finding(
                     .fatLongNameSum, "the pieces of a long name carry the sum of another short name",
-                    path: folder.shown, offset: offset))
+                    path: directory.shown, offset: offset))
         case .name:
-            hear(Finding(.fatName, "a long name is none that a file can have", path: folder.shown, offset: offset))
+            hear(Finding(.fatName, "a long name is none that a file can have", path: directory.shown, offset: offset))
         case nil: break
         }
         guard let first = slot.first, first != 0, first != FATDirectoryParser.free,
@@ -202,7 +205,7 @@ extension FATCheck {
             hear(
                 Finding(
                     .fatLongNameFields, "a piece of a long name has the kind \(kind) and the cluster \(cluster), not 0",
-                    path: folder.shown, offset: offset))
+                    path: directory.shown, offset: offset))
         }
     }
 
@@ -252,16 +255,16 @@ extension FATCheck {
                 path: path, offset: offset))
     }
 
-    /// The first two slots of a folder are its own and its parent's.
+    /// The first two slots of a directory are its own and its parent's.
     private func checkDots(
-        _ slot: ArraySlice<UInt8>, at offset: UInt64, of folder: Folder, _ reading: inout Reading,
+        _ slot: ArraySlice<UInt8>, at offset: UInt64, of directory: Directory, _ reading: inout Reading,
         _ hear: (Finding) -> Void
     ) {
         let isItself = reading.slot == 0
         let expected = isItself ? FATDirectoryParser.itself : FATDirectoryParser.above
         let shown = isItself ? "." : ".."
         func tell(_ what: String) {
-            hear(Finding(.fatDots, what, path: folder.shown, offset: offset))
+            hear(Finding(.fatDots, what, path: directory.shown, offset: offset))
         }
         guard let entry = FATDirectoryEntry(decoding: slot), entry.name == expected else {
             tell("the entry '\(shown)' is missing")
@@ -271,9 +274,9 @@ extension FATCheck {
             tell("the entry '\(shown)' is no folder")
             return
         }
-        checkCase(entry, folder.path + "/" + shown, at: offset, hear)
+        checkCase(entry, directory.path + "/" + shown, at: offset, hear)
         let cluster = layout.kind == .fat32 ? entry.cluster : entry.cluster & 0xFFFF
-        let right = isItself ? folder.cluster : folder.above
+        let right = isItself ? directory.cluster : directory.above
         if cluster != right { tell("the entry '\(shown)' says cluster \(cluster), and should say \(right)") }
     }
 }

@@ -1,7 +1,7 @@
-/// Checks a whole FAT filesystem: its boot sector, the FAT, and every folder and chain.
+/// Checks a whole FAT filesystem: its boot sector, the FAT, and every directory and chain.
 ///
 /// ```
-///   boot sector ──▶ FAT, once, in pieces ──▶ folders, chain by chain ──▶ taken by the FAT, and by no chain
+///   boot sector ──▶ FAT, once, in pieces ──▶ directories, chain by chain ──▶ taken by the FAT, and by no chain
 ///   backup, FSInfo  copies; taken and free   claimed clusters            labels, free count
 /// ```
 ///
@@ -13,16 +13,16 @@ public struct FATCheck {
     let progress: Progress?
     /// Clusters that the FAT calls neither free nor bad.
     var taken = FATClusterSet()
-    /// Clusters that a file or folder has.
+    /// Clusters that a file or directory has.
     var claims: FATClusterSet? = FATClusterSet()
     var owners = FATOwners()
     /// Chains that came to a cluster which something else had claimed.
     var crossings: [(cluster: UInt64, owner: Int, offset: UInt64?)] = []
     /// Free clusters, by the FAT.
     var free: UInt64 = 0
-    /// Labels in the root folder: the first, and where others are.
+    /// Labels in the root directory: the first, and where others are.
     var label: [UInt8]?
-    /// The most files and folders that are looked at, and how many have been.
+    /// The most files and directories that are looked at, and how many have been.
     let entryLimit: Int
     var entries = 0
 
@@ -62,7 +62,7 @@ public struct FATCheck {
         if let sector { try check.checkBootSector(sector, hear) }
         try check.checkTable(hear)
         if let sector { try check.checkInfo(sector, hear) }
-        try check.checkFolders(hear)
+        try check.checkDirectories(hear)
         guard check.entries <= entryLimit else {
             hear(Finding(.fatTooLarge, "there are more than \(entryLimit) files and folders"))
             return nil
@@ -78,7 +78,7 @@ public struct FATCheck {
         return tree
     }
 
-    /// Clusters that the FAT calls taken, though no file or folder has them.
+    /// Clusters that the FAT calls taken, though no file or directory has them.
     private func checkLost(_ hear: (Finding) -> Void) {
         guard let claims else { return }
         taken.runs(notIn: claims) { run in
@@ -95,14 +95,14 @@ public struct FATCheck {
     }
 }
 
-/// Files and folders, and the clusters that each has.
+/// Files and directories, and the clusters that each has.
 struct FATOwners {
-    private var names: [(folder: Int, name: String)] = []
+    private var names: [(directory: Int, name: String)] = []
     private var pieces: [(run: FATChain.Run, owner: Int)] = []
 
-    /// Adds one; the root folder is the first, and lies in itself.
-    mutating func add(_ name: String, in folder: Int) -> Int {
-        names.append((folder, name))
+    /// Adds one; the root directory is the first, and lies in itself.
+    mutating func add(_ name: String, in directory: Int) -> Int {
+        names.append((directory, name))
         return names.count - 1
     }
 
@@ -126,10 +126,10 @@ struct FATOwners {
     func path(of owner: Int) -> String {
         var parts: [String] = []
         var place = owner
-        // A folder comes before what is in it.
+        // A directory comes before what is in it.
         while place > 0, names.indices.contains(place) {
             parts.append(names[place].name)
-            place = min(names[place].folder, place - 1)
+            place = min(names[place].directory, place - 1)
         }
         return "/" + parts.reversed().joined(separator: "/")
     }

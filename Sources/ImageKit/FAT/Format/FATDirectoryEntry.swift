@@ -67,9 +67,9 @@ struct FATDirectoryEntry {
     var lowerCase: UInt8 = 0
     /// ``Attribute`` bits.
     var attributes: UInt8
-    /// The first cluster; 0 for an empty file, and for the root folder in `..`.
+    /// The first cluster; 0 for an empty file, and for the root directory in `..`.
     var cluster: UInt64 = 0
-    /// A file's bytes; 0 for a folder.
+    /// A file's bytes; 0 for a directory.
     var size: UInt64 = 0
     /// When it was made and written; read on the same day.
     var time: FATTime
@@ -139,7 +139,7 @@ struct FATTime {
         time = hour << 11 | (minute & 63) << 5 | (second / 2 & 31)
     }
 
-    /// When every file and folder of an image was made: 2000-01-01 00:00:00, as in NixOS' images.
+    /// When every file and directory of an image was made: 2000-01-01 00:00:00, as in NixOS' images.
     static let entries = FATTime(2000, 1, 1, 0, 0, 0)
     /// When every volume label was made: 2015-03-14 09:26:52, which `mkfs.vfat --invariant` writes.
     static let label = FATTime(2015, 3, 14, 9, 26, 52)

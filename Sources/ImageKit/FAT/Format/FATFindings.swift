@@ -35,7 +35,7 @@ extension Finding.Kind {
     /// Marked as having met errors of the disk.
     public static let fatDiskErrors = Self(
         "fat-disk-errors", .warning, "A disk that the filesystem was on could not read or write parts of it.")
-    /// The label in the boot sector is not the root folder's.
+    /// The label in the boot sector is not the root directory's.
     public static let fatLabel = Self(
         "fat-label", .note, "Systems show the root folder's label; some tools show the boot sector's.")
 
@@ -56,7 +56,7 @@ extension Finding.Kind {
 
     // MARK: Chains
 
-    /// A file or folder begins where no cluster is.
+    /// A file or directory begins where no cluster is.
     public static let fatChainStart = Self("fat-chain-start", .damage, "Its content cannot be found.")
     /// A chain leads to a cluster that is free.
     public static let fatChainFree = Self(
@@ -68,7 +68,7 @@ extension Finding.Kind {
     /// A chain comes back to itself.
     public static let fatChainCircle = Self(
         "fat-chain-circle", .damage, "Its content is lost from there on, and reading it may never end.")
-    /// Two files or folders have the same cluster.
+    /// Two files or directories have the same cluster.
     public static let fatCrossLink = Self(
         "fat-cross-link", .damage, "One of the two has the other's content, and writing one changes the other.")
     /// A file has more clusters than its size needs.
@@ -77,14 +77,14 @@ extension Finding.Kind {
     /// A file has fewer clusters than its size needs.
     public static let fatChainShort = Self("fat-chain-short", .damage, "The end of its content is lost.")
 
-    // MARK: Folders
+    // MARK: Directories
 
     /// A name that no file can have.
     public static let fatName = Self("fat-name", .damage, "Systems cannot open it by that name.")
     /// A short name with characters, or a byte about its case with bits, that it should not have.
     public static let fatNameUnusual = Self(
         "fat-name-unusual", .note, "Systems that know only short names may not find it.")
-    /// Two entries of a folder have the same name.
+    /// Two entries of a directory have the same name.
     public static let fatDuplicateName = Self(
         "fat-duplicate-name", .damage, "Only one of the two can be reached.")
     /// Two names that differ only in the case of characters which not every system knows.
@@ -105,13 +105,13 @@ extension Finding.Kind {
     /// The entries `.` and `..` are not what they should be.
     public static let fatDots = Self(
         "fat-dots", .warning, "Systems that follow them (Linux does not) end up in the wrong folder.")
-    /// A folder with a size.
-    public static let fatFolderSize = Self(
+    /// A directory with a size.
+    public static let fatDirectorySize = Self(
         "fat-folder-size", .warning, "A folder's size should be 0; some systems take such a one for a file.")
-    /// A folder with more slots than there can be.
-    public static let fatFolderLong = Self(
+    /// A directory with more slots than there can be.
+    public static let fatDirectoryLong = Self(
         "fat-folder-long", .damage, "What lies past 65,536 slots (2 MiB) is not read.")
-    /// Slots in use after the one that ends a folder.
+    /// Slots in use after the one that ends a directory.
     public static let fatAfterEnd = Self(
         "fat-after-end", .warning, "Readers stop before them, but some go on, and show files that are not there.")
     /// A label where none should be.

@@ -150,7 +150,7 @@ struct FATName {
     }
 }
 
-/// The short names of one folder: gives each name one that no other has.
+/// The short names of one directory: gives each name one that no other has.
 struct FATShortNames {
     /// Where the search for a free number goes on, for a beginning and an extension with room for so many digits.
     private struct Family: Hashable {
@@ -162,9 +162,9 @@ struct FATShortNames {
     private var taken: Set<[UInt8]> = []
     private var next: [Family: Int] = [:]
 
-    /// Short names for all names of a folder, in their order. Names that are short themselves come first, so that no
+    /// Short names for all names of a directory, in their order. Names that are short themselves come first, so that no
     /// number takes one from them. The same names in the same order get the same. No two names may have the same key,
-    /// and there may be no more than a folder can hold.
+    /// and there may be no more than a directory can hold.
     static func assign(_ names: [FATName]) -> [[UInt8]] {
         var all = FATShortNames()
         for name in names {
@@ -182,7 +182,7 @@ struct FATShortNames {
     }
 
     /// The free name with the lowest number. Numbers are tried from where the last search for that family ended: a
-    /// folder of thousands of alike names takes no longer than one of different ones.
+    /// directory of thousands of alike names takes no longer than one of different ones.
     private mutating func number(_ base: [UInt8], _ rest: [UInt8]) -> [UInt8] {
         var lowest = 1
         while true {

@@ -1,4 +1,4 @@
-/// The clusters of a file or folder, as far as the FAT leads from one to the next.
+/// The clusters of a file or directory, as far as the FAT leads from one to the next.
 struct FATChain {
     /// Clusters that follow each other: the first, and how many.
     struct Run: Equatable {

@@ -13,7 +13,7 @@ struct FATDirectoryParser {
         case end
         /// The volume's label.
         case label([UInt8])
-        /// A file or folder, with its long name where that counts.
+        /// A file or directory, with its long name where that counts.
         case entry(FATDirectoryEntry, long: String?)
     }
 

@@ -2,7 +2,7 @@
 ///
 /// ```
 ///   offset   0          fatOffset                    rootOffset     dataOffset                    size
-///            ├ reserved ┤ FAT ┤ FAT ┤ ·· (copies) ···┤ root folder ─┤ cluster 2 ┤ 3 ┤ 4 ┤ ···· ┤ rest │
+///            ├ reserved ┤ FAT ┤ FAT ┤ ·· (copies) ···┤ root directory ─┤ cluster 2 ┤ 3 ┤ 4 ┤ ···· ┤ rest │
 ///                                                      (not FAT32)
 /// ```
 ///
@@ -36,13 +36,13 @@ public struct FATLayout: Hashable, Sendable {
     public let fatCopies: UInt64
     /// The copy that counts: the first, unless FAT32's flags name another.
     public let activeFAT: UInt64
-    /// The byte at which the root folder of FAT12 and FAT16 begins.
+    /// The byte at which the root directory of FAT12 and FAT16 begins.
     public let rootOffset: UInt64
-    /// Entries in the root folder of FAT12 and FAT16, 32 bytes each; 0 for FAT32.
+    /// Entries in the root directory of FAT12 and FAT16, 32 bytes each; 0 for FAT32.
     public let rootEntries: UInt64
     /// The byte at which cluster 2 begins.
     public let dataOffset: UInt64
-    /// The first cluster of FAT32's root folder; 0 for others.
+    /// The first cluster of FAT32's root directory; 0 for others.
     public let rootCluster: UInt64
     /// The byte at which FAT32's FSInfo lies, where it has one.
     public let infoOffset: UInt64?

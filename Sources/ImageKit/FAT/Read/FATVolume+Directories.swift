@@ -1,5 +1,5 @@
 extension FATVolume {
-    /// Bytes of a folder that are read at once.
+    /// Bytes of a directory that are read at once.
     private static let step: UInt64 = 1 << 16
 
     /// Takes the slots at these places, in order, until nothing follows any more or `take` gives `false`. The offset is
@@ -26,13 +26,13 @@ extension FATVolume {
         }
     }
 
-    /// Takes what is in a folder whose slots are at these places, until `take` gives `false`.
+    /// Takes what is in a directory whose slots are at these places, until `take` gives `false`.
     func readEntries(
-        of folder: Entry, in places: [Range<UInt64>], _ take: (Entry) throws(ImageError) -> Bool,
+        of directory: Entry, in places: [Range<UInt64>], _ take: (Entry) throws(ImageError) -> Bool,
         onDamage: (ImageError) throws(ImageError) -> Void
     ) throws(ImageError) {
         typealias Attribute = FATDirectoryEntry.Attribute
-        let path = folder.name.isEmpty ? "" : folder.path
+        let path = directory.name.isEmpty ? "" : directory.path
         try readSlots(of: places) { (slot, offset) throws(ImageError) in
             guard case .entry(let found, let long) = slot else { return true }
             let short = found.shortName
@@ -41,14 +41,14 @@ extension FATVolume {
             // The upper half of the number is FAT32's alone; OS/2 kept something else there.
             let cluster = layout.kind == .fat32 ? found.cluster : found.cluster & 0xFFFF
             let entry = Entry(
-                name: long ?? short, shortName: short, folder: path, isDirectory: isDirectory,
+                name: long ?? short, shortName: short, directory: path, isDirectory: isDirectory,
                 isHidden: found.attributes & Attribute.hidden != 0, isSystem: found.attributes & Attribute.system != 0,
                 size: isDirectory ? 0 : found.size,
                 attributes: FileTree.Attributes(
                     permissions: isReadOnly && !isDirectory ? 0o555 : 0o755, modified: found.time.seconds),
                 firstCluster: cluster)
             guard long != nil || FATDirectoryParser.isPossible(short) else {
-                try onDamage(damaged(folder, "it has an entry whose name cannot be one: '\(short)'", at: offset))
+                try onDamage(damaged(directory, "it has an entry whose name cannot be one: '\(short)'", at: offset))
                 return true
             }
             return try take(entry)

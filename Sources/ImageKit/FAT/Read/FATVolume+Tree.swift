@@ -2,9 +2,9 @@ extension FATVolume {
     /// Everything on the volume. Files' bytes stay where they are: one that lies in one piece is a range of the source,
     /// any other a source of its own over its pieces.
     ///
-    /// Each cluster belongs to one file or folder, so what is linked crosswise or in circles is found. Of what is
+    /// Each cluster belongs to one file or directory, so what is linked crosswise or in circles is found. Of what is
     /// damaged, `onDamage` hears one error after the other, and unless it throws (as it does by default), the rest is
-    /// read on: folders as far as they can be had, files where all of their bytes can be.
+    /// read on: directories as far as they can be had, files where all of their bytes can be.
     ///
     /// Throws ``ImageError/Code/doesNotFit`` where there are more than ``entryLimit`` entries.
     public func tree(
@@ -21,12 +21,12 @@ extension FATVolume {
         return try walk.run(onDamage)
     }
 
-    /// A walk through all folders, with a stack of its own, so that depth does not cost the thread's.
+    /// A walk through all directories, with a stack of its own, so that depth does not cost the thread's.
     private struct TreeWalk {
-        /// A folder on the way from the root to where the walk is.
+        /// A directory on the way from the root to where the walk is.
         struct Level {
-            var folder: Entry
-            /// Folders in it that have not been walked.
+            var directory: Entry
+            /// Directories in it that have not been walked.
             var rest: [Entry] = []
             var children: [(name: [UInt8], node: FileTree.NodeID)] = []
         }
@@ -51,25 +51,25 @@ extension FATVolume {
                     continue
                 }
                 let done = levels.removeLast()
-                let node = try tree.addDirectory(done.children, done.folder.attributes)
+                let node = try tree.addDirectory(done.children, done.directory.attributes)
                 if levels.isEmpty {
                     tree.root = node
                 } else {
-                    levels[levels.count - 1].children.append((Array(done.folder.name.utf8), node))
+                    levels[levels.count - 1].children.append((Array(done.directory.name.utf8), node))
                 }
             }
             return tree
         }
 
-        /// Reads a folder and adds the files in it.
+        /// Reads a directory and adds the files in it.
         private mutating func read(
-            _ folder: Entry, _ onDamage: (ImageError) throws(ImageError) -> Void
+            _ directory: Entry, _ onDamage: (ImageError) throws(ImageError) -> Void
         ) throws(ImageError) -> Level {
-            var level = Level(folder: folder)
-            let places = try volume.places(of: folder, claims: &claims, onDamage: onDamage)
+            var level = Level(directory: directory)
+            let places = try volume.places(of: directory, claims: &claims, onDamage: onDamage)
             var found: [Entry] = []
             let limit = entryLimit - entries
-            try volume.readEntries(of: folder, in: places) { (entry) throws(ImageError) in
+            try volume.readEntries(of: directory, in: places) { (entry) throws(ImageError) in
                 guard found.count < limit else { throw FATVolume.tooMany(entryLimit) }
                 found.append(entry)
                 return true

@@ -1,16 +1,16 @@
 extension FATVolume {
     /// A name that a walk has come to, and where what it leads to lies.
     public struct Visit: Sendable {
-        /// How many folders it is in; 0 for the root folder, which has no name.
+        /// How many directories it is in; 0 for the root directory, which has no name.
         public let depth: Int
-        /// The file or folder.
+        /// The file or directory.
         public let entry: Entry
         /// Where its clusters lie, in bytes of the source, as far as the FAT leads.
         public let data: [Range<UInt64>]
     }
 
-    /// Visits every name, a folder before what is in it, in the order in which they stand there. What is damaged is left
-    /// out: clusters that another file has, folders that are in themselves, names that cannot be.
+    /// Visits every name, a directory before what is in it, in the order in which they stand there. What is damaged is left
+    /// out: clusters that another file has, directories that are in themselves, names that cannot be.
     ///
     /// - Throws: ``ImageError/Code/doesNotFit`` where there are more than ``entryLimit`` entries; what reading throws.
     public func walk(_ visit: (Visit) throws(ImageError) -> Void) throws(ImageError) {

@@ -3,23 +3,23 @@
 /// Nothing but the boot sector is read before something is asked for, then only what the answer needs; nothing of the
 /// volume is kept but a few pieces of the FAT. It may be used from several threads at once.
 ///
-/// Whatever the source holds, every question ends: a folder has at most 65,536 slots, a chain of clusters at most as
+/// Whatever the source holds, every question ends: a directory has at most 65,536 slots, a chain of clusters at most as
 /// many as its file's size needs and as there are, a tree at most ``entryLimit`` entries and ``depthLimit`` levels. The
 /// memory for an answer goes by the number of entries and of the pieces that files lie in.
 public struct FATVolume: Sendable {
-    /// A file or folder of the volume.
+    /// A file or directory of the volume.
     public struct Entry: Sendable, Hashable {
-        /// Its name: the long one where it has one, otherwise the short one; empty for the root folder.
+        /// Its name: the long one where it has one, otherwise the short one; empty for the root directory.
         public let name: String
         /// Its short name, like `CONFIG~1.TXT`.
         public let shortName: String
-        /// The path of the folder it is in; empty for what is in the root.
-        let folder: String
-        /// Whether it is a folder.
+        /// The path of the directory it is in; empty for what is in the root.
+        let directory: String
+        /// Whether it is a directory.
         public let isDirectory: Bool
         /// Whether it is marked as hidden, or as the system's.
         public let isHidden: Bool, isSystem: Bool
-        /// A file's bytes; 0 for a folder.
+        /// A file's bytes; 0 for a directory.
         public let size: UInt64
         /// Permissions as Linux shows them by default: 0755, or 0555 for a file marked as read-only. The owner is root.
         public let attributes: FileTree.Attributes
@@ -27,12 +27,12 @@ public struct FATVolume: Sendable {
         let firstCluster: UInt64
 
         /// The absolute path on the volume.
-        public var path: String { folder + "/" + name }
+        public var path: String { directory + "/" + name }
     }
 
     /// The most entries that ``tree(onDamage:)`` reads.
     public static let entryLimit = 1 << 20
-    /// The most levels of folders that ``tree(onDamage:)`` reads.
+    /// The most levels of directories that ``tree(onDamage:)`` reads.
     public static let depthLimit = 256
 
     /// How the volume is divided.
@@ -71,7 +71,7 @@ public struct FATVolume: Sendable {
         return text.isEmpty || text == "NO NAME" ? nil : text
     }
 
-    /// The label in the root folder, which is the one that systems show.
+    /// The label in the root directory, which is the one that systems show.
     public func rootLabel() throws(ImageError) -> String? {
         var found: [UInt8]?
         try readSlots(of: try places(of: root)) { (slot, _) throws(ImageError) in
@@ -84,7 +84,7 @@ public struct FATVolume: Sendable {
         return text.isEmpty ? nil : text
     }
 
-    /// The label: the root folder's, or else the boot sector's.
+    /// The label: the root directory's, or else the boot sector's.
     public func label() throws(ImageError) -> String? { try rootLabel() ?? bootLabel }
 
     /// How many clusters are free. The whole FAT is read, a piece at a time.
@@ -105,16 +105,16 @@ public struct FATVolume: Sendable {
 
     // MARK: Looking
 
-    /// The root folder.
+    /// The root directory.
     public var root: Entry {
         Entry(
-            name: "", shortName: "", folder: "", isDirectory: true, isHidden: false, isSystem: false, size: 0,
+            name: "", shortName: "", directory: "", isDirectory: true, isHidden: false, isSystem: false, size: 0,
             attributes: FileTree.Attributes(permissions: 0o755, modified: 0), firstCluster: layout.rootCluster)
     }
 
     /// What is at a path from the root on, like `/overlays/x.dtbo`; `nil` where nothing is.
     ///
-    /// Only the folders on the way are read. Case does not count (a name that is equal in case too is preferred), and
+    /// Only the directories on the way are read. Case does not count (a name that is equal in case too is preferred), and
     /// short names are found as well as long ones. `..` leads nowhere.
     public func entry(at path: String) throws(ImageError) -> Entry? {
         var found = root
@@ -126,9 +126,9 @@ public struct FATVolume: Sendable {
         return found
     }
 
-    private func child(_ name: Substring, of folder: Entry) throws(ImageError) -> Entry? {
+    private func child(_ name: Substring, of directory: Entry) throws(ImageError) -> Entry? {
         var found: Entry?
-        try readEntries(of: folder, in: try places(of: folder)) { (entry) throws(ImageError) in
+        try readEntries(of: directory, in: try places(of: directory)) { (entry) throws(ImageError) in
             if entry.name.utf8.elementsEqual(name.utf8) {
                 found = entry
                 return false
@@ -143,13 +143,13 @@ public struct FATVolume: Sendable {
         return found
     }
 
-    /// What is in a folder, in the order in which it stands there; nothing for a file.
+    /// What is in a directory, in the order in which it stands there; nothing for a file.
     ///
-    /// Throws ``ImageError/Code/corrupt`` where the folder is damaged.
-    public func entries(of folder: Entry) throws(ImageError) -> [Entry] {
+    /// Throws ``ImageError/Code/corrupt`` where the directory is damaged.
+    public func entries(of directory: Entry) throws(ImageError) -> [Entry] {
         var found: [Entry] = []
-        guard folder.isDirectory else { return found }
-        try readEntries(of: folder, in: try places(of: folder)) { (entry) throws(ImageError) in
+        guard directory.isDirectory else { return found }
+        try readEntries(of: directory, in: try places(of: directory)) { (entry) throws(ImageError) in
             found.append(entry)
             return true
         } onDamage: { (error) throws(ImageError) in
@@ -158,7 +158,7 @@ public struct FATVolume: Sendable {
         return found
     }
 
-    /// A file's bytes; nothing for a folder.
+    /// A file's bytes; nothing for a directory.
     ///
     /// Throws ``ImageError/Code/corrupt`` where its clusters are fewer than its size needs. Clusters that it does not
     /// need are not looked for.
@@ -188,31 +188,32 @@ public struct FATVolume: Sendable {
         return damaged(file, "it has \(size) bytes, and its \(chain.count) clusters hold less")
     }
 
-    /// Where a folder's slots lie in the source, as far as its chain leads; `onDamage` hears where that is broken.
+    /// Where a directory's slots lie in the source, as far as its chain leads; `onDamage` hears where that is broken.
     func places(
-        of folder: Entry, claims: inout FATClusterSet?, onDamage: (ImageError) throws(ImageError) -> Void
+        of directory: Entry, claims: inout FATClusterSet?, onDamage: (ImageError) throws(ImageError) -> Void
     ) throws(ImageError) -> [Range<UInt64>] {
-        if let fixed = fixedRoot(folder) { return fixed }
+        if let fixed = fixedRoot(directory) { return fixed }
         let limit = UInt64(FATPlan.slotLimit * FATDirectoryEntry.size) / layout.clusterSize
-        let chain = try FATChain(table, layout, from: folder.firstCluster, atMost: limit, claims: &claims)
+        let chain = try FATChain(table, layout, from: directory.firstCluster, atMost: limit, claims: &claims)
         switch chain.end {
         case .last: break
         case .longer:
-            try onDamage(damaged(folder, "its chain of clusters is a circle, or longer than a folder can be (2 MiB)"))
-        case .broken(_, let reason, let offset): try onDamage(damaged(folder, reason, at: offset))
+            try onDamage(
+                damaged(directory, "its chain of clusters is a circle, or longer than a folder can be (2 MiB)"))
+        case .broken(_, let reason, let offset): try onDamage(damaged(directory, reason, at: offset))
         }
         return places(of: chain)
     }
 
     /// The same, where a broken chain is an error.
-    private func places(of folder: Entry) throws(ImageError) -> [Range<UInt64>] {
+    private func places(of directory: Entry) throws(ImageError) -> [Range<UInt64>] {
         var claims: FATClusterSet?
-        return try places(of: folder, claims: &claims) { (error) throws(ImageError) in throw error }
+        return try places(of: directory, claims: &claims) { (error) throws(ImageError) in throw error }
     }
 
-    /// The root folder's place, where it is not made of clusters.
-    func fixedRoot(_ folder: Entry) -> [Range<UInt64>]? {
-        guard folder.name.isEmpty, layout.kind != .fat32 else { return nil }
+    /// The root directory's place, where it is not made of clusters.
+    func fixedRoot(_ directory: Entry) -> [Range<UInt64>]? {
+        guard directory.name.isEmpty, layout.kind != .fat32 else { return nil }
         let length = layout.rootEntries * UInt64(FATDirectoryEntry.size)
         return [layout.rootOffset..<layout.rootOffset + length]
     }
@@ -231,7 +232,7 @@ public struct FATVolume: Sendable {
             remedy: "look at a folder of it")
     }
 
-    /// An error about a file or folder.
+    /// An error about a file or directory.
     func damaged(_ entry: Entry, _ reason: String, at offset: UInt64? = nil) -> ImageError {
         ImageError(
             .corrupt, "the FAT filesystem is damaged: cannot read the \(entry.isDirectory ? "folder" : "file")",

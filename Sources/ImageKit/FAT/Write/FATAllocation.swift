@@ -1,4 +1,4 @@
-/// Which clusters hold what. They are given out from the first on, each folder and file in one run.
+/// Which clusters hold what. They are given out from the first on, each directory and file in one run.
 ///
 /// ```
 ///   FAT entry   0          1        2    3    4        5        6    ...

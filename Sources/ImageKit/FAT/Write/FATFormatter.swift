@@ -30,11 +30,11 @@ public struct FATOptions: Sendable, Hashable {
 /// Lays a tree out as a FAT16 or FAT32 filesystem.
 ///
 /// ```
-///   ├ boot sector, FATs, root ┤ folders, in tree order ┊ file ┤ file ┤ file, in tree order ┤ ···· zero ···· │
+///   ├ boot sector, FATs, root ┤ directories, in tree order ┊ file ┤ file ┤ file, in tree order ┤ ···· zero ···· │
 ///                                                      ▲ mark
 /// ```
 ///
-/// Nothing is read while laying out: a file's bytes stay where the tree says they are. Every folder and file lies in
+/// Nothing is read while laying out: a file's bytes stay where the tree says they are. Every directory and file lies in
 /// one run of clusters, and every entry has the same date, so the result depends on names, contents and options alone.
 /// Permissions, owners and times of the tree are not kept (FAT has no place for most of them), and hard links become
 /// copies.
@@ -43,7 +43,7 @@ public enum FATFormatter {
     ///
     /// Throws ``ImageError/Code/invalidInput`` for names FAT cannot hold or not tell apart, symbolic links, an
     /// impossible label or size; ``ImageError/Code/doesNotFit`` for a fixed size that is too small, too many files in a
-    /// folder, and a file of 4 GiB or more.
+    /// directory, and a file of 4 GiB or more.
     public static func layOut(
         _ tree: FileTree, options: FATOptions = FATOptions()
     ) throws(ImageError) -> SegmentMap {
@@ -123,7 +123,7 @@ public enum FATFormatter {
         for copy in 0..<FATGeometry.copies { map.add(table, at: geometry.offset(ofFAT: copy)) }
     }
 
-    /// A folder's bytes.
+    /// A directory's bytes.
     private static func slots(
         of index: Int, in plan: FATPlan, label: [UInt8]?, _ directories: [FATAllocation.Run],
         _ files: [FATAllocation.Run]
@@ -138,7 +138,7 @@ public enum FATFormatter {
                 ).encoded()
             }
         } else {
-            // `..` of a folder in the root has 0, even where the root has a cluster (FAT32).
+            // `..` of a directory in the root has 0, even where the root has a cluster (FAT32).
             let above = directory.parent == 0 ? 0 : directories[directory.parent].first
             for (name, cluster) in [(".", directories[index].first), ("..", above)] {
                 bytes += FATDirectoryEntry(
@@ -205,7 +205,7 @@ public enum FATFormatter {
 extension FATGeometry {
     /// The size in bytes, whole MiB, of the smallest FAT partition that holds `tree` (with a volume label).
     ///
-    /// It can be far more than the sum of the files: a file takes whole clusters, and FAT16's top folder has 512
+    /// It can be far more than the sum of the files: a file takes whole clusters, and FAT16's top directory has 512
     /// entries of which a long name takes several, so that more need FAT32 (512 MiB). Throws as
     /// ``FATFormatter/layOut(_:options:)`` does for what FAT cannot hold at any size.
     public static func minimumSize(for tree: FileTree) throws(ImageError) -> UInt64 {

@@ -1,13 +1,13 @@
-/// A tree as FAT sees it, before it is known where anything will lie: its folders, each with its entries and their
+/// A tree as FAT sees it, before it is known where anything will lie: its directories, each with its entries and their
 /// names, and its files. How many clusters that takes follows for any size of cluster.
 struct FATPlan {
-    /// What an entry leads to: an index into the plan's folders or files.
+    /// What an entry leads to: an index into the plan's directories or files.
     enum Child {
         case directory(Int)
         case file(Int)
     }
 
-    /// A name in a folder.
+    /// A name in a directory.
     struct Entry {
         var short: [UInt8]
         var lowerCase: UInt8
@@ -18,11 +18,11 @@ struct FATPlan {
         var slots: Int { FATDirectoryEntry.slots(forUnits: long.count) + 1 }
     }
 
-    /// A folder.
+    /// A directory.
     struct Directory {
-        /// The folder above; the root's is itself.
+        /// The directory above; the root's is itself.
         var parent: Int
-        /// Folders first, then files, each in the order of the tree.
+        /// Directories first, then files, each in the order of the tree.
         var entries: [Entry] = []
         /// Slots of 32 bytes that its content takes.
         var slots = 0
@@ -42,19 +42,19 @@ struct FATPlan {
     /// In the order of the tree.
     private(set) var files: [File] = []
 
-    /// Slots that a folder can have: 2 MiB of them (specification, section "FAT Directory Structure").
+    /// Slots that a directory can have: 2 MiB of them (specification, section "FAT Directory Structure").
     static let slotLimit = 65_536
     /// A file's size is a field of 32 bits.
     static let fileLimit = UInt64(UInt32.max)
 
     /// Reads the names and sizes of `tree`. Throws ``ImageError/Code/invalidInput`` for a name or kind of file that FAT
-    /// cannot hold and for names it does not tell apart, ``ImageError/Code/doesNotFit`` for a file of 4 GiB or a folder
+    /// cannot hold and for names it does not tell apart, ``ImageError/Code/doesNotFit`` for a file of 4 GiB or a directory
     /// of more entries than one can have; always with the path.
     init(_ tree: FileTree, hasLabel: Bool) throws(ImageError) {
         var directories = [Directory(parent: 0)]
         var files: [File] = []
         var found: [[(name: FATName, child: Child)]] = [[]]
-        // The folders from the root down to where the walk is, each with the length of its path.
+        // The directories from the root down to where the walk is, each with the length of its path.
         var above: [(directory: Int, pathLength: Int)] = [(0, 0)]
         try tree.walk(from: tree.root) { path, node throws(ImageError) in
             if path.isEmpty {
@@ -98,7 +98,7 @@ struct FATPlan {
         }
     }
 
-    /// Gives a folder its entries.
+    /// Gives a directory its entries.
     private mutating func fill(
         _ index: Int, with found: [(name: FATName, child: Child)], firstSlots: Int, path: () -> String
     ) throws(ImageError) {
@@ -137,7 +137,7 @@ struct FATPlan {
 
     private static func text(_ path: [UInt8]) -> String { String(decoding: path, as: UTF8.self) }
 
-    /// A folder's path without a leading slash, put together from its names.
+    /// A directory's path without a leading slash, put together from its names.
     private static func path(
         of index: Int, _ directories: [Directory], _ found: [[(name: FATName, child: Child)]]
     ) -> String {
@@ -165,12 +165,12 @@ struct FATPlan {
         return count
     }
 
-    /// Clusters of a folder in which `size` bytes are used: at least one.
+    /// Clusters of a directory in which `size` bytes are used: at least one.
     static func clusters(ofDirectory size: UInt64, clusterSize: UInt64) -> UInt64 {
         max(1, size.dividedRoundingUp(by: clusterSize))
     }
 
-    /// Whether the root folder has room where that is of fixed size.
+    /// Whether the root directory has room where that is of fixed size.
     func rootFits(_ geometry: FATGeometry) -> Bool {
         geometry.width == .fat32 || UInt64(directories[0].slots) <= geometry.rootEntries
     }

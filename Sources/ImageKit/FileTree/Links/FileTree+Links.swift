@@ -2,7 +2,7 @@ extension FileTree {
     /// The most names that ext4 lets one file have (`EXT4_LINK_MAX`).
     static let maximumLinks = 65_000
 
-    /// How names of one folder are joined to files.
+    /// How names of one directory are joined to files.
     public enum LinkRule: Sendable {
         /// Files with the same bytes, the same executable bit and the same owner are one file; symbolic links never are.
         case byContent(threads: Int)

@@ -1,11 +1,11 @@
 public import SystemPackage
 
 extension FileTree {
-    /// How a folder of the host becomes part of a tree.
+    /// How a directory of the host becomes part of a tree.
     public struct ScanRules: Sendable {
         /// Where nodes get their metadata from.
         public enum Metadata: Sendable {
-            /// As Nix keeps its store: owner 0:0, time 1, 0555 for folders and executables, 0444 for other files.
+            /// As Nix keeps its store: owner 0:0, time 1, 0555 for directories and executables, 0444 for other files.
             case store
             /// Owner 0:0; modes and times (whole seconds) as on the host.
             case host
@@ -22,7 +22,7 @@ extension FileTree {
         public var metadata: Metadata
         /// See ``Links``.
         public var links: Links
-        /// How many names may be seen: where links are followed, a small folder of links that lead to folders of links
+        /// How many names may be seen: where links are followed, a small directory of links that lead to directories of links
         /// is large without bound.
         public var nameLimit: Int
         /// Whether files are going to be joined by what they hold (``LinkRule/byContent(threads:)``). Then the first block of
@@ -52,10 +52,10 @@ extension FileTree {
         public init() {}
     }
 
-    /// Adds what lies at a host path (a folder with all that is in it, a file or a link) and gives its node.
+    /// Adds what lies at a host path (a directory with all that is in it, a file or a link) and gives its node.
     ///
-    /// Of files nothing is read but what the rules say. Anything but folders, files and symbolic links is an error, and so
-    /// is a folder's loop of links where links are followed.
+    /// Of files nothing is read but what the rules say. Anything but directories, files and symbolic links is an error, and so
+    /// is a directory's loop of links where links are followed.
     public mutating func scan(
         _ path: FilePath, rules: ScanRules, links: inout HostLinks, progress: Progress? = nil
     ) throws(ImageError) -> NodeID {

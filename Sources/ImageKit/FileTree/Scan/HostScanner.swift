@@ -1,16 +1,11 @@
+import Glibc
 import SystemPackage
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
-/// One walk over a host folder.
+/// One walk over a host directory.
 ///
-/// Folders are read whole, one at a time and without recursion, so neither the depth of a tree nor the number of open files
-/// matters: first all that is in a folder but other folders, by names in the open folder, which need no walk from the root;
-/// then one folder in it after the other.
+/// Directories are read whole, one at a time and without recursion, so neither the depth of a tree nor the number of open files
+/// matters: first all that is in a directory but other directories, by names in the open directory, which need no walk from the root;
+/// then one directory in it after the other.
 struct HostScanner {
     var tree: FileTree
     let rules: FileTree.ScanRules
@@ -29,17 +24,17 @@ struct HostScanner {
         self.progress = progress
     }
 
-    /// A folder some of whose folders have yet to be visited.
+    /// A directory some of whose directories have yet to be visited.
     private struct Level {
-        /// Its index in the folder above.
+        /// Its index in the directory above.
         var index: Int
-        var folder: HostFiles.FolderID
+        var directory: HostFiles.DirectoryID
         var path: [UInt8]
         var status: stat
         var names: DirectoryNames
         /// What each name is.
         var nodes: [FileTree.NodeID] = []
-        /// The folders in it that are still to be visited, and where they are; the last one first.
+        /// The directories in it that are still to be visited, and where they are; the last one first.
         var pending: [(index: Int, path: [UInt8])] = []
     }
 
@@ -48,19 +43,19 @@ struct HostScanner {
         let path = try place(top.bytes, &status)
         guard status.st_mode & S_IFMT == S_IFDIR else { return try leaf(at: path, status) }
         self.top = top
-        let folder = tree.hostFiles.addRoot(FilePath(bytes: path))
-        var levels = [try enter(path, called: path, folder, index: 0, below: [])]
+        let directory = tree.hostFiles.addRoot(FilePath(bytes: path))
+        var levels = [try enter(path, called: path, directory, index: 0, below: [])]
         while true {
             let depth = levels.count - 1
             if let (index, path) = levels[depth].pending.popLast() {
                 try progress?.checkCancelled()
                 let name = levels[depth].names[index]
                 let named = Self.path(of: name, in: levels[depth].path)
-                let folder =
+                let directory =
                     path == named
-                    ? tree.hostFiles.addFolder(name, in: levels[depth].folder)
+                    ? tree.hostFiles.addDirectory(name, in: levels[depth].directory)
                     : tree.hostFiles.addRoot(FilePath(bytes: path))
-                levels.append(try enter(path, called: named, folder, index: index, below: levels))
+                levels.append(try enter(path, called: named, directory, index: index, below: levels))
             } else {
                 let level = levels.removeLast()
                 let node = try tree.addDirectory(level.names, level.nodes, attributes(level.status))
@@ -70,11 +65,11 @@ struct HostScanner {
         }
     }
 
-    /// Adds what is in a folder but the folders in it.
+    /// Adds what is in a directory but the directories in it.
     ///
     /// - Parameter name: its path before links were followed.
     private mutating func enter(
-        _ path: [UInt8], called name: [UInt8], _ folder: HostFiles.FolderID, index: Int, below levels: [Level]
+        _ path: [UInt8], called name: [UInt8], _ directory: HostFiles.DirectoryID, index: Int, below levels: [Level]
     ) throws(ImageError) -> Level {
         let open: HostDirectory
         switch HostDirectory.take(Self.withCString(path) { opendir($0) }) {
@@ -99,7 +94,7 @@ struct HostScanner {
                 .invalidInput, "a folder holds too much, its links followed:", path: top.string,
                 reason: "more than \(rules.nameLimit) names", remedy: "leave out what does not belong there")
         }
-        var level = Level(index: index, folder: folder, path: path, status: status, names: names)
+        var level = Level(index: index, directory: directory, path: path, status: status, names: names)
         level.nodes.reserveCapacity(names.count)
         for index in 0..<names.count {
             if index & 1023 == 1023 { try progress?.checkCancelled() }
@@ -110,7 +105,7 @@ struct HostScanner {
         return level
     }
 
-    /// Adds what a name of a folder is; of a folder, only that it is one, and the node is to be set later.
+    /// Adds what a name of a directory is; of a directory, only that it is one, and the node is to be set later.
     private mutating func visit(
         _ index: Int, of level: inout Level, in open: borrowing HostDirectory
     ) throws(ImageError) -> FileTree.NodeID {
@@ -153,7 +148,7 @@ struct HostScanner {
         if status.st_mode & S_IFMT == S_IFLNK {
             node = tree.addSymlink(to: try target(at: index, of: level, in: open), attributes(status))
         } else {
-            node = try file(level.names[index], in: level.folder, status) {
+            node = try file(level.names[index], in: level.directory, status) {
                 Self.path(of: level.names[index], in: level.path)
             }
         }
@@ -164,9 +159,9 @@ struct HostScanner {
     private mutating func readFile(
         at index: Int, of level: Level, in open: borrowing HostDirectory
     ) throws(ImageError) -> FileTree.NodeID {
-        let folder = open.descriptor
-        let descriptor = level.names.withName(at: index) { name, _ in openat(folder, name, Self.openFlags) }
-        return try readFile(descriptor, in: level.folder) {
+        let directory = open.descriptor
+        let descriptor = level.names.withName(at: index) { name, _ in openat(directory, name, Self.openFlags) }
+        return try readFile(descriptor, in: level.directory) {
             level.names[index]
         } path: {
             Self.path(of: level.names[index], in: level.path)
@@ -183,7 +178,7 @@ struct HostScanner {
     ///
     /// - Parameter descriptor: the file, which is closed; or what failed to open it.
     private mutating func readFile(
-        _ descriptor: Int32, in folder: HostFiles.FolderID, name: () -> [UInt8], path: () -> [UInt8]
+        _ descriptor: Int32, in directory: HostFiles.DirectoryID, name: () -> [UInt8], path: () -> [UInt8]
     ) throws(ImageError) -> FileTree.NodeID {
         guard descriptor >= 0 else {
             throw .system(Errno(rawValue: errno), "cannot open", path: FilePath(bytes: path()))
@@ -207,7 +202,7 @@ struct HostScanner {
             }
             fingerprint = Fingerprint.of(bytes)
         }
-        let node = try file(name(), in: folder, status, fingerprint: fingerprint, path: path)
+        let node = try file(name(), in: directory, status, fingerprint: fingerprint, path: path)
         remember(node, status)
         return node
     }
@@ -235,20 +230,21 @@ struct HostScanner {
             node = tree.addSymlink(to: try target(ofLength: count, path: path), attributes(status))
         } else {
             func name() -> [UInt8] { path.split(separator: 0x2F).last.map { Array($0) } ?? [] }
-            let folder = tree.hostFiles.addRoot(FilePath(bytes: path).removingLastComponent())
+            let directory = tree.hostFiles.addRoot(FilePath(bytes: path).removingLastComponent())
             if status.st_mode & S_IFMT == S_IFREG, rules.joinsByContent {
-                return try readFile(Self.withCString(path) { open($0, Self.openFlags) }, in: folder, name: name) {
+                return try readFile(Self.withCString(path) { open($0, Self.openFlags) }, in: directory, name: name) {
                     path
                 }
             }
-            node = try file(name(), in: folder, status) { path }
+            node = try file(name(), in: directory, status) { path }
         }
         remember(node, status)
         return node
     }
 
     private mutating func file(
-        _ name: [UInt8], in folder: HostFiles.FolderID, _ status: stat, fingerprint: UInt64 = 0, path: () -> [UInt8]
+        _ name: [UInt8], in directory: HostFiles.DirectoryID, _ status: stat, fingerprint: UInt64 = 0,
+        path: () -> [UInt8]
     ) throws(ImageError) -> FileTree.NodeID {
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw ImageError(
@@ -257,7 +253,7 @@ struct HostScanner {
                 remedy: "remove it")
         }
         let file = tree.hostFiles.addFile(
-            name, in: folder, identity: HostFiles.Identity(status), fingerprint: fingerprint)
+            name, in: directory, identity: HostFiles.Identity(status), fingerprint: fingerprint)
         return tree.addFile(file, attributes(status))
     }
 
@@ -298,8 +294,8 @@ struct HostScanner {
     private func target(
         at index: Int, of level: Level, in open: borrowing HostDirectory
     ) throws(ImageError) -> UnsafeRawBufferPointer {
-        let folder = open.descriptor
-        let count = level.names.withName(at: index) { name, _ in buffer.readLink(folder, name) }
+        let directory = open.descriptor
+        let count = level.names.withName(at: index) { name, _ in buffer.readLink(directory, name) }
         return try target(ofLength: count, path: Self.path(of: level.names[index], in: level.path))
     }
 
@@ -327,8 +323,8 @@ struct HostScanner {
         .system(Errno(rawValue: errno), "cannot read", path: FilePath(bytes: path()))
     }
 
-    private static func path(of name: [UInt8], in folder: [UInt8]) -> [UInt8] {
-        folder + (folder.last == 0x2F ? [] : [0x2F]) + name
+    private static func path(of name: [UInt8], in directory: [UInt8]) -> [UInt8] {
+        directory + (directory.last == 0x2F ? [] : [0x2F]) + name
     }
 
     private static func withCString<Result>(_ bytes: [UInt8], _ body: (UnsafePointer<CChar>) -> Result) -> Result {
@@ -362,9 +358,9 @@ private final class ScanBuffer {
     deinit { memory.deallocate() }
 
     /// The length of a link's target, which is then in the buffer; negative where there is none.
-    func readLink(_ folder: Int32, _ name: UnsafePointer<CChar>) -> Int {
+    func readLink(_ directory: Int32, _ name: UnsafePointer<CChar>) -> Int {
         memory.withMemoryRebound(to: CChar.self) { text in
-            text.baseAddress.map { readlinkat(folder, name, $0, text.count) } ?? -1
+            text.baseAddress.map { readlinkat(directory, name, $0, text.count) } ?? -1
         }
     }
 }

@@ -1,12 +1,7 @@
+import Glibc
 import SystemPackage
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
-/// Scans many folders of the host at once, and puts them into one tree in the order in which they were given: the outcome
+/// Scans many directories of the host at once, and puts them into one tree in the order in which they were given: the outcome
 /// is as if one was scanned after the other.
 ///
 /// ```

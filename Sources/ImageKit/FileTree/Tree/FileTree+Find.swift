@@ -22,13 +22,13 @@ extension FileTree {
         var way = [root]
         var links = 0
         while let name = pending.popLast() {
-            guard goesOn(), let folder = way.last, kind(of: folder) == .directory else { return nil }
+            guard goesOn(), let directory = way.last, kind(of: directory) == .directory else { return nil }
             if name == [0x2E] { continue }
             if name == [0x2E, 0x2E] {
                 if way.count > 1 { way.removeLast() }
                 continue
             }
-            guard let next = child(name, of: folder) else { return nil }
+            guard let next = child(name, of: directory) else { return nil }
             guard kind(of: next) == .symlink else {
                 way.append(next)
                 continue

@@ -1,5 +1,5 @@
 extension FileTree {
-    /// Adds a folder that has what two folders have, with the second's metadata; where both have a name, folders are
+    /// Adds a directory that has what two directories have, with the second's metadata; where both have a name, directories are
     /// merged and otherwise the second's stands.
     mutating func merge(_ lower: NodeID, with upper: NodeID) throws(ImageError) -> NodeID {
         guard kind(of: lower) == .directory, kind(of: upper) == .directory else { return upper }

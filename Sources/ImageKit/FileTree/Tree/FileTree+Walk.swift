@@ -1,5 +1,5 @@
 extension FileTree {
-    /// Visits every name below (and with) `top`, a folder before what is in it, in the order of names. The path is
+    /// Visits every name below (and with) `top`, a directory before what is in it, in the order of names. The path is
     /// relative to `top`, without a leading slash; of `top` it is empty. Not recursive, so depth costs no stack.
     public func walk(
         from top: NodeID, _ visit: (_ path: [UInt8], _ node: NodeID) throws(ImageError) -> Void
@@ -29,8 +29,8 @@ extension FileTree {
     func names(below top: NodeID) -> Int {
         var count = 0
         var stack = [top]
-        while let folder = stack.popLast() {
-            let range = entryRange(of: folder)
+        while let directory = stack.popLast() {
+            let range = entryRange(of: directory)
             count += range.count
             for index in range where kind(of: entries[index].node) == .directory { stack.append(entries[index].node) }
         }

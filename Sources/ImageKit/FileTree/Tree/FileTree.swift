@@ -1,11 +1,11 @@
-/// What a filesystem holds, as a value: folders, files and symbolic links, with their metadata, and where each file's
+/// What a filesystem holds, as a value: directories, files and symbolic links, with their metadata, and where each file's
 /// bytes can be had (or the bytes themselves, where they are few).
 ///
-/// Hard links are one node under several names. The children of a folder are sorted by the bytes of their names, so the
+/// Hard links are one node under several names. The children of a directory are sorted by the bytes of their names, so the
 /// same tree always comes out the same. Trees are built from the leaves up: a node is added once everything in it is.
 ///
 /// ```
-///   root ──▶ folder ──▶ entries, sorted by name ──▶ node (metadata, content)
+///   root ──▶ directory ──▶ entries, sorted by name ──▶ node (metadata, content)
 ///                         "busybox"     ───────────▶ 17
 ///                         "busybox-link" ──────────▶ 17   (a hard link)
 /// ```
@@ -19,7 +19,7 @@ public struct FileTree: Sendable {
 
     /// What a node is.
     public enum Kind: UInt8, Sendable {
-        /// A folder.
+        /// A directory.
         case directory
         /// A regular file.
         case file
@@ -67,8 +67,8 @@ public struct FileTree: Sendable {
         var kind: Kind
         var storage: Storage
         var attributes: Attributes
-        var size: UInt64  // bytes; of a folder, its number of entries
-        var place: UInt64  // of a folder, its first entry; else what `storage` says
+        var size: UInt64  // bytes; of a directory, its number of entries
+        var place: UInt64  // of a directory, its first entry; else what `storage` says
     }
 
     enum Storage: UInt8, Sendable { case memory, host, source }
@@ -87,7 +87,7 @@ public struct FileTree: Sendable {
     var sources: [(any ByteSource, UInt64)] = []
     /// The host's files that the tree's content comes from.
     public var hostFiles = HostFiles()
-    /// The top folder. Set once the tree is built.
+    /// The top directory. Set once the tree is built.
     public var root = NodeID(index: 0)
     /// The subtrees whose data is laid out first, each kept together, in this order. Others follow in tree order.
     public var units: [Unit] = []
@@ -133,7 +133,7 @@ public struct FileTree: Sendable {
                 place: bytes.add(target)))
     }
 
-    /// Adds a folder with these entries, in any order. A name that no filesystem takes, or that comes twice, is an error.
+    /// Adds a directory with these entries, in any order. A name that no filesystem takes, or that comes twice, is an error.
     public mutating func addDirectory(
         _ children: [(name: [UInt8], node: NodeID)], _ attributes: Attributes
     ) throws(ImageError) -> NodeID {
@@ -154,7 +154,7 @@ public struct FileTree: Sendable {
                 place: UInt64(first)))
     }
 
-    /// Adds a folder with these names, which are those of a folder of the host, each of which is a node.
+    /// Adds a directory with these names, which are those of a directory of the host, each of which is a node.
     mutating func addDirectory(
         _ children: DirectoryNames, _ childNodes: [NodeID], _ attributes: Attributes
     ) throws(ImageError) -> NodeID {
@@ -164,7 +164,7 @@ public struct FileTree: Sendable {
             children.withName(at: index) { name, length in
                 names.append(contentsOf: UnsafeRawBufferPointer(start: name, count: length))
             }
-            // Some filesystems have longer names than others, and a folder that changes may give a name twice.
+            // Some filesystems have longer names than others, and a directory that changes may give a name twice.
             if names.count - place > 255 { try Self.check(children[index]) }
             if index > 0, children.isSame(index - 1, index) { throw Self.twice(children[index]) }
             entries.append(Entry(name: UInt32(place), nameLength: UInt8(names.count - place), node: node))
@@ -206,10 +206,10 @@ public struct FileTree: Sendable {
     /// Its metadata.
     public func attributes(of node: NodeID) -> Attributes { nodes[Int(node.index)].attributes }
 
-    /// A file's or link's size in bytes; a folder's number of entries.
+    /// A file's or link's size in bytes; a directory's number of entries.
     public func size(of node: NodeID) -> UInt64 { nodes[Int(node.index)].size }
 
-    /// A regular file's content. (Of a folder, nothing.)
+    /// A regular file's content. (Of a directory, nothing.)
     public func content(of node: NodeID) -> Content {
         let node = nodes[Int(node.index)]
         switch (node.kind, node.storage) {
@@ -234,7 +234,7 @@ public struct FileTree: Sendable {
         return BytePool.range(at: node.place, count: node.size)
     }
 
-    /// The indices of a folder's entries, in the order of their names; empty for anything else.
+    /// The indices of a directory's entries, in the order of their names; empty for anything else.
     func entryRange(of node: NodeID) -> Range<Int> {
         let node = nodes[Int(node.index)]
         return node.kind == .directory ? Int(node.place)..<Int(node.place) + Int(node.size) : 0..<0
@@ -246,12 +246,12 @@ public struct FileTree: Sendable {
         return names[Int(entry.name)..<Int(entry.name) + Int(entry.nameLength)]
     }
 
-    /// A folder's entries in the order of their names' bytes; empty for anything else.
+    /// A directory's entries in the order of their names' bytes; empty for anything else.
     public func children(of node: NodeID) -> [(name: ArraySlice<UInt8>, node: NodeID)] {
         entryRange(of: node).map { (name(ofEntry: $0), entries[$0].node) }
     }
 
-    /// The entry of that name in a folder.
+    /// The entry of that name in a directory.
     public func child(_ name: some Collection<UInt8>, of node: NodeID) -> NodeID? {
         let range = entryRange(of: node)
         let index = range.partitioningIndex { !self.name(ofEntry: $0).lexicographicallyPrecedes(name) }

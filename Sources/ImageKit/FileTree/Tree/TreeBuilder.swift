@@ -1,22 +1,22 @@
-/// A filesystem's top folders while nodes are put in their places, before they become a tree.
+/// A filesystem's top directories while nodes are put in their places, before they become a tree.
 ///
-/// Folders come into being on the way to what is put in them. Nothing is ever overwritten.
+/// Directories come into being on the way to what is put in them. Nothing is ever overwritten.
 public struct TreeBuilder: Sendable {
     private enum Item: Sendable {
         case node(FileTree.NodeID)
-        case folder(TreeBuilder)
+        case directory(TreeBuilder)
     }
 
     private var items: [[UInt8]: Item] = [:]
-    /// Folders that come into being: for everyone to read, root's to change.
+    /// Directories that come into being: for everyone to read, root's to change.
     private static let attributes = FileTree.Attributes(permissions: 0o755)
 
-    /// Nothing but an empty top folder.
+    /// Nothing but an empty top directory.
     public init() {}
 
     /// Puts a node at an absolute path.
     /// - Throws: when the path is not absolute or has `..` in it, or something is there already, or a part of the way is
-    ///   no folder of this sketch.
+    ///   no directory of this sketch.
     public mutating func put(_ node: FileTree.NodeID, at path: String) throws(ImageError) {
         guard path.utf8.count < 4096 else {
             throw ImageError(
@@ -45,24 +45,24 @@ public struct TreeBuilder: Sendable {
             items[name] = .node(node)
             return
         }
-        var folder = TreeBuilder()
+        var directory = TreeBuilder()
         switch items[name] {
-        case .folder(let existing): folder = existing
+        case .directory(let existing): directory = existing
         case .node: throw taken
         case nil: break
         }
-        try folder.put(node, at: parts.dropFirst(), path)
-        items[name] = .folder(folder)
+        try directory.put(node, at: parts.dropFirst(), path)
+        items[name] = .directory(directory)
     }
 
-    /// Adds the folders to a tree.
-    /// - Returns: the top folder's node.
+    /// Adds the directories to a tree.
+    /// - Returns: the top directory's node.
     public func build(into tree: inout FileTree) throws(ImageError) -> FileTree.NodeID {
         var children: [(name: [UInt8], node: FileTree.NodeID)] = []
         for (name, item) in items {
             switch item {
             case .node(let node): children.append((name, node))
-            case .folder(let folder): children.append((name, try folder.build(into: &tree)))
+            case .directory(let directory): children.append((name, try directory.build(into: &tree)))
             }
         }
         return try tree.addDirectory(children, Self.attributes)

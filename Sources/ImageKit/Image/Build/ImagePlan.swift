@@ -25,7 +25,7 @@ public struct ImagePlan: Sendable {
     public let savings: FileTree.LinkSavings
     /// What may keep the image from booting, hide what it says, or show what should be hidden: sentences for a person.
     public let warnings: [String]
-    /// Names in the root filesystem: files, links and folders.
+    /// Names in the root filesystem: files, links and directories.
     public let entries: Int
     /// Whether files were added that not everybody may read: then the image's file is for its owner alone.
     public let isPrivate: Bool

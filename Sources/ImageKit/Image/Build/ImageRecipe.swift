@@ -9,7 +9,7 @@ public struct ImageRecipe: Sendable {
     public var closures: [FilePath]
     /// Who says what belongs to the closures.
     public var source: ClosureSource = .nix
-    /// Folders with files for the firmware partition, and packages of which is taken what the boards need; later ones
+    /// Directories with files for the firmware partition, and packages of which is taken what the boards need; later ones
     /// win. The closure's own packages come before them.
     public var firmware: [FilePath] = []
     /// How the board boots.

@@ -1,10 +1,5 @@
+import Glibc
 public import SystemPackage
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// Writes a planned image, or any other map: compressed and seekable, or as it is.
 public struct ImageWriter: Sendable {

@@ -1,10 +1,5 @@
+import Glibc
 public import SystemPackage
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// A file whose bytes lie outside of the partitions: boot code, a secondary program loader, a vendor's configuration.
 public struct RawArea: Sendable, Hashable {
@@ -131,10 +126,10 @@ struct RawAreas {
                 throw Self.error(
                     area, "the image has only \(map.size) bytes", remedy: Self.remedy(area, partitions))
             }
-            let folder = files.addRoot(area.file.removingLastComponent())
+            let directory = files.addRoot(area.file.removingLastComponent())
             // A path that was found to be a file has a name.
             let name = area.file.lastComponent.map { FilePath(root: nil, [$0]).bytes } ?? []
-            placed.append((files.addFile(name, in: folder, identity: area.identity), area.range))
+            placed.append((files.addFile(name, in: directory, identity: area.identity), area.range))
         }
         if placed.isEmpty { return }
         let table = map.addTable(files)

@@ -1,13 +1,13 @@
-/// Compares what is in two filesystems, folder by folder: by kind, size, permissions and owner, and then by content.
+/// Compares what is in two filesystems, directory by directory: by kind, size, permissions and owner, and then by content.
 ///
-/// Only one way from the top folder down is in memory at a time, with the names beside it.
+/// Only one way from the top directory down is in memory at a time, with the names beside it.
 struct FileComparison {
     typealias FileChange = ImageDifference.FileChange
 
     /// What was found, in the order of paths.
     private(set) var changes: [FileChange] = []
 
-    private var old: FolderReader, new: FolderReader
+    private var old: DirectoryReader, new: DirectoryReader
     private let partition: String
     private let listsFiles: Bool
     private let progress: Progress?
@@ -26,12 +26,12 @@ struct FileComparison {
         var pathLength: Int
     }
 
-    /// - Parameter listsFiles: whether all that is in a folder which only one side has is reported.
+    /// - Parameter listsFiles: whether all that is in a directory which only one side has is reported.
     init(
         _ old: ImageVolume, _ new: ImageVolume, partition: String, listsFiles: Bool, progress: Progress? = nil
     ) {
-        self.old = FolderReader(old)
-        self.new = FolderReader(new)
+        self.old = DirectoryReader(old)
+        self.new = DirectoryReader(new)
         self.partition = partition
         self.listsFiles = listsFiles
         self.progress = progress
@@ -87,27 +87,27 @@ struct FileComparison {
             return try report(pair, at: path)
         }
         let aspects = try aspects(one, other)
-        let areFolders = one.kind == .directory && other.kind == .directory
+        let areDirectories = one.kind == .directory && other.kind == .directory
         if !aspects.isEmpty {
             try add(
                 FileChange(
                     action: .changed, partition: partition, path: shown(path), aspects: aspects,
                     oldSize: one.kind == .directory ? 0 : one.size, newSize: other.kind == .directory ? 0 : other.size))
         }
-        guard areFolders else { return [] }
+        guard areDirectories else { return [] }
         return Self.pairs(
             try old.children(of: one, at: path, leavingOutStorePaths: leavingOutStorePaths),
             try new.children(of: other, at: path, leavingOutStorePaths: leavingOutStorePaths))
     }
 
-    /// Reports what only one side has: a folder with all that is in it, unless that is to be reported too.
+    /// Reports what only one side has: a directory with all that is in it, unless that is to be reported too.
     /// - Returns: what is still to be reported.
     private mutating func report(_ pair: Pair, at path: [UInt8]) throws(ImageError) -> [Pair] {
         guard let node = pair.old ?? pair.new else { return [] }
-        let isOld = pair.old != nil, isFolder = node.kind == .directory
+        let isOld = pair.old != nil, isDirectory = node.kind == .directory
         var children: [(name: [UInt8], node: ImageNode)] = []
         var sum: (bytes: UInt64, entries: UInt64) = (0, 0)
-        switch (isFolder && listsFiles, isOld) {
+        switch (isDirectory && listsFiles, isOld) {
         case (true, true): children = try old.children(of: node, at: path)
         case (true, false): children = try new.children(of: node, at: path)
         case (false, true): sum = try old.sum(of: node)
@@ -117,7 +117,7 @@ struct FileComparison {
             FileChange(
                 action: isOld ? .removed : .added, partition: partition, path: shown(path),
                 oldSize: isOld ? sum.bytes : 0, newSize: isOld ? 0 : sum.bytes,
-                entries: isFolder && !listsFiles ? sum.entries : nil))
+                entries: isDirectory && !listsFiles ? sum.entries : nil))
         return children.map { isOld ? Pair(name: $0.name, old: $0.node) : Pair(name: $0.name, new: $0.node) }
     }
 
@@ -132,7 +132,7 @@ struct FileComparison {
         changes.append(change)
     }
 
-    /// Joins two folders' entries by their names.
+    /// Joins two directories' entries by their names.
     private static func pairs(
         _ old: [(name: [UInt8], node: ImageNode)], _ new: [(name: [UInt8], node: ImageNode)]
     ) -> [Pair] {

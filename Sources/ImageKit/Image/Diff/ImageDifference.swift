@@ -16,7 +16,7 @@ public struct ImageDifference: Sendable, Encodable {
     public struct Options: Sendable, Hashable {
         /// Whether the bytes of store paths that both images have are compared.
         public var comparesContent = false
-        /// Whether the files inside of changed store paths are compared, and those of whole folders that were added or
+        /// Whether the files inside of changed store paths are compared, and those of whole directories that were added or
         /// removed are listed one by one.
         public var listsFiles = false
         /// Neither.
@@ -84,11 +84,11 @@ public struct ImageDifference: Sendable, Encodable {
         public var files: [FileChange] = []
     }
 
-    /// A file, link or folder.
+    /// A file, link or directory.
     public struct FileChange: Sendable, Hashable, Encodable {
         /// A property of a file.
         public enum Aspect: String, Sendable, Hashable, Encodable {
-            /// What it is: a file, a folder, a link, a device.
+            /// What it is: a file, a directory, a link, a device.
             case kind
             /// A file's bytes, or their number.
             case content, size
@@ -102,13 +102,13 @@ public struct ImageDifference: Sendable, Encodable {
         public var action: Action
         /// The partition, as places name it: `firmware`, `root`, or a number.
         public var partition: String
-        /// The path from its top folder on. (Bytes that are no UTF-8 are replaced.)
+        /// The path from its top directory on. (Bytes that are no UTF-8 are replaced.)
         public var path: String
         /// What is not the same.
         public var aspects: [Aspect] = []
-        /// Bytes; of a folder that was added or removed, of everything in it.
+        /// Bytes; of a directory that was added or removed, of everything in it.
         public var oldSize: UInt64, newSize: UInt64
-        /// Of a folder that was added or removed: how many names are in it, at any depth.
+        /// Of a directory that was added or removed: how many names are in it, at any depth.
         public var entries: UInt64?
 
         /// The partition and the path, as commands take them.
@@ -139,7 +139,7 @@ public struct ImageDifference: Sendable, Encodable {
     /// Whether nothing changed.
     public var isEmpty: Bool { disk.isEmpty && boot.isEmpty && paths.isEmpty && files.isEmpty }
 
-    /// Compares two images. Memory goes by the number of store paths, and of names in the folders that are compared.
+    /// Compares two images. Memory goes by the number of store paths, and of names in the directories that are compared.
     ///
     /// - Throws: what reading them throws, such as ``ImageError/Code/corrupt`` where a filesystem is damaged.
     public init(

@@ -11,11 +11,11 @@ struct StoreContents {
 
     /// Lists the store; `nil` where there is none.
     init?(_ volume: ImageVolume?) throws(ImageError) {
-        guard let volume, let folder = try volume.node(at: StorePath.directory), folder.kind == .directory else {
+        guard let volume, let directory = try volume.node(at: StorePath.directory), directory.kind == .directory else {
             return nil
         }
         self.volume = volume
-        paths = try volume.names(of: folder).compactMap { StorePath(entry: $0) }
+        paths = try volume.names(of: directory).compactMap { StorePath(entry: $0) }
         guard let file = try volume.node(at: StoreCheck.registrationPath), file.kind == .file, file.size <= Self.limit
         else {
             registration = nil
@@ -188,12 +188,12 @@ struct StorePair {
     private struct Sizes {
         private let registrations: (old: Registration, new: Registration)?
         private let stores: (old: StoreContents?, new: StoreContents?)
-        private var readers: (old: FolderReader?, new: FolderReader?)
+        private var readers: (old: DirectoryReader?, new: DirectoryReader?)
 
         init(_ pair: StorePair) {
             registrations = pair.registrations
             stores = (pair.old, pair.new)
-            readers = (pair.old.map { FolderReader($0.volume) }, pair.new.map { FolderReader($0.volume) })
+            readers = (pair.old.map { DirectoryReader($0.volume) }, pair.new.map { DirectoryReader($0.volume) })
         }
 
         mutating func old(_ path: StorePath) throws(ImageError) -> UInt64 {

@@ -1,44 +1,39 @@
+import Glibc
 public import SystemPackage
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// Copies a file or a tree out of an image.
 ///
 /// ```
-///   walk ──▶ folders, links ──▶ files in disk order, several at once ──▶ second names ──▶ folders' metadata ──▶ its name
+///   walk ──▶ directories, links ──▶ files in disk order, several at once ──▶ second names ──▶ directories' metadata ──▶ its name
 /// ```
 ///
-/// It appears whole or not at all: everything is made in a temporary folder beside the destination, which takes its name at
+/// It appears whole or not at all: everything is made in a temporary directory beside the destination, which takes its name at
 /// the end. Nothing is written elsewhere, whatever the names in the image are, and nothing that is there is written over.
 public struct ImageExtraction: Sendable {
     /// What was copied.
     public struct Report: Sendable, Hashable {
         /// How many of each; hard links are counted under `files` once.
-        public var files = 0, folders = 0, links = 0
+        public var files = 0, directories = 0, links = 0
         /// Bytes in the files, holes included.
         public var bytes: UInt64 = 0
         /// Paths of what was left out, because only root may make devices, or because sockets cannot be copied.
         public var skipped: [String] = []
     }
 
-    private struct Folder: Sendable {
+    private struct Directory: Sendable {
         var parent: Int
         var name: [UInt8]
         var metadata: DirectoryWriter.Metadata
     }
 
     private struct File: Sendable {
-        var folder: Int
+        var directory: Int
         var name: [UInt8]
         var node: ImageNode
     }
 
     private struct Name: Sendable {
-        var folder: Int
+        var directory: Int
         var name: [UInt8]
     }
 
@@ -46,18 +41,18 @@ public struct ImageExtraction: Sendable {
     private let top: ImageNode
     private let threads: Int
     private let progress: Progress?
-    private var folders: [Folder] = []
+    private var directories: [Directory] = []
     private var files: [File] = []
     /// Names of files, links and devices that have another name, and which.
-    private var seconds: [(first: Name, folder: Int, name: [UInt8])] = []
+    private var seconds: [(first: Name, directory: Int, name: [UInt8])] = []
     private var known: [UInt64: Name] = [:]
     private var report = Report()
 
     private static let piece = 1 << 20
     private static let madeName = Array("x".utf8)
 
-    /// Copies what is at `path` of a volume to `destination`: into it where it is a folder, under the node's own name; else
-    /// it gets that name. The top folder's content goes into `destination` itself, which is made or must be empty.
+    /// Copies what is at `path` of a volume to `destination`: into it where it is a directory, under the node's own name; else
+    /// it gets that name. The top directory's content goes into `destination` itself, which is made or must be empty.
     ///
     /// Modes, times and links come along, and owners where this process is root's; otherwise set-user-ID bits do not.
     ///
@@ -83,8 +78,8 @@ public struct ImageExtraction: Sendable {
 
     /// Where it goes.
     private struct Target {
-        /// The folder that will have it, and its name there; no name where the folder's content is what is copied.
-        var folder: FilePath
+        /// The directory that will have it, and its name there; no name where the directory's content is what is copied.
+        var directory: FilePath
         var name: [UInt8]?
 
         init(_ destination: FilePath, name: [UInt8]?) throws(ImageError) {
@@ -95,11 +90,11 @@ public struct ImageExtraction: Sendable {
             }
             var status = stat()
             if stat(destination.string, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
-                folder = destination
+                directory = destination
                 self.name = name
-                TemporaryFolder.removeLeftovers(in: folder)
+                TemporaryDirectory.removeLeftovers(in: directory)
                 guard let name else {
-                    let names = try DirectoryNames.read(folder: destination)
+                    let names = try DirectoryNames.read(directory: destination)
                     guard names.count == 0 else { throw refuse(destination, "it is not empty") }
                     return
                 }
@@ -111,42 +106,42 @@ public struct ImageExtraction: Sendable {
                     throw refuse(destination, "it names no file")
                 }
                 let parent = destination.removingLastComponent()
-                folder = parent.isEmpty ? "." : parent
+                directory = parent.isEmpty ? "." : parent
                 self.name = Array(last.string.utf8)
-                guard stat(folder.string, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+                guard stat(directory.string, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
                     throw ImageError(
                         .notFound, "cannot copy to", path: destination.string,
-                        reason: "the folder '\(folder.string)' does not exist", remedy: "create it first")
+                        reason: "the folder '\(directory.string)' does not exist", remedy: "create it first")
                 }
-                TemporaryFolder.removeLeftovers(in: folder)
+                TemporaryDirectory.removeLeftovers(in: directory)
             }
         }
     }
 
     private mutating func run(_ target: Target) throws(ImageError) -> Report {
-        let temporary = try TemporaryFolder(in: target.folder)
-        try make(in: temporary.folder)
-        try temporary.folder.hand(Self.madeName, to: target.folder, as: target.name)
+        let temporary = try TemporaryDirectory(in: target.directory)
+        try make(in: temporary.directory)
+        try temporary.directory.hand(Self.madeName, to: target.directory, as: target.name)
         return report
     }
 
     private mutating func make(in place: borrowing DirectoryWriter) throws(ImageError) {
-        // Everything lies below a folder of this name until the end.
+        // Everything lies below a directory of this name until the end.
         let name = Self.madeName
         try progress?.begin(.scan)
         if top.kind == .directory {
-            try makeFolders(name, in: place)
+            try makeDirectories(name, in: place)
         } else {
-            try add(name, top, folder: -1, in: place)
+            try add(name, top, directory: -1, in: place)
         }
         try fill(place)
-        for (first, folder, name) in seconds {
-            let from = try open(first.folder, below: place), to = try open(folder, below: place)
+        for (first, directory, name) in seconds {
+            let from = try open(first.directory, below: place), to = try open(directory, below: place)
             try to.makeHardLink(name, to: first.name, in: from)
         }
-        for index in folders.indices.reversed() {
+        for index in directories.indices.reversed() {
             try checkGoingOn()
-            try open(index, below: place).set(folders[index].metadata)
+            try open(index, below: place).set(directories[index].metadata)
         }
     }
 
@@ -157,26 +152,26 @@ public struct ImageExtraction: Sendable {
 
     // MARK: What there is
 
-    private mutating func makeFolders(_ name: [UInt8], in place: borrowing DirectoryWriter) throws(ImageError) {
-        try place.makeFolder(name)
-        folders.append(Folder(parent: -1, name: name, metadata: Self.metadata(top)))
-        // The walk visits folders in the order of paths, so a folder's own number is known by then.
+    private mutating func makeDirectories(_ name: [UInt8], in place: borrowing DirectoryWriter) throws(ImageError) {
+        try place.makeDirectory(name)
+        directories.append(Directory(parent: -1, name: name, metadata: Self.metadata(top)))
+        // The walk visits directories in the order of paths, so a directory's own number is known by then.
         var numbers: [[UInt8]: Int] = [[]: 0]
         try volume.walk(from: top) { (_, error) throws(ImageError) in
             throw error
-        } _: { (path, folder, children) throws(ImageError) in
+        } _: { (path, directory, children) throws(ImageError) in
             try checkGoingOn()
             guard let number = numbers.removeValue(forKey: path) else { return }
             let open = try self.open(number, below: place)
-            report.folders += 1
+            report.directories += 1
             for (name, node) in children {
                 try FileTree.check(name)
                 if node.kind == .directory {
-                    try open.makeFolder(name)
-                    numbers[path.isEmpty ? name : path + [0x2F] + name] = folders.count
-                    folders.append(Folder(parent: number, name: name, metadata: Self.metadata(node)))
+                    try open.makeDirectory(name)
+                    numbers[path.isEmpty ? name : path + [0x2F] + name] = directories.count
+                    directories.append(Directory(parent: number, name: name, metadata: Self.metadata(node)))
                 } else {
-                    try add(name, node, folder: number, in: open, path: path)
+                    try add(name, node, directory: number, in: open, path: path)
                 }
             }
             progress?.advance(UInt64(children.count))
@@ -184,7 +179,7 @@ public struct ImageExtraction: Sendable {
     }
 
     private mutating func add(
-        _ name: [UInt8], _ node: ImageNode, folder: Int, in open: borrowing DirectoryWriter, path: [UInt8] = []
+        _ name: [UInt8], _ node: ImageNode, directory: Int, in open: borrowing DirectoryWriter, path: [UInt8] = []
     ) throws(ImageError) {
         guard Self.canMake(node.kind) else {
             report.skipped.append("/" + String(decoding: path.isEmpty ? name : path + [0x2F] + name, as: UTF8.self))
@@ -192,10 +187,10 @@ public struct ImageExtraction: Sendable {
         }
         if node.links > 1, node.kind != .directory {
             if let first = known[node.identity] {
-                seconds.append((first, folder, name))
+                seconds.append((first, directory, name))
                 return
             }
-            known[node.identity] = Name(folder: folder, name: name)
+            known[node.identity] = Name(directory: directory, name: name)
         }
         switch node.kind {
         case .directory: break
@@ -205,7 +200,7 @@ public struct ImageExtraction: Sendable {
         case .file:
             report.files += 1
             report.bytes = report.bytes.addingClamping(node.size)
-            files.append(File(folder: folder, name: name, node: node))
+            files.append(File(directory: directory, name: name, node: node))
         default:
             guard let (kind, device) = Self.device(node.kind) else { return }
             try open.makeSpecial(name, kind, device, Self.metadata(node))
@@ -240,13 +235,13 @@ public struct ImageExtraction: Sendable {
 
     // MARK: Files
 
-    /// Opens one of the folders, name by name from the temporary one on.
-    private func open(_ folder: Int, below place: borrowing DirectoryWriter) throws(ImageError) -> DirectoryWriter {
+    /// Opens one of the directories, name by name from the temporary one on.
+    private func open(_ directory: Int, below place: borrowing DirectoryWriter) throws(ImageError) -> DirectoryWriter {
         var names: [[UInt8]] = []
-        var index = folder
+        var index = directory
         while index >= 0 {
-            names.append(folders[index].name)
-            index = folders[index].parent
+            names.append(directories[index].name)
+            index = directories[index].parent
         }
         return try DirectoryWriter(names.reversed(), below: place)
     }
@@ -261,14 +256,14 @@ public struct ImageExtraction: Sendable {
             let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.piece, alignment: 4096)
             defer { buffer.deallocate() }
             let place = try DirectoryWriter(at: path)
-            var folder = -2
+            var directory = -2
             var open = try DirectoryWriter(at: path)
             while let turn = next()?.lowerBound {
                 let file = this.files[order[turn]]
                 try this.checkGoingOn()
-                if folder != file.folder {
-                    open = try this.open(file.folder, below: place)
-                    folder = file.folder
+                if directory != file.directory {
+                    open = try this.open(file.directory, below: place)
+                    directory = file.directory
                 }
                 try open.makeFile(
                     file.name, try this.volume.content(of: file.node), Self.metadata(file.node), buffer: buffer

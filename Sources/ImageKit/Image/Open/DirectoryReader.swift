@@ -1,8 +1,8 @@
-/// Reads a volume's folders one by one, so that all together cost no more than the filesystem has: no folder is read twice,
+/// Reads a volume's directories one by one, so that all together cost no more than the filesystem has: no directory is read twice,
 /// and no more blocks or entries than there can be.
-struct FolderReader {
+struct DirectoryReader {
     let volume: ImageVolume
-    private var folders: Set<UInt64> = []
+    private var directories: Set<UInt64> = []
     private var blockBudget: UInt64 = 0
     private var entryBudget = FATVolume.entryLimit
 
@@ -11,7 +11,7 @@ struct FolderReader {
         if case .ext4(let volume) = volume { blockBudget = volume.superblock.blocks }
     }
 
-    /// What is in a folder, in the order of the names' bytes.
+    /// What is in a directory, in the order of the names' bytes.
     ///
     /// - Parameters:
     ///   - path: how errors call it.
@@ -20,21 +20,21 @@ struct FolderReader {
     ///   - onDamage: hears of inodes that cannot be read; unless it throws (as it does by default), the others are
     ///     given.
     mutating func children(
-        of folder: ImageNode, at path: [UInt8]? = nil, leavingOutStorePaths: Bool = false,
+        of directory: ImageNode, at path: [UInt8]? = nil, leavingOutStorePaths: Bool = false,
         onDamage: (_ name: [UInt8], ImageError) throws(ImageError) -> Void = { (_, error) throws(ImageError) in
             throw error
         }
     ) throws(ImageError) -> [(name: [UInt8], node: ImageNode)] {
-        guard folders.insert(folder.identity).inserted else {
+        guard directories.insert(directory.identity).inserted else {
             throw ImageError(
                 .corrupt, "cannot read a folder that is in two places\(path == nil ? "" : ":")",
                 path: path.map { String(decoding: $0, as: UTF8.self) },
-                reason: folder.inode.map { "its inode is \($0)" })
+                reason: directory.inode.map { "its inode is \($0)" })
         }
         var children: [(name: [UInt8], node: ImageNode)] = []
-        switch (volume, folder.storage) {
-        case (.fat(let volume), .fat(let folder)):
-            let entries = try volume.entries(of: folder)
+        switch (volume, directory.storage) {
+        case (.fat(let volume), .fat(let directory)):
+            let entries = try volume.entries(of: directory)
             guard entries.count <= entryBudget else { throw FATVolume.tooMany() }
             entryBudget -= entries.count
             children = entries.map { (Array($0.name.utf8), ImageNode($0)) }
@@ -58,7 +58,7 @@ struct FolderReader {
         StorePath(entry: name) != nil || name == Array(".links".utf8)
     }
 
-    /// Adds up a file, or all that is in a folder: bytes of files and links, and names.
+    /// Adds up a file, or all that is in a directory: bytes of files and links, and names.
     mutating func sum(of top: ImageNode) throws(ImageError) -> (bytes: UInt64, entries: UInt64) {
         var bytes: UInt64 = 0, entries: UInt64 = 0
         var pending = [top]

@@ -21,7 +21,7 @@ public struct ImageAddress: Hashable, Sendable {
         self.path = path
     }
 
-    /// Reads `firmware:/path`, `root:/path`, `1:/path`, or `/path` on the root partition. `firmware:` is its top folder.
+    /// Reads `firmware:/path`, `root:/path`, `1:/path`, or `/path` on the root partition. `firmware:` is its top directory.
     /// - Throws: ``ImageError/Code/invalidInput`` when it is of no such form.
     public init(parsing text: String) throws(ImageError) {
         func refuse(_ reason: String) -> ImageError {

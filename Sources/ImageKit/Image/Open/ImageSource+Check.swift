@@ -42,7 +42,8 @@ extension ImageSource {
                 frames.isTable ? .seekable(plain) : .frames(plain), plain, file: file, fileSize: source.size)
         }
         let spooled = try ZstdSpooler(
-            file: source, path: path, folder: limits.folder ?? SpoolFile.defaultFolder, limit: limits.streamedBytes,
+            file: source, path: path, directory: limits.directory ?? SpoolFile.defaultDirectory,
+            limit: limits.streamedBytes,
             progress: progress
         ).run { (error) throws(ImageError) in
             onFinding(

@@ -45,8 +45,8 @@ public struct ImageSource: ByteSource {
     public struct Limits: Sendable, Hashable {
         /// The most bytes an image may have that must be decompressed as a whole.
         public var streamedBytes: UInt64 = 256 << 30
-        /// Where it is decompressed to; `nil` for the folder that `TMPDIR` names, or `/var/tmp`.
-        public var folder: FilePath?
+        /// Where it is decompressed to; `nil` for the directory that `TMPDIR` names, or `/var/tmp`.
+        public var directory: FilePath?
         /// The defaults.
         public init() {}
     }
@@ -103,7 +103,7 @@ public struct ImageSource: ByteSource {
             (form, plain) = (.frames(frames), frames)
         } else {
             let spooled = try ZstdSpooler(
-                file: source, path: path, folder: limits.folder ?? SpoolFile.defaultFolder,
+                file: source, path: path, directory: limits.directory ?? SpoolFile.defaultDirectory,
                 limit: limits.streamedBytes, progress: progress
             ).run()
             if let table, table.size != spooled.size {

@@ -5,7 +5,7 @@ public enum ImageVolume: Sendable {
     /// ext2, ext3 or ext4.
     case ext4(Ext4Volume)
 
-    /// The top folder.
+    /// The top directory.
     public func root() throws(ImageError) -> ImageNode {
         switch self {
         case .fat(let volume): ImageNode(volume.root)
@@ -13,22 +13,22 @@ public enum ImageVolume: Sendable {
         }
     }
 
-    /// What is at a path from the top folder on; `nil` where nothing is. Only the folders on the way are read.
+    /// What is at a path from the top directory on; `nil` where nothing is. Only the directories on the way are read.
     ///
     /// Links on the way are followed, within the filesystem; the last one only if asked for.
     public func node(at path: String, followingLinks: Bool = false) throws(ImageError) -> ImageNode? {
         switch self {
         case .fat(let volume): try volume.entry(at: path).map { ImageNode($0) }
         case .ext4(let volume):
-            // A slash at the end means the folder, as it does for `ls`.
+            // A slash at the end means the directory, as it does for `ls`.
             try volume.node(at: path, followingLinks: followingLinks || path.utf8.last == UInt8(ascii: "/"))
                 .map { ImageNode($0) }
         }
     }
 
-    /// The names in a folder, in the order of their bytes. Nothing about them is read.
-    public func names(of folder: ImageNode) throws(ImageError) -> [[UInt8]] {
-        switch (self, folder.storage) {
+    /// The names in a directory, in the order of their bytes. Nothing about them is read.
+    public func names(of directory: ImageNode) throws(ImageError) -> [[UInt8]] {
+        switch (self, directory.storage) {
         case (.fat(let volume), .fat(let entry)):
             try volume.entries(of: entry).map { Array($0.name.utf8) }.sorted { $0.lexicographicallyPrecedes($1) }
         case (.ext4(let volume), .ext4(let node)): try volume.entries(of: node).map(\.name)
@@ -36,16 +36,16 @@ public enum ImageVolume: Sendable {
         }
     }
 
-    /// What is in a folder, in the order of the names' bytes. Of an inode that cannot be read, `onDamage` hears; unless it
+    /// What is in a directory, in the order of the names' bytes. Of an inode that cannot be read, `onDamage` hears; unless it
     /// throws (as it does by default), the others are given all the same.
     public func children(
-        of folder: ImageNode,
+        of directory: ImageNode,
         onDamage: (_ name: [UInt8], ImageError) throws(ImageError) -> Void = { (_, error) throws(ImageError) in
             throw error
         }
     ) throws(ImageError) -> [(name: [UInt8], node: ImageNode)] {
-        var reader = FolderReader(self)
-        return try reader.children(of: folder, onDamage: onDamage)
+        var reader = DirectoryReader(self)
+        return try reader.children(of: directory, onDamage: onDamage)
     }
 
     /// A regular file's bytes; nothing of anything else.
@@ -77,7 +77,7 @@ public enum ImageVolume: Sendable {
     static let mixed = ImageError(.internal, "a node was looked for in another filesystem than its own")
 }
 
-/// A file, folder or link in a filesystem of an image.
+/// A file, directory or link in a filesystem of an image.
 public struct ImageNode: Sendable {
     /// What it is.
     public typealias Kind = Ext4Volume.Kind
@@ -100,7 +100,7 @@ public struct ImageNode: Sendable {
         }
     }
 
-    /// A file's or link's size in bytes; a folder's as its filesystem counts it.
+    /// A file's or link's size in bytes; a directory's as its filesystem counts it.
     public var size: UInt64 {
         switch storage {
         case .fat(let entry): entry.size

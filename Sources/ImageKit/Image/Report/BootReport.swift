@@ -77,9 +77,9 @@ public struct BootReport: Sendable, Encodable {
             self.menu = path
             timeout = menu.timeout.flatMap { $0 == 0 ? nil : Double($0) / 10 }
             defaultLabel = menu.defaultEntry?.label
-            let folder = String(path.dropLast("/extlinux.conf".count))
+            let directory = String(path.dropLast("/extlinux.conf".count))
             entries = try menu.entries.prefix(Self.entryLimit).map { entry throws(ImageError) in
-                try Entry(entry, in: folder, volume, root: root ?? volume)
+                try Entry(entry, in: directory, volume, root: root ?? volume)
             }
             return
         }
@@ -99,9 +99,9 @@ public struct BootReport: Sendable, Encodable {
 
 extension BootReport.Entry {
     fileprivate init(
-        _ entry: ExtlinuxConfig.Entry, in folder: String, _ volume: ImageVolume, root: ImageVolume
+        _ entry: ExtlinuxConfig.Entry, in directory: String, _ volume: ImageVolume, root: ImageVolume
     ) throws(ImageError) {
-        func path(_ file: String) -> String { ExtlinuxConfig.path(of: file, inMenuAt: folder) }
+        func path(_ file: String) -> String { ExtlinuxConfig.path(of: file, inMenuAt: directory) }
         let line = KernelCommandLine(entry.append ?? "")
         self.init(
             label: entry.label, title: entry.menuLabel, kernel: entry.kernel.map(path),

@@ -35,20 +35,20 @@ public struct SystemReport: Sendable, Encodable {
         label = try line("nixos-version")
         platform = try line("system")
         specialisations = []
-        let folder = toplevel + "/specialisation"
-        if let node = try root.node(at: folder, followingLinks: true), node.kind == .directory {
+        let directory = toplevel + "/specialisation"
+        if let node = try root.node(at: directory, followingLinks: true), node.kind == .directory {
             specialisations = try root.names(of: node).map { String(decoding: $0, as: UTF8.self) }
         }
     }
 
     private static func generations(_ root: ImageVolume) throws(ImageError) -> [Generation] {
-        guard let folder = try root.node(at: profiles), folder.kind == .directory else { return [] }
+        guard let directory = try root.node(at: profiles), directory.kind == .directory else { return [] }
         var current: [UInt8] = []
         if let link = try root.node(at: profiles + "/system"), link.kind == .symlink {
             current = try root.target(of: link)
         }
         var found: [Generation] = []
-        for name in try root.names(of: folder) {
+        for name in try root.names(of: directory) {
             let text = String(decoding: name, as: UTF8.self)
             guard text.hasPrefix("system-"), text.hasSuffix("-link"),
                 let number = Int(text.dropFirst("system-".count).dropLast("-link".count)),

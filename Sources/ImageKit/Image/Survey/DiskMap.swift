@@ -8,14 +8,14 @@ public struct DiskMap: Sendable {
     public enum Kind: UInt8, Sendable, Hashable, CaseIterable {
         /// A partition table.
         case table
-        /// The boot sector of a FAT filesystem and what else is reserved before its FATs; the FATs; folders.
-        case fatHead, fat, fatFolder
+        /// The boot sector of a FAT filesystem and what else is reserved before its FATs; the FATs; directories.
+        case fatHead, fat, fatDirectory
         /// Superblocks of ext2, ext3 and ext4; the groups' descriptors; room for more of these.
         case superblock, descriptors, growth
         /// Bitmaps of blocks and inodes; inodes; the journal.
         case bitmap, inodeTable, journal
-        /// Folders of ext2, ext3 and ext4.
-        case folder
+        /// Directories of ext2, ext3 and ext4.
+        case directory
         /// Where a file's blocks are: extents, indirect blocks; and attributes.
         case blockMap
         /// Bytes of files; targets of links that are too long for an inode.

@@ -81,7 +81,7 @@ public struct ImageSurvey: Sendable {
             let above = max(0, piece.owner)
             let place: Int32
             switch piece.kind {
-            case .file, .link, .folder, .fatFolder, .blockMap: place = above
+            case .file, .link, .directory, .fatDirectory, .blockMap: place = above
             case .free: place = node(.free, "free", .free, in: above)
             case .gap: place = node(.gap, "gap", .gap, in: above)
             case .other: place = node(.other, "other", .other, in: above)

@@ -1,5 +1,5 @@
 extension SpaceUse {
-    /// A line of an outline: a node, or the small ones of a folder taken together.
+    /// A line of an outline: a node, or the small ones of a directory taken together.
     public struct Line: Sendable {
         /// How many lines above it hold it; 0 of the disk.
         public var depth: Int
@@ -13,7 +13,7 @@ extension SpaceUse {
 
     /// The tree without its smallest parts, each before what is in it, the largest first.
     ///
-    /// What is left out of a folder is one line in it. The partitions and what is right in them (store paths) are kept as
+    /// What is left out of a directory is one line in it. The partitions and what is right in them (store paths) are kept as
     /// far as half of the lines go; below that, the space that it takes decides.
     ///
     /// - Parameters:
@@ -29,7 +29,7 @@ extension SpaceUse {
                 children[parent, default: []].append(Int32(index))
             }
         }
-        // All that is left out, summed up in the nearest folder that is not.
+        // All that is left out, summed up in the nearest directory that is not.
         var rest: [Int32: Line] = [:]
         var above = [Int32](repeating: 0, count: nodes.count)
         for index in nodes.indices.dropFirst() {
@@ -38,7 +38,7 @@ extension SpaceUse {
             if isKept[index] { continue }
             let parent = above[index]
             var line = rest[parent] ?? Line(depth: 0, node: nil, count: 0, size: 0, disk: 0, compressed: 0)
-            if node.kind != .folder { line.count += 1 }
+            if node.kind != .directory { line.count += 1 }
             line.size = line.size.addingClamping(node.size)
             line.disk = line.disk.addingClamping(node.disk)
             line.compressed += node.compressed

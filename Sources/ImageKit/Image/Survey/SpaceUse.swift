@@ -1,14 +1,14 @@
 /// What takes the space: a tree of sizes.
 ///
 /// ```
-///   disk ─┬─ partition ─┬─ store path ── folder ── file
-///         │             ├─ folder, file            (what is not in /nix/store)
+///   disk ─┬─ partition ─┬─ store path ── directory ── file
+///         │             ├─ directory, file            (what is not in /nix/store)
 ///         │             ├─ what the filesystem keeps for itself
 ///         │             └─ free space
 ///         └─ space in no partition
 /// ```
 ///
-/// Store paths lie right below their partition, whatever folders they are in. A file with several names is counted with the
+/// Store paths lie right below their partition, whatever directories they are in. A file with several names is counted with the
 /// first of them, as it takes its space only once.
 public struct SpaceUse: Sendable {
     /// What a node is.
@@ -18,7 +18,7 @@ public struct SpaceUse: Sendable {
         /// What lies in `/nix/store`.
         case storePath
         /// What a filesystem holds; `special` are devices, pipes and sockets.
-        case folder, file, link, special
+        case directory, file, link, special
         /// What a filesystem keeps for itself, and what it has free; what cannot be told; what is in no partition.
         case structures, free, other, gap
     }
@@ -57,7 +57,7 @@ public struct SpaceUse: Sendable {
     public internal(set) var storePaths: [StorePathUse] = []
     /// Files with several names.
     public internal(set) var linked: [Int32] = []
-    /// Names that no node was made for, because there are too many. Their space is counted with the folder above.
+    /// Names that no node was made for, because there are too many. Their space is counted with the directory above.
     public internal(set) var omitted: UInt64 = 0
 
     /// As many nodes are kept.

@@ -8,7 +8,7 @@ struct SurveyWalk {
 
     init(space: SpaceUse) { self.space = space }
 
-    /// Where the walk is: the node of each folder on the way, and what it is to the store.
+    /// Where the walk is: the node of each directory on the way, and what it is to the store.
     private struct Level {
         var node: Int32
         var name: [UInt8]
@@ -33,7 +33,7 @@ struct SurveyWalk {
 
     private mutating func add(_ bytes: Range<UInt64>, _ kind: DiskMap.Kind, _ owner: Int32) {
         guard !bytes.isEmpty, pieces.count < ImageSurvey.pieceLimit else { return }
-        // Files that follow each other in one folder are still told apart: each has its own node.
+        // Files that follow each other in one directory are still told apart: each has its own node.
         if let last = pieces.last, last.end == bytes.lowerBound, last.kind == kind, last.owner == owner {
             pieces[pieces.count - 1].length += bytes.length
         } else {
@@ -51,7 +51,7 @@ struct SurveyWalk {
         }
         add(moved(0..<layout.fatOffset), .fatHead, top)
         add(moved(layout.fatOffset..<layout.rootOffset), .fat, top)
-        add(moved(layout.rootOffset..<layout.dataOffset), .fatFolder, top)
+        add(moved(layout.rootOffset..<layout.dataOffset), .fatDirectory, top)
         var levels: [Level] = []
         let ranges = try fat.freeRanges()
         free += ranges.map { DiskMap.Piece(moved($0), .free, owner: top) }
@@ -62,11 +62,11 @@ struct SurveyWalk {
             levels.removeSubrange(min(visit.depth, levels.count)...)
             var node = top
             if let above = levels.last {
-                node = make(entry.isDirectory ? .folder : .file, Array(entry.name.utf8), in: above.node)
+                node = make(entry.isDirectory ? .directory : .file, Array(entry.name.utf8), in: above.node)
                 if node != above.node { space.nodes[Int(node)].size = entry.size }
             }
             if entry.isDirectory { levels.append(Level(node: node, name: [])) }
-            for bytes in visit.data { add(moved(bytes), entry.isDirectory ? .fatFolder : .file, node) }
+            for bytes in visit.data { add(moved(bytes), entry.isDirectory ? .fatDirectory : .file, node) }
         }
     }
 
@@ -113,10 +113,10 @@ struct SurveyWalk {
             problem = problem ?? error
         } _: { (visit) throws(ImageError) in
             levels.removeSubrange(min(visit.depth, levels.count)...)
-            let node = visit.node, isFolder = node.kind == .directory
+            let node = visit.node, isDirectory = node.kind == .directory
             guard let above = levels.last else {
                 levels.append(Level(node: top, name: []))
-                for bytes in visit.data { add(moved(bytes), .folder, top) }
+                for bytes in visit.data { add(moved(bytes), .directory, top) }
                 return
             }
             var storePath = above.storePath
@@ -136,7 +136,7 @@ struct SurveyWalk {
             } else {
                 place = make(Self.kind(of: node), visit.name, in: above.node)
             }
-            if isFolder {
+            if isDirectory {
                 levels.append(Level(node: place, name: visit.name, storePath: storePath))
             } else {
                 if !visit.isRepeated, place != above.node, node.kind == .file {
@@ -146,21 +146,21 @@ struct SurveyWalk {
                 count(node, in: storePath, isRepeated: visit.isRepeated)
             }
             for bytes in visit.data {
-                add(moved(bytes), isFolder ? .folder : node.kind == .symlink ? .link : .file, place)
+                add(moved(bytes), isDirectory ? .directory : node.kind == .symlink ? .link : .file, place)
             }
             for bytes in visit.maps { add(moved(bytes), .blockMap, place) }
         }
         if let problem { volume.problem = "\(problem)" + (damages > 1 ? " (and \(damages - 1) more)" : "") }
     }
 
-    /// Whether these folders are `/`, `/nix` and `/nix/store`.
+    /// Whether these directories are `/`, `/nix` and `/nix/store`.
     private static func isStore(_ levels: [Level]) -> Bool {
         levels.count == 3 && levels[1].name.elementsEqual("nix".utf8) && levels[2].name.elementsEqual("store".utf8)
     }
 
     private static func kind(of node: Ext4Volume.Node) -> SpaceUse.Kind {
         switch node.kind {
-        case .directory: .folder
+        case .directory: .directory
         case .file: .file
         case .symlink: .link
         default: .special

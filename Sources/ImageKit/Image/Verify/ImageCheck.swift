@@ -33,7 +33,7 @@ public struct ImageCheck {
         public var frames: UInt64 = 0
         /// Partitions in the table, and filesystems that were checked.
         public var partitions: UInt64 = 0, filesystems: UInt64 = 0
-        /// Names in all filesystems: files, folders, links.
+        /// Names in all filesystems: files, directories, links.
         public var entries: UInt64 = 0
         /// Of the Nix store, where there is one.
         public var store: StoreCheck.Counts?

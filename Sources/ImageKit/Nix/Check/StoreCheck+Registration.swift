@@ -6,7 +6,7 @@ extension StoreCheck {
     static let databasePath = "/nix/var/nix/db/db.sqlite"
     /// No store has a longer one: this is that of some 100,000 paths.
     private static let largestRegistration: UInt64 = 64 << 20
-    /// As many folders, and as many files, are looked at in search of a registration under another name.
+    /// As many directories, and as many files, are looked at in search of a registration under another name.
     private static let searchLimit = 2000
 
     /// What is registered; `nil` where nothing is, of which a finding says why.
@@ -48,17 +48,17 @@ extension StoreCheck {
         }
     }
 
-    /// Looks outside of the store for a file of the form that a registration has, folders near the root first.
+    /// Looks outside of the store for a file of the form that a registration has, directories near the root first.
     private func search() throws(ImageError) -> (path: String, node: FileTree.NodeID)? {
-        var folders: [(path: String, node: FileTree.NodeID)] = [("", tree.root)]
+        var directories: [(path: String, node: FileTree.NodeID)] = [("", tree.root)]
         var next = 0, files = 0
-        while next < folders.count, next < Self.searchLimit {
-            let folder = folders[next]
+        while next < directories.count, next < Self.searchLimit {
+            let directory = directories[next]
             next += 1
-            for (name, node) in tree.children(of: folder.node) {
-                let path = folder.path + "/" + String(decoding: name, as: UTF8.self)
+            for (name, node) in tree.children(of: directory.node) {
+                let path = directory.path + "/" + String(decoding: name, as: UTF8.self)
                 switch tree.kind(of: node) {
-                case .directory: if node != store { folders.append((path, node)) }
+                case .directory: if node != store { directories.append((path, node)) }
                 case .symlink: break
                 case .file:
                     guard tree.size(of: node) > 100, files < Self.searchLimit else { continue }

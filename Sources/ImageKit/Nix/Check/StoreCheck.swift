@@ -14,14 +14,14 @@ public struct StoreCheck: Sendable {
         public var registered: UInt64 = 0
         /// Store paths that are there.
         public var paths: UInt64 = 0
-        /// Names below them: files, folders and links.
+        /// Names below them: files, directories and links.
         public var entries: UInt64 = 0
         /// Paths that were hashed, and bytes of their NARs.
         public var hashed: UInt64 = 0, hashedBytes: UInt64 = 0
     }
 
     let tree: FileTree
-    /// The store's own folder.
+    /// The store's own directory.
     let store: FileTree.NodeID
     let onFinding: @Sendable (Finding) -> Void
 
@@ -115,7 +115,7 @@ public struct StoreCheck: Sendable {
         {
             onFinding(
                 Finding(
-                    .storeFolder, "it belongs to \(own.owner):\(own.group) and has the mode \(Self.mode(own))",
+                    .storeDirectory, "it belongs to \(own.owner):\(own.group) and has the mode \(Self.mode(own))",
                     path: StorePath.directory))
         }
         var count: UInt64 = 0

@@ -58,7 +58,7 @@ struct StoreContentCheck: Sendable {
         var run: (place: UInt64, size: UInt64) = (0, 0)
         var end: UInt64 = 0
         for file in sorted {
-            // Holes, folders and the like lie between files that belong together.
+            // Holes, directories and the like lie between files that belong together.
             if run.size == 0 || file.place > end.addingClamping(runGap) { run = (file.place, 0) }
             run.size = run.size.addingClamping(file.size)
             end = max(end, file.place.addingClamping(file.size))

@@ -59,7 +59,7 @@ extension Finding.Kind {
     /// A device, a pipe or a socket.
     public static let storeSpecial = Self(
         "store-special", .damage, "A store holds files, folders and links; Nix cannot hash anything else.")
-    /// The store's own folder is not as Nix wants it.
-    public static let storeFolder = Self(
+    /// The store's own directory is not as Nix wants it.
+    public static let storeDirectory = Self(
         "store-folder", .warning, "Users who may write to the store's folder can change what others run.")
 }

@@ -1,10 +1,5 @@
+import Glibc
 import SystemPackage
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// Finds a closure as Nix did when it built it: by the hash parts that occur in the serialisation of each path.
 ///
@@ -26,7 +21,7 @@ struct ClosureScan {
             guard let path = StorePath(entry: name), !path.isDerivation else { continue }
             paths.insert(path)
         }
-        // Nix's locks, and folders it builds in, stand beside the path they belong to and share its hash part.
+        // Nix's locks, and directories it builds in, stand beside the path they belong to and share its hash part.
         candidates = paths.filter { path in
             guard let suffix = Self.workSuffixes.first(where: path.baseName.hasSuffix) else { return true }
             guard let owner = StorePath(entry: path.baseName.utf8.dropLast(suffix.count)) else { return true }

@@ -27,7 +27,7 @@ struct NARTreeWriter: ~Copyable {
         while let range = stack.last {
             guard let index = range.first else {
                 stack.removeLast()
-                // The end of the folder's node, and of its entry.
+                // The end of the directory's node, and of its entry.
                 try buffer.string(")", sink)
                 if !stack.isEmpty { try buffer.string(")", sink) }
                 continue
@@ -43,7 +43,7 @@ struct NARTreeWriter: ~Copyable {
         try buffer.flush(sink)
     }
 
-    /// Writes a node, of a folder only the beginning, and says whether it is a folder.
+    /// Writes a node, of a directory only the beginning, and says whether it is a directory.
     @discardableResult
     private mutating func begin(
         _ node: FileTree.NodeID, _ stack: inout [Range<Int>], _ sink: NARBuffer.Sink

@@ -1,10 +1,5 @@
+import Glibc
 public import SystemPackage
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// The NAR archive format, `nix-archive-1`: what Nix hashes of a store path.
 ///
@@ -18,11 +13,11 @@ public import SystemPackage
 /// ```
 /// Of the metadata it has only whether the owner may execute a file.
 public enum NAR {
-    /// Gives `sink` the serialisation of what is at `path` (a file, folder or link), piece by piece and in order. A
+    /// Gives `sink` the serialisation of what is at `path` (a file, directory or link), piece by piece and in order. A
     /// piece is only there for the duration of the call.
     ///
     /// - Throws: what `sink` throws; when something cannot be read, changes while it is read, or is neither file,
-    ///   folder nor symbolic link.
+    ///   directory nor symbolic link.
     public static func serialise(
         physical path: FilePath, into sink: (UnsafeRawBufferPointer) throws(ImageError) -> Void
     ) throws(ImageError) {
@@ -33,7 +28,7 @@ public enum NAR {
 
 /// Serialises one path after the other, through one buffer.
 ///
-/// The walk is not recursive and holds one folder open at a time (it goes back up by `..`, and checks where it came
+/// The walk is not recursive and holds one directory open at a time (it goes back up by `..`, and checks where it came
 /// out), so neither depth nor the length of paths is limited by the stack, by descriptors or by `PATH_MAX`.
 struct NARWriter: ~Copyable {
     /// Files are read straight into the buffer; it is small enough to stay in a core's cache until it has been hashed.
@@ -41,12 +36,12 @@ struct NARWriter: ~Copyable {
 
     private typealias Sink = NARBuffer.Sink
 
-    /// A folder that the walk is in.
+    /// A directory that the walk is in.
     private struct Level {
         let names: DirectoryNames
         let device: dev_t
         let inode: ino_t
-        /// The length of the folder's path.
+        /// The length of the directory's path.
         let pathLength: Int
         var next = 0
     }
@@ -55,7 +50,7 @@ struct NARWriter: ~Copyable {
     /// The path that the walk is at, for messages.
     private var path: [UInt8] = []
     private var levels: [Level] = []
-    private var folder: Int32 = -1
+    private var directory: Int32 = -1
 
     /// A writer that gives its sink pieces of at most `bufferSize` bytes.
     init(bufferSize: Int = NARWriter.defaultBufferSize) {
@@ -63,7 +58,7 @@ struct NARWriter: ~Copyable {
     }
 
     deinit {
-        if folder >= 0 { close(folder) }
+        if directory >= 0 { close(directory) }
     }
 
     /// Serialises what is at `top`.
@@ -91,8 +86,8 @@ struct NARWriter: ~Copyable {
                 try buffer.string(name, sink)
                 try buffer.string("node", sink)
                 let terminated = name.map { CChar(bitPattern: $0) } + [0]
-                if try node(in: folder, terminated, sink) {
-                    try enter(folder, terminated, sink)
+                if try node(in: directory, terminated, sink) {
+                    try enter(directory, terminated, sink)
                 } else {
                     try buffer.string(")", sink)
                 }
@@ -111,8 +106,8 @@ struct NARWriter: ~Copyable {
     // MARK: The walk
 
     private mutating func moveTo(_ descriptor: Int32) {
-        if folder >= 0 { close(folder) }
-        folder = descriptor
+        if directory >= 0 { close(directory) }
+        directory = descriptor
     }
 
     private mutating func enter(
@@ -135,7 +130,7 @@ struct NARWriter: ~Copyable {
     }
 
     private mutating func leave(to parent: Level) throws(ImageError) {
-        let descriptor = openat(folder, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let descriptor = openat(directory, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw failure("cannot open the folder above", errno) }
         moveTo(descriptor)
         var status = stat()
@@ -145,22 +140,22 @@ struct NARWriter: ~Copyable {
         }
     }
 
-    /// Writes a file or a link, and says whether it is a folder instead.
+    /// Writes a file or a link, and says whether it is a directory instead.
     private mutating func node(
-        in folder: Int32, _ name: [CChar], _ sink: Sink
+        in directory: Int32, _ name: [CChar], _ sink: Sink
     ) throws(ImageError) -> Bool {
         var status = stat()
-        guard fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { throw failure("cannot read", errno) }
+        guard fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { throw failure("cannot read", errno) }
         switch status.st_mode & S_IFMT {
         case S_IFDIR: return true
         case S_IFREG:
             // Not blocking, in case it has become a FIFO since.
-            let descriptor = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+            let descriptor = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
             guard descriptor >= 0 else { throw failure("cannot open", errno) }
             defer { close(descriptor) }
             try file(descriptor, status, sink)
         case S_IFLNK:
-            try link(folder, name, sink)
+            try link(directory, name, sink)
         default:
             throw ImageError(
                 .invalidInput, "a store cannot hold", path: shownPath,
@@ -170,10 +165,10 @@ struct NARWriter: ~Copyable {
         return false
     }
 
-    private mutating func link(_ folder: Int32, _ name: [CChar], _ sink: Sink) throws(ImageError) {
+    private mutating func link(_ directory: Int32, _ name: [CChar], _ sink: Sink) throws(ImageError) {
         let target = [UInt8](unsafeUninitializedCapacity: Int(PATH_MAX)) { bytes, count in
             count = bytes.withMemoryRebound(to: CChar.self) { text in
-                text.baseAddress.map { readlinkat(folder, name, $0, text.count) } ?? -1
+                text.baseAddress.map { readlinkat(directory, name, $0, text.count) } ?? -1
             }
             count = max(0, count)
         }

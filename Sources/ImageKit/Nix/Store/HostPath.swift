@@ -1,10 +1,5 @@
+import Glibc
 import SystemPackage
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// What is at a path of this machine.
 enum HostPath {
@@ -15,8 +10,8 @@ enum HostPath {
     }
 
     /// Whether there is such a name, be it a link that leads nowhere.
-    static func has(_ name: String, in folder: FilePath) -> Bool {
-        if case .success = StoreWalk.status(of: folder.appending(name)) { true } else { false }
+    static func has(_ name: String, in directory: FilePath) -> Bool {
+        if case .success = StoreWalk.status(of: directory.appending(name)) { true } else { false }
     }
 
     /// Where a path that somebody named leads: into the store that is given, or elsewhere on the host; `nil` where it

@@ -2,7 +2,7 @@ public import SystemPackage
 
 /// Where the store physically is: store paths always read `/nix/store/...`, and lie in `<root>/nix/store/...`.
 public struct StoreLocation: Sendable, Hashable {
-    /// The folder that holds `nix/store`; `/` for the host's own store.
+    /// The directory that holds `nix/store`; `/` for the host's own store.
     public let root: FilePath
 
     /// A store below `root` (a chroot store, a mounted card). Nothing is looked at yet.
@@ -10,7 +10,7 @@ public struct StoreLocation: Sendable, Hashable {
         self.root = root
     }
 
-    /// The folder of the store paths.
+    /// The directory of the store paths.
     public var directory: FilePath { root.appending("nix").appending("store") }
 
     /// Where a store path physically is.

@@ -1,10 +1,5 @@
+import Glibc
 import SystemPackage
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// Follows a path through symbolic links as the kernel would, except that `/nix` always means the one below the store's
 /// root. (So links in a chroot store are not followed into the host's store.)
@@ -14,7 +9,7 @@ struct StoreWalk {
 
     private let argument: FilePath
     private let store: StoreLocation
-    /// The store's folder without links, as `current` reaches it.
+    /// The store's directory without links, as `current` reaches it.
     private let storeDirectory: FilePath
     private let root: FilePath
     /// What is reached; always without links.
@@ -48,7 +43,7 @@ struct StoreWalk {
         current = "/"
         if argument.isRelative {
             switch Self.real(".") {
-            case .success(let folder): current = folder
+            case .success(let directory): current = directory
             case .failure(let errno): throw .system(errno, "cannot find", path: argument)
             }
         }

@@ -1,6 +1,6 @@
 import SystemPackage
 
-/// A system's top folder (`nixos-system-...`): what boots, and how it wants to be booted.
+/// A system's top directory (`nixos-system-...`): what boots, and how it wants to be booted.
 ///
 /// It is described by its bootspec (`boot.json`) where it has one, and otherwise by the links and texts that every
 /// toplevel has: `kernel`, `initrd`, `kernel-params`, `specialisation/<name>`. Device trees are a link in both cases.
@@ -19,7 +19,7 @@ public struct Toplevel: Sendable, Hashable {
     public let kernel: StorePlace
     /// The initial RAM disk, where the system has one.
     public let initrd: StorePlace?
-    /// The folder of device trees, where the system has one.
+    /// The directory of device trees, where the system has one.
     public let deviceTrees: StorePlace?
     /// The program that the kernel starts: `init=<this>` belongs on its command line.
     public let initPath: String
@@ -111,15 +111,15 @@ public struct Toplevel: Sendable, Hashable {
             return found
         }
         guard HostPath.has("specialisation", in: top.physical) else { return [] }
-        let folder = try store.follow(top.physical.appending("specialisation")).physical
-        let names = try DirectoryNames.read(folder: folder)
+        let directory = try store.follow(top.physical.appending("specialisation")).physical
+        let names = try DirectoryNames.read(directory: directory)
         for index in 0..<names.count {
             guard let name = String(validating: names[index], as: UTF8.self) else {
                 throw ImageError(
-                    .invalidInput, "a specialisation has a name that is not UTF-8, in", path: folder.string,
+                    .invalidInput, "a specialisation has a name that is not UTF-8, in", path: directory.string,
                     remedy: "rename it")
             }
-            let place = try store.follow(folder.appending(name))
+            let place = try store.follow(directory.appending(name))
             let child = try bootspec(of: place, store)
             found.append(
                 Specialisation(
@@ -129,7 +129,7 @@ public struct Toplevel: Sendable, Hashable {
         return found.sorted { $0.name < $1.name }
     }
 
-    /// A name as a boot menu and a folder can have it.
+    /// A name as a boot menu and a directory can have it.
     private static func checkedName(_ name: String) throws(ImageError) -> String {
         let isFit = !name.isEmpty && name.utf8.count <= 64 && !name.hasPrefix(".") && !name.utf8.contains(0x2F)
         guard isFit, name.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {

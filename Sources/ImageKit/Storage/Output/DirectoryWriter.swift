@@ -1,42 +1,37 @@
+import Glibc
 import SystemPackage
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
-/// An open folder that this program made, and what it puts there.
+/// An open directory that this program made, and what it puts there.
 ///
-/// Everything is made by a name in an open folder, and nothing that is already there is opened, so no link can lead out of
+/// Everything is made by a name in an open directory, and nothing that is already there is opened, so no link can lead out of
 /// it, whatever the names are.
 struct DirectoryWriter: ~Copyable {
     let descriptor: Int32
-    /// A path that it is at or below, and the names of the folders on the way there.
+    /// A path that it is at or below, and the names of the directories on the way there.
     private let start: FilePath, names: [[UInt8]]
     /// How errors call it.
     var path: FilePath {
         names.isEmpty ? start : start.appending(String(decoding: Array(names.joined(separator: [0x2F])), as: UTF8.self))
     }
 
-    /// What a new file, folder or link gets.
+    /// What a new file, directory or link gets.
     struct Metadata: Hashable, Sendable {
         var attributes: FileTree.Attributes
         var nanoseconds: UInt32
     }
 
-    /// Opens the folder at a path, which the user named: links may lead to it.
+    /// Opens the directory at a path, which the user named: links may lead to it.
     init(at path: FilePath) throws(ImageError) {
         descriptor = path.withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         (start, names) = (path, [])
         guard descriptor >= 0 else { throw .system(Errno(rawValue: errno), "cannot open the folder", path: path) }
     }
 
-    /// Opens a folder below another one, by the names on the way there.
-    init(_ names: [[UInt8]], below folder: borrowing DirectoryWriter) throws(ImageError) {
-        (start, self.names) = (folder.start, folder.names + names)
+    /// Opens a directory below another one, by the names on the way there.
+    init(_ names: [[UInt8]], below directory: borrowing DirectoryWriter) throws(ImageError) {
+        (start, self.names) = (directory.start, directory.names + names)
         let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
-        var open = openat(folder.descriptor, ".", flags)
+        var open = openat(directory.descriptor, ".", flags)
         for name in names where open >= 0 {
             let next = openat(open, Self.cString(name), flags)
             let code = errno
@@ -60,8 +55,8 @@ struct DirectoryWriter: ~Copyable {
         guard result == 0 else { throw .system(Errno(rawValue: errno), message, path: place(name)) }
     }
 
-    /// Makes a folder that only its owner may use yet.
-    func makeFolder(_ name: [UInt8]) throws(ImageError) {
+    /// Makes a directory that only its owner may use yet.
+    func makeDirectory(_ name: [UInt8]) throws(ImageError) {
         try check(mkdirat(descriptor, Self.cString(name), 0o700), name)
     }
 
@@ -79,9 +74,9 @@ struct DirectoryWriter: ~Copyable {
         _ = utimensat(descriptor, Self.cString(name), Self.times(metadata), AT_SYMLINK_NOFOLLOW)
     }
 
-    /// Gives a file in a folder a second name here.
-    func makeHardLink(_ name: [UInt8], to other: [UInt8], in folder: borrowing DirectoryWriter) throws(ImageError) {
-        try check(linkat(folder.descriptor, Self.cString(other), descriptor, Self.cString(name), 0), name)
+    /// Gives a file in a directory a second name here.
+    func makeHardLink(_ name: [UInt8], to other: [UInt8], in directory: borrowing DirectoryWriter) throws(ImageError) {
+        try check(linkat(directory.descriptor, Self.cString(other), descriptor, Self.cString(name), 0), name)
     }
 
     /// Makes a device or a named pipe.
@@ -124,13 +119,13 @@ struct DirectoryWriter: ~Copyable {
         }
     }
 
-    /// Gives the folder itself its metadata, when everything is in it.
+    /// Gives the directory itself its metadata, when everything is in it.
     func set(_ metadata: Metadata) throws(ImageError) { try set(metadata, of: descriptor, path) }
 
     /// Moves what was made here under one name to where it belongs; nothing there is replaced.
-    /// - Parameter newName: its name there; without one, it is a folder, whose entries and metadata the other one gets.
-    func hand(_ name: [UInt8], to folder: FilePath, as newName: [UInt8]?) throws(ImageError) {
-        let other = try DirectoryWriter(at: folder)
+    /// - Parameter newName: its name there; without one, it is a directory, whose entries and metadata the other one gets.
+    func hand(_ name: [UInt8], to directory: FilePath, as newName: [UInt8]?) throws(ImageError) {
+        let other = try DirectoryWriter(at: directory)
         if let newName {
             try move(name, to: other, as: newName)
             return
@@ -138,23 +133,23 @@ struct DirectoryWriter: ~Copyable {
         let inner = try DirectoryWriter([name], below: self)
         var status = stat(), old = stat()
         guard fstat(inner.descriptor, &status) == 0, fstat(other.descriptor, &old) == 0 else {
-            throw .system(Errno(rawValue: errno), "cannot read the folder", path: folder)
+            throw .system(Errno(rawValue: errno), "cannot read the folder", path: directory)
         }
         guard case .success(let names) = DirectoryNames.read(inner.descriptor) else {
             throw .system(Errno(rawValue: errno), "cannot read the folder", path: inner.path)
         }
-        // Entries of a folder that its owner may not write cannot be moved.
+        // Entries of a directory that its owner may not write cannot be moved.
         fchmod(inner.descriptor, 0o700)
         for index in 0..<names.count { try inner.move(names[index], to: other, as: names[index]) }
-        // This folder is in the other one, whose time its removal changes, and where nothing may be removed afterwards.
+        // This directory is in the other one, whose time its removal changes, and where nothing may be removed afterwards.
         unlinkat(descriptor, Self.cString(name), AT_REMOVEDIR)
         rmdir(path.string)
-        // A folder of somebody else's, in which others may write, stays as it is.
+        // A directory of somebody else's, in which others may write, stays as it is.
         guard geteuid() == 0 || geteuid() == old.st_uid else { return }
         let times = [status.st_mtim, status.st_mtim]
         guard geteuid() != 0 || fchown(other.descriptor, status.st_uid, status.st_gid) == 0,
             fchmod(other.descriptor, status.st_mode & 0o7777) == 0, futimens(other.descriptor, times) == 0
-        else { throw .system(Errno(rawValue: errno), "cannot set owner, mode and time of the folder", path: folder) }
+        else { throw .system(Errno(rawValue: errno), "cannot set owner, mode and time of the folder", path: directory) }
     }
 
     private func move(_ name: [UInt8], to other: borrowing DirectoryWriter, as newName: [UInt8]) throws(ImageError) {
@@ -170,7 +165,7 @@ struct DirectoryWriter: ~Copyable {
             return
         }
         if errno == EEXIST { try other.check(-1, newName) }
-        // A folder can only be moved by who may write to it, since its `..` changes. It does not replace one that has
+        // A directory can only be moved by who may write to it, since its `..` changes. It does not replace one that has
         // something in it.
         let isLocked = status.st_mode & S_IFMT == S_IFDIR && status.st_mode & S_IWUSR == 0 && geteuid() != 0
         if isLocked { fchmodat(descriptor, old, 0o700, 0) }

@@ -1,10 +1,5 @@
+import Glibc
 import SystemPackage
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// A file that appears whole or not at all.
 ///
@@ -18,7 +13,7 @@ struct OutputFile: ~Copyable {
     private let temporary: FilePath
     private var isCommitted = false
 
-    /// Creates the temporary file. The target's folder must exist; the target may be a file or nothing.
+    /// Creates the temporary file. The target's directory must exist; the target may be a file or nothing.
     /// - Parameter isPrivate: whether nobody but its owner may read it; otherwise the umask decides.
     init(_ path: FilePath, isPrivate: Bool = false) throws(ImageError) {
         let target = try Self.resolve(path)
@@ -43,11 +38,11 @@ struct OutputFile: ~Copyable {
         guard renamed == 0 else { throw .system(Errno(rawValue: errno), "cannot create", path: target) }
         isCommitted = true
         TemporaryFiles.forget(temporary)
-        // The name is only safe once its folder is on the disk. Some filesystems cannot do this; the file is there.
-        let folder = Self.folder(of: target).withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-        guard folder >= 0 else { return }
-        let code = fsync(folder) == 0 ? 0 : errno
-        close(folder)
+        // The name is only safe once its directory is on the disk. Some filesystems cannot do this; the file is there.
+        let directory = Self.directory(of: target).withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        guard directory >= 0 else { return }
+        let code = fsync(directory) == 0 ? 0 : errno
+        close(directory)
         if code == EIO || code == ENOSPC || code == EDQUOT {
             throw .system(Errno(rawValue: code), "cannot bring to the disk", path: target)
         }
@@ -59,18 +54,18 @@ struct OutputFile: ~Copyable {
     /// Makes sure that a file can be written there, as far as that can be known, and removes what killed builds of it have left:
     /// before anybody waits for what will be written.
     static func check(_ path: FilePath) throws(ImageError) {
-        let target = try resolve(path), folder = folder(of: target)
-        guard folder.withPlatformString({ access($0, W_OK | X_OK) }) == 0 else {
-            throw .system(Errno(rawValue: errno), "cannot create a file in", path: folder)
+        let target = try resolve(path), directory = directory(of: target)
+        guard directory.withPlatformString({ access($0, W_OK | X_OK) }) == 0 else {
+            throw .system(Errno(rawValue: errno), "cannot create a file in", path: directory)
         }
-        removeLeftovers(in: folder, prefix: prefix(of: target))
+        removeLeftovers(in: directory, prefix: prefix(of: target))
     }
 
     // MARK: Names
 
-    private static func folder(of path: FilePath) -> FilePath {
-        let folder = path.removingLastComponent()
-        return folder.isEmpty ? "." : folder
+    private static func directory(of path: FilePath) -> FilePath {
+        let directory = path.removingLastComponent()
+        return directory.isEmpty ? "." : directory
     }
 
     /// Follows links, and refuses what a file cannot take the place of.
@@ -97,25 +92,25 @@ struct OutputFile: ~Copyable {
         guard target.lastComponent != nil else {
             throw ImageError(.invalidInput, "cannot write to", path: path.string, reason: "it names no file")
         }
-        let folder = folder(of: target)
-        guard folder.withPlatformString({ stat($0, &status) }) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+        let directory = directory(of: target)
+        guard directory.withPlatformString({ stat($0, &status) }) == 0, status.st_mode & S_IFMT == S_IFDIR else {
             throw ImageError(
                 .notFound, "cannot write to", path: path.string,
-                reason: "the folder '\(folder.string)' does not exist", remedy: "create it first")
+                reason: "the folder '\(directory.string)' does not exist", remedy: "create it first")
         }
         return target
     }
 
     private static func create(beside target: FilePath, mode: mode_t) throws(ImageError) -> (Int32, FilePath) {
-        let folder = folder(of: target), prefix = prefix(of: target)
-        removeLeftovers(in: folder, prefix: prefix)
+        let directory = directory(of: target), prefix = prefix(of: target)
+        removeLeftovers(in: directory, prefix: prefix)
         while true {
-            let temporary = folder.appending(TemporaryFiles.name(prefix))
+            let temporary = directory.appending(TemporaryFiles.name(prefix))
             let descriptor: Int32
             switch TemporaryFiles.create(temporary, { open($0, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode) }) {
             case .success(let made): descriptor = made
             case .failure(.fileExists): continue
-            case .failure(let code): throw .system(code, "cannot create a file in", path: folder)
+            case .failure(let code): throw .system(code, "cannot create a file in", path: directory)
             }
             // Another build may have taken it for a leftover in the moment before it was locked. (A filesystem without
             // locks has no such builds either: they cannot lock it.)
@@ -135,12 +130,12 @@ struct OutputFile: ~Copyable {
         return ".\(name).mkpiimg-"
     }
 
-    private static func removeLeftovers(in folder: FilePath, prefix: String) {
-        guard case .success(let names) = folder.withPlatformString({ DirectoryNames.read(path: $0) }) else { return }
+    private static func removeLeftovers(in directory: FilePath, prefix: String) {
+        guard case .success(let names) = directory.withPlatformString({ DirectoryNames.read(path: $0) }) else { return }
         for index in 0..<names.count {
             let name = String(decoding: names[index], as: UTF8.self)
             guard TemporaryFiles.isName(name, prefix) else { continue }
-            folder.appending(name).withPlatformString { path in
+            directory.appending(name).withPlatformString { path in
                 let descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
                 guard descriptor >= 0 else { return }
                 if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { unlink(path) }

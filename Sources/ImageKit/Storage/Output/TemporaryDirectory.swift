@@ -1,24 +1,19 @@
+import Glibc
 import SystemPackage
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
-/// A folder for what is made before it gets its name: `.mkpiimg-XXXXXXXX.tmp`, removed with all that is left in it when
+/// A directory for what is made before it gets its name: `.mkpiimg-XXXXXXXX.tmp`, removed with all that is left in it when
 /// this value goes away.
 ///
 /// While it is used it is locked; unlocked ones are leftovers of killed runs, which the next run in the same place removes.
-struct TemporaryFolder: ~Copyable {
-    /// The folder, open.
-    let folder: DirectoryWriter
+struct TemporaryDirectory: ~Copyable {
+    /// The directory, open.
+    let directory: DirectoryWriter
     /// Kept for the removal, which must not fail where no more files may be opened.
     private let spare: [Int32]
 
     private static let prefix = ".mkpiimg-"
 
-    /// Makes a folder in another one.
+    /// Makes a directory in another one.
     init(in place: FilePath) throws(ImageError) {
         while true {
             let path = place.appending(TemporaryFiles.name(Self.prefix))
@@ -29,7 +24,7 @@ struct TemporaryFolder: ~Copyable {
             do throws(ImageError) {
                 if let made = try Self.locked(path) {
                     spare = try Self.spareDescriptors(of: made)
-                    folder = made
+                    directory = made
                     return
                 }
                 TemporaryFiles.forget(path)
@@ -42,8 +37,8 @@ struct TemporaryFolder: ~Copyable {
 
     deinit {
         for descriptor in spare { close(descriptor) }
-        TemporaryFiles.remove(folder: folder.path)
-        TemporaryFiles.forget(folder.path)
+        TemporaryFiles.remove(directory: directory.path)
+        TemporaryFiles.forget(directory.path)
     }
 
     /// Opens and locks it; `nil` where another run took it for a leftover.
@@ -62,22 +57,22 @@ struct TemporaryFolder: ~Copyable {
         return made
     }
 
-    private static func spareDescriptors(of folder: borrowing DirectoryWriter) throws(ImageError) -> [Int32] {
+    private static func spareDescriptors(of directory: borrowing DirectoryWriter) throws(ImageError) -> [Int32] {
         var spare: [Int32] = []
         for _ in 0..<TemporaryFiles.descriptorsToRemove {
-            let descriptor = fcntl(folder.descriptor, F_DUPFD_CLOEXEC, 0)
+            let descriptor = fcntl(directory.descriptor, F_DUPFD_CLOEXEC, 0)
             guard descriptor >= 0 else {
                 let code = Errno(rawValue: errno)
                 for descriptor in spare { close(descriptor) }
-                folder.path.withPlatformString { _ = rmdir($0) }
-                throw .system(code, "cannot work in the folder", path: folder.path)
+                directory.path.withPlatformString { _ = rmdir($0) }
+                throw .system(code, "cannot work in the folder", path: directory.path)
             }
             spare.append(descriptor)
         }
         return spare
     }
 
-    /// Removes what killed runs of this user have left in a folder.
+    /// Removes what killed runs of this user have left in a directory.
     static func removeLeftovers(in place: FilePath) {
         guard case .success(let names) = place.withPlatformString({ DirectoryNames.read(path: $0) }) else { return }
         for index in 0..<names.count {
@@ -91,7 +86,7 @@ struct TemporaryFolder: ~Copyable {
             if flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &status) == 0, status.st_uid == geteuid(),
                 isStill(descriptor, at: path)
             {
-                TemporaryFiles.remove(folder: path)
+                TemporaryFiles.remove(directory: path)
             }
             close(descriptor)
         }

@@ -1,13 +1,8 @@
+import Glibc
 import Synchronization
 import SystemPackage
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
-/// The temporary files and folders that exist now, for a program that is told to end.
+/// The temporary files and directories that exist now, for a program that is told to end.
 public enum TemporaryFiles {
     /// (Not a `Mutex`: who waits for one while it is held for long is taken for a race by the thread sanitizer.)
     private static let paths = Monitor(Set<FilePath>())
@@ -27,7 +22,7 @@ public enum TemporaryFiles {
             }
     }
 
-    /// Creates a file or folder, and remembers it in the same step, so that ``removeAll()`` sees all there are. When the program
+    /// Creates a file or directory, and remembers it in the same step, so that ``removeAll()`` sees all there are. When the program
     /// is ending it does not come back.
     ///
     /// - Parameter create: what creates it: gives a negative number, and sets `errno`, where that failed.
@@ -64,7 +59,7 @@ public enum TemporaryFiles {
             for path in $0 where path.withPlatformString({ unlink($0) }) != 0 && (errno == EISDIR || errno == EPERM) {
                 // Other threads may still be filling it.
                 var attempts = 0
-                while !remove(folder: path), attempts < 50 {
+                while !remove(directory: path), attempts < 50 {
                     usleep(20_000)
                     attempts += 1
                 }
@@ -72,48 +67,48 @@ public enum TemporaryFiles {
         }
     }
 
-    /// Removes a folder and what is in it, as far as that can be. Links are removed, not followed.
+    /// Removes a directory and what is in it, as far as that can be. Links are removed, not followed.
     @discardableResult
-    static func remove(folder: FilePath) -> Bool {
+    static func remove(directory: FilePath) -> Bool {
         let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
-        let descriptor = folder.withPlatformString { open($0, flags) }
+        let descriptor = directory.withPlatformString { open($0, flags) }
         if descriptor >= 0 {
-            // Folders that lay too deep are at the top the next time.
+            // Directories that lay too deep are at the top the next time.
             while case .success(let names) = DirectoryNames.read(descriptor),
                 empty(descriptor, names, top: descriptor, level: 0)
             {}
             close(descriptor)
         }
-        return folder.withPlatformString { rmdir($0) } == 0 || errno == ENOENT
+        return directory.withPlatformString { rmdir($0) } == 0 || errno == ENOENT
     }
 
-    /// As many levels of folders below the top are open at a time. (On a full disk there may be no room at the top for what is
+    /// As many levels of directories below the top are open at a time. (On a full disk there may be no room at the top for what is
     /// moved, so nothing is where that can be helped.)
     private static let depthLimit = 100
-    /// With as many descriptors any folder can be removed: for the top, one in it, and that one's names.
+    /// With as many descriptors any directory can be removed: for the top, one in it, and that one's names.
     static let descriptorsToRemove = 3
 
-    /// Removes what is in a folder. Folders in it that lie too deep, or that cannot be opened because too many are, are moved
+    /// Removes what is in a directory. Directories in it that lie too deep, or that cannot be opened because too many are, are moved
     /// to the top.
     /// - Returns: whether any was moved.
-    private static func empty(_ folder: Int32, _ names: DirectoryNames, top: Int32, level: Int) -> Bool {
-        fchmod(folder, 0o700)
+    private static func empty(_ directory: Int32, _ names: DirectoryNames, top: Int32, level: Int) -> Bool {
+        fchmod(directory, 0o700)
         var hasMoved = false
         for index in 0..<names.count {
             names.withName(at: index) { name, _ in
-                // Only of a folder is it certain that the mode is set of nothing else.
-                guard unlinkat(folder, name, 0) != 0, errno == EISDIR else { return }
+                // Only of a directory is it certain that the mode is set of nothing else.
+                guard unlinkat(directory, name, 0) != 0, errno == EISDIR else { return }
                 // Not even its owner may look into it, or move it, as it is.
-                fchmodat(folder, name, 0o700, 0)
+                fchmodat(directory, name, 0o700, 0)
                 let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
-                let child = level < depthLimit ? openat(folder, name, flags) : -1
+                let child = level < depthLimit ? openat(directory, name, flags) : -1
                 defer { if child >= 0 { close(child) } }
                 if child >= 0, case .success(let inner) = DirectoryNames.read(child) {
                     if empty(child, inner, top: top, level: level + 1) { hasMoved = true }
-                    unlinkat(folder, name, AT_REMOVEDIR)
+                    unlinkat(directory, name, AT_REMOVEDIR)
                 } else if level > 0 {
                     let newName = String(UInt64.random(in: .min ... .max), radix: 16)
-                    if renameat(folder, name, top, newName) == 0 { hasMoved = true }
+                    if renameat(directory, name, top, newName) == 0 { hasMoved = true }
                 }
             }
         }

@@ -1,10 +1,5 @@
+import Glibc
 import SystemPackage
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// A host file open for reading, which makes sure that it still is the file that was planned.
 struct HostFile: ~Copyable {

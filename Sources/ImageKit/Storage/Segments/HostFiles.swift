@@ -2,11 +2,11 @@ public import SystemPackage
 
 /// The host's files that an image takes bytes from: where each is, and what it was when it was planned.
 ///
-/// A closure has a hundred thousand of them, so a path is kept as a folder and a name, and names lie in one buffer.
-/// Folders and files are added while trees are scanned; afterwards the table is only read.
+/// A closure has a hundred thousand of them, so a path is kept as a directory and a name, and names lie in one buffer.
+/// Directories and files are added while trees are scanned; afterwards the table is only read.
 public struct HostFiles: Sendable {
-    /// A folder in the table.
-    public struct FolderID: Hashable, Sendable { let index: UInt32 }
+    /// A directory in the table.
+    public struct DirectoryID: Hashable, Sendable { let index: UInt32 }
     /// A file in the table.
     public struct FileID: Hashable, Sendable { let index: UInt32 }
 
@@ -21,14 +21,14 @@ public struct HostFiles: Sendable {
         public var modified: Int64
     }
 
-    struct Folder: Sendable {
+    struct Directory: Sendable {
         var parent: UInt32  // its own index for a root
         var name: UInt32
         var nameLength: UInt32
     }
 
     struct File: Sendable {
-        var folder: UInt32
+        var directory: UInt32
         var name: UInt32
         var nameLength: UInt32
         var identity: Identity
@@ -36,7 +36,7 @@ public struct HostFiles: Sendable {
     }
 
     private var names: [UInt8] = []
-    private var folders: [Folder] = []
+    private var directories: [Directory] = []
     private var files: [File] = []
 
     /// An empty table.
@@ -45,51 +45,52 @@ public struct HostFiles: Sendable {
     /// How many files it holds.
     public var count: Int { files.count }
 
-    /// Adds a folder by its whole path.
-    public mutating func addRoot(_ path: FilePath) -> FolderID {
-        let index = UInt32(folders.count)
+    /// Adds a directory by its whole path.
+    public mutating func addRoot(_ path: FilePath) -> DirectoryID {
+        let index = UInt32(directories.count)
         let (name, length) = intern(path.bytes)
-        folders.append(Folder(parent: index, name: name, nameLength: length))
-        return FolderID(index: index)
+        directories.append(Directory(parent: index, name: name, nameLength: length))
+        return DirectoryID(index: index)
     }
 
-    /// Adds a folder inside another.
-    public mutating func addFolder(_ name: some Collection<UInt8>, in parent: FolderID) -> FolderID {
+    /// Adds a directory inside another.
+    public mutating func addDirectory(_ name: some Collection<UInt8>, in parent: DirectoryID) -> DirectoryID {
         let (offset, length) = intern(name)
-        folders.append(Folder(parent: parent.index, name: offset, nameLength: length))
-        return FolderID(index: UInt32(folders.count - 1))
+        directories.append(Directory(parent: parent.index, name: offset, nameLength: length))
+        return DirectoryID(index: UInt32(directories.count - 1))
     }
 
-    /// Adds a file inside a folder.
+    /// Adds a file inside a directory.
     public mutating func addFile(
-        _ name: some Collection<UInt8>, in folder: FolderID, identity: Identity
+        _ name: some Collection<UInt8>, in directory: DirectoryID, identity: Identity
     ) -> FileID {
-        addFile(name, in: folder, identity: identity, fingerprint: 0)
+        addFile(name, in: directory, identity: identity, fingerprint: 0)
     }
 
-    /// Adds a file inside a folder.
+    /// Adds a file inside a directory.
     ///
     /// - Parameter fingerprint: its ``Fingerprint``, or 0 as long as it was not read.
     mutating func addFile(
-        _ name: some Collection<UInt8>, in folder: FolderID, identity: Identity, fingerprint: UInt64
+        _ name: some Collection<UInt8>, in directory: DirectoryID, identity: Identity, fingerprint: UInt64
     ) -> FileID {
         let (offset, length) = intern(name)
         files.append(
             File(
-                folder: folder.index, name: offset, nameLength: length, identity: identity, fingerprint: fingerprint))
+                directory: directory.index, name: offset, nameLength: length, identity: identity,
+                fingerprint: fingerprint))
         return FileID(index: UInt32(files.count - 1))
     }
 
-    /// Adds all folders and files of another table, and gives the index that its first file now has.
+    /// Adds all directories and files of another table, and gives the index that its first file now has.
     mutating func append(_ other: HostFiles) -> UInt32 {
-        let firstFolder = UInt32(folders.count), firstFile = UInt32(files.count), firstName = UInt32(names.count)
-        for var folder in other.folders {
-            folder.parent += firstFolder
-            folder.name += firstName
-            folders.append(folder)
+        let firstDirectory = UInt32(directories.count), firstFile = UInt32(files.count), firstName = UInt32(names.count)
+        for var directory in other.directories {
+            directory.parent += firstDirectory
+            directory.name += firstName
+            directories.append(directory)
         }
         for var file in other.files {
-            file.folder += firstFolder
+            file.directory += firstDirectory
             file.name += firstName
             files.append(file)
         }
@@ -112,12 +113,12 @@ public struct HostFiles: Sendable {
     func pathBytes(of file: FileID) -> [CChar] {
         let entry = files[Int(file.index)]
         var parts: [(UInt32, UInt32)] = [(entry.name, entry.nameLength)]
-        var folder = entry.folder
+        var directory = entry.directory
         while true {
-            let next = folders[Int(folder)]
+            let next = directories[Int(directory)]
             parts.append((next.name, next.nameLength))
-            if next.parent == folder { break }
-            folder = next.parent
+            if next.parent == directory { break }
+            directory = next.parent
         }
         var path: [CChar] = []
         path.reserveCapacity(192)

@@ -1,10 +1,5 @@
+import Glibc
 import SystemPackage
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// Where finished bytes go, in order.
 protocol ByteSink: AnyObject {
@@ -35,11 +30,7 @@ final class DescriptorSink: ByteSink {
     func write(_ bytes: UnsafeRawBufferPointer) throws(ImageError) {
         var rest = bytes
         while !rest.isEmpty {
-            #if canImport(Glibc)
-                let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
-            #else
-                let count = Musl.write(descriptor, rest.baseAddress, rest.count)
-            #endif
+            let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
             if count > 0 {
                 rest = UnsafeRawBufferPointer(rebasing: rest[count...])
             } else if count == 0 || errno != EINTR {

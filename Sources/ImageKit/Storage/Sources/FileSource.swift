@@ -1,11 +1,6 @@
+import Glibc
 import Synchronization
 public import SystemPackage
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// A regular file or a block device, read at any place. It stays open as long as somebody holds this.
 public final class FileSource: ByteSource {

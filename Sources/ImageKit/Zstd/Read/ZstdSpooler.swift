@@ -6,7 +6,7 @@ struct ZstdSpooler {
     /// How errors call it.
     let path: FilePath
     /// Where the temporary file lies.
-    let folder: FilePath
+    let directory: FilePath
     /// The most plain bytes that are taken.
     let limit: UInt64
     let progress: Progress?
@@ -20,7 +20,7 @@ struct ZstdSpooler {
     ) throws(ImageError) -> FileSource {
         try progress?.begin(.decompress, total: file.size)
         let decompressor = try ZstdDecompressor(path: path.string)
-        var spool = try SpoolFile(in: folder)
+        var spool = try SpoolFile(in: directory)
         let input = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.piece, alignment: 4096)
         // A multiple of a file's blocks, so that holes fall on them.
         let output = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.piece, alignment: 4096)

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
+import Glibc
 
 /// Streams a planned disk through parallel zstd workers into a file that can be read at any place again.
 ///

@@ -21,7 +21,7 @@ struct BuildImage {
 
     static func firmware() throws(ImageError) -> SegmentMap {
         var tree = FileTree()
-        let config = tree.addFile("arm_64bit=1\nkernel=u-boot.bin\n".utf8, FileTree.Attributes(permissions: 0o644))
+        let config = tree.addFile("arm_64bit=1\nkernel=u-boot.bin\n".utf8, FileAttributes(permissions: 0o644))
         var directories = TreeBuilder()
         try directories.put(config, at: "/config.txt")
         tree.root = try directories.build(into: &tree)
@@ -32,7 +32,7 @@ struct BuildImage {
         var tree = FileTree()
         var links = FileTree.HostLinks()
         let files = try tree.scan(directory, rules: FileTree.ScanRules(metadata: .host), links: &links)
-        let hostname = tree.addFile("pi\n".utf8, FileTree.Attributes(permissions: 0o644))
+        let hostname = tree.addFile("pi\n".utf8, FileAttributes(permissions: 0o644))
         var directories = TreeBuilder()
         try directories.put(files, at: "/srv")
         try directories.put(hostname, at: "/etc/hostname")

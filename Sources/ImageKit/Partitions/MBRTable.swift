@@ -83,7 +83,7 @@ public struct MBRTable: Hashable, Sendable {
 
     private static func check(_ partition: MBREntry) throws(ImageError) {
         let number = partition.number
-        func refuse(_ reason: String, _ remedy: String) -> ImageError {
+        func refuse(_ reason: String, _ remedy: Advice) -> ImageError {
             ImageError(.invalidInput, "partition \(number) is not possible", reason: reason, remedy: remedy)
         }
         guard (1...Entry.count).contains(number) else {

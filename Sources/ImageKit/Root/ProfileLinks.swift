@@ -20,7 +20,7 @@ enum ProfileLinks {
         _ toplevel: StorePath, into sketch: inout TreeBuilder, of tree: inout FileTree
     ) throws(ImageError) {
         for (name, target) in [(profile, generation), (generation, toplevel.path)] {
-            let link = tree.addSymlink(to: target.utf8, FileTree.Attributes(permissions: 0o777))
+            let link = tree.addSymlink(to: target.utf8, FileAttributes(permissions: 0o777))
             try sketch.put(link, at: "\(directory)/\(name)")
         }
     }

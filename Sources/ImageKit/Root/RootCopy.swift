@@ -21,7 +21,7 @@ public struct RootCopy: Sendable, Hashable {
     /// it. All that is left is SRC, which may have colons.
     /// - Throws: ``ImageError/Code/invalidInput`` when it is not of that form.
     public init(parsing text: String) throws(ImageError) {
-        func refuse(_ reason: String, _ remedy: String? = nil) -> ImageError {
+        func refuse(_ reason: String, _ remedy: Advice? = nil) -> ImageError {
             ImageError(
                 .invalidInput, "cannot copy", path: text, reason: reason,
                 remedy: remedy ?? "write SRC:DEST, SRC:DEST:MODE or SRC:DEST:MODE:UID:GID")

@@ -11,9 +11,9 @@ struct RootOverlay {
     struct Kept {
         var path: [[UInt8]]
         var what: String
-        var remedy: String
+        var remedy: Advice
 
-        init(_ path: String, _ what: String, remedy: String) {
+        init(_ path: String, _ what: String, remedy: Advice) {
             self.path = path.utf8.split(separator: UInt8(ascii: "/")).map(Array.init)
             self.what = what
             self.remedy = remedy
@@ -26,7 +26,7 @@ struct RootOverlay {
     }
 
     private struct Directory {
-        var attributes: FileTree.Attributes
+        var attributes: FileAttributes
         var isGenerated: Bool
         var items: [[UInt8]: Item]
     }
@@ -94,7 +94,7 @@ struct RootOverlay {
             switch directories[directory].items[path[depth]] {
             case nil:
                 directories.append(
-                    Directory(attributes: FileTree.Attributes(permissions: 0o755), isGenerated: false, items: [:]))
+                    Directory(attributes: FileAttributes(permissions: 0o755), isGenerated: false, items: [:]))
                 directories[directory].items[path[depth]] = .directory(directories.count - 1)
                 directory = directories.count - 1
             case .directory(let open): directory = open
@@ -210,7 +210,7 @@ struct RootOverlay {
         var path: String
         /// A node with all that is below it; of a directory that others were laid into, only what it is itself (`nil`).
         var node: FileTree.NodeID?
-        var attributes: FileTree.Attributes
+        var attributes: FileAttributes
     }
 
     /// All that was added and was not replaced later, without what was generated.

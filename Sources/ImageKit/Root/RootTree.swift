@@ -19,7 +19,7 @@ struct RootTree {
     /// What should be known about what was added.
     private(set) var warnings: [String] = []
 
-    private static let file = FileTree.Attributes(permissions: 0o444)
+    private static let file = FileAttributes(permissions: 0o444)
 
     init(
         _ closure: Closure, in store: StoreLocation, toplevel: Toplevel?, boot: BootOptions, registrationPath: String,
@@ -77,7 +77,7 @@ struct RootTree {
             paths: infos.map { store.physical($0.path) }, rules: rules, progress: progress)
         let scanned = try scan.run(threads: threads, into: &tree)
         let children = zip(infos, scanned.nodes).map { (name: Array($0.path.baseName.utf8), node: $1) }
-        let node = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o755))
+        let node = try tree.addDirectory(children, FileAttributes(permissions: 0o755))
         let ordered = zip(infos, scanned.nodes).map { info, node in
             (name: String(info.path.name), info: info, node: node)
         }.sorted {

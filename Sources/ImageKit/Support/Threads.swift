@@ -25,7 +25,7 @@ struct Threads: ~Copyable {
             body.release()
             throw ImageError(
                 .inputOutput, "cannot start a thread", reason: String(cString: strerror(code)),
-                remedy: "use fewer with --threads, or raise the limit with 'ulimit -u'")
+                remedy: "use fewer with \(.threads), or raise the limit with 'ulimit -u'")
         }
         handles.append(handle)
     }

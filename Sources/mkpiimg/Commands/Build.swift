@@ -28,7 +28,7 @@ struct Build: ParsableCommand {
         if output.out == "-", output.json {
             throw ValidationError("--json needs standard output for itself: name a file with --out")
         }
-        do throws(ImageError) { try recipe.check() } catch { throw ValidationError("\(error)") }
+        do throws(ImageError) { try recipe.check() } catch { throw ValidationError(error.sentence) }
     }
 
     /// What the options ask for.

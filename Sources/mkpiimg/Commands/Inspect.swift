@@ -37,7 +37,9 @@ struct Inspect: ParsableCommand {
                 if html == "-" {
                     try StandardOutput.write(page)
                 } else {
-                    try OutputText.write(page, to: FilePath(html))
+                    var file = try OutputFile(FilePath(html))
+                    try file.write(page)
+                    try file.commit()
                 }
                 if !json { return }
             }

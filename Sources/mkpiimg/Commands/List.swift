@@ -44,7 +44,7 @@ struct List: ParsableCommand {
         var damages = 0
         func damaged(_ path: [UInt8], _ error: ImageError) {
             damages += 1
-            StandardError.write("mkpiimg: \(error)\n")
+            StandardError.write("mkpiimg: \(error.sentence)\n")
         }
         let isDirectory = node.kind == .directory && !directory
         var listing = Listing(volume: volume, isLong: long, isJSON: json, partition: partition.number, top: place.path)

@@ -67,7 +67,7 @@ struct Listing {
             return try volume.target(of: link)
         } catch {
             damages += 1
-            StandardError.write("mkpiimg: \(error)\n")
+            StandardError.write("mkpiimg: \(error.sentence)\n")
             return nil
         }
     }
@@ -138,7 +138,7 @@ private struct Row {
         return text + " \(time) "
     }
 
-    static func kind(_ kind: ImageNode.Kind) -> (name: String, letter: String) {
+    static func kind(_ kind: FileKind) -> (name: String, letter: String) {
         switch kind {
         case .directory: ("directory", "d")
         case .file: ("file", "-")
@@ -150,7 +150,7 @@ private struct Row {
         }
     }
 
-    private static func mode(_ kind: ImageNode.Kind, _ permissions: UInt16) -> String {
+    private static func mode(_ kind: FileKind, _ permissions: UInt16) -> String {
         var text = Self.kind(kind).letter
         for (shift, special, mark) in [(6, 0o4000, "s"), (3, 0o2000, "s"), (0, 0o1000, "t")]
             as [(UInt16, UInt16, String)]

@@ -9,7 +9,7 @@ struct Failure: Error {
     /// Prints the error and ends the process. A reader that went away is no news to anybody.
     func exit() -> Never {
         TemporaryFiles.waitIfEnding()
-        if error.code != .brokenPipe { StandardError.write("mkpiimg: \(error)\n") }
+        if error.code != .brokenPipe { StandardError.write("mkpiimg: \(error.sentence)\n") }
         Termination.exit(1)
     }
 }

@@ -21,7 +21,7 @@ import Testing
     }
 
     private typealias Children = [(name: [UInt8], node: FileTree.NodeID)]
-    private static let attributes = FileTree.Attributes(permissions: 0o755)
+    private static let attributes = FileAttributes(permissions: 0o755)
 
     /// Checks one filesystem, and gives the names of what is found.
     private func check(

@@ -57,7 +57,7 @@ enum Ext4CheckJudge {
         try Ext4CheckJudge.isSilent(
             Ext4Formatter.layOut(Ext4HashTreeTests.tree(names), Ext4Judge.options()).map, "index")
         var tree = FileTree()
-        let attributes = FileTree.Attributes(permissions: 0o755)
+        let attributes = FileAttributes(permissions: 0o755)
         let large = StampedSource(size: 3 << 30) { $0 % 300 == 0 }
         tree.root = try tree.addDirectory(
             [([0x66], tree.addFile(large, offset: 0, size: large.size, attributes))], attributes)

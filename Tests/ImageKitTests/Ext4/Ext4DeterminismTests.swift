@@ -54,7 +54,7 @@ import Testing
             var tree = FileTree()
             var nodes: [(name: [UInt8], node: FileTree.NodeID)] = []
             for index in reversed ? (0..<400).reversed() : Array(0..<400) {
-                let attributes = FileTree.Attributes(permissions: 0o644, owner: UInt32(index))
+                let attributes = FileAttributes(permissions: 0o644, owner: UInt32(index))
                 let name = Array("\(index)".utf8)
                 switch index % 3 {
                 case 0: nodes.append((name, tree.addFile(name, attributes)))
@@ -63,7 +63,7 @@ import Testing
                 default: nodes.append((name, try tree.addDirectory([], attributes)))
                 }
             }
-            tree.root = try tree.addDirectory(nodes, FileTree.Attributes(permissions: 0o755))
+            tree.root = try tree.addDirectory(nodes, FileAttributes(permissions: 0o755))
             return tree
         }
         var one = try tree(reversed: false), other = try tree(reversed: true)

@@ -8,14 +8,14 @@ import Testing
 /// Large and sparse files: their maps, judged by e2fsprogs, and their bytes, read by the kernel at sampled places.
 @Suite struct Ext4ExtentTests {
     static let mebi: UInt64 = 1 << 20
-    static let attributes = FileTree.Attributes(permissions: 0o644)
+    static let attributes = FileAttributes(permissions: 0o644)
 
     static func tree(_ sources: [StampedSource]) throws -> FileTree {
         var tree = FileTree()
         let children = sources.enumerated().map { index, source in
             (name: Array("f\(index)".utf8), node: tree.addFile(source, offset: 0, size: source.size, attributes))
         }
-        tree.root = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o755))
+        tree.root = try tree.addDirectory(children, FileAttributes(permissions: 0o755))
         return tree
     }
 
@@ -104,7 +104,7 @@ import Testing
         let directory = tree.hostFiles.addRoot(FilePath(scratch.path))
         let file = tree.hostFiles.addFile(Array("giant".utf8), in: directory, identity: HostFiles.Identity(status))
         tree.root = try tree.addDirectory(
-            [(Array("giant".utf8), tree.addFile(file, Self.attributes))], FileTree.Attributes(permissions: 0o755))
+            [(Array("giant".utf8), tree.addFile(file, Self.attributes))], FileAttributes(permissions: 0o755))
         let (image, layout) = try scratch.judged(tree)
         #expect(layout.summary.dataBlocks == 1 && layout.summary.groups == 1)
         guard Ext4Judge.canMount else { return }

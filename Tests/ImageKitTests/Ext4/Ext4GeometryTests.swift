@@ -9,14 +9,14 @@ import Testing
     /// A tree of one file of so many blocks, none of them a hole, and `files` empty ones.
     static func tree(blocks: UInt64, files: Int = 0) throws -> FileTree {
         var tree = FileTree()
-        let attributes = FileTree.Attributes(permissions: 0o644)
+        let attributes = FileAttributes(permissions: 0o644)
         var children: [(name: [UInt8], node: FileTree.NodeID)] = []
         if blocks > 0 {
             let source = StampedSource(size: blocks * 4096)
             children.append((Array("data".utf8), tree.addFile(source, offset: 0, size: source.size, attributes)))
         }
         for index in 0..<files { children.append((Array("e\(index)".utf8), tree.addFile([], attributes))) }
-        tree.root = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o755))
+        tree.root = try tree.addDirectory(children, FileAttributes(permissions: 0o755))
         return tree
     }
 

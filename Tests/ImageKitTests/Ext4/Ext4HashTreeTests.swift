@@ -12,7 +12,7 @@ import Testing
     /// A tree whose directory `d` holds empty files of these names.
     static func tree(_ names: [Name]) throws -> FileTree {
         var tree = FileTree()
-        let attributes = FileTree.Attributes(permissions: 0o644)
+        let attributes = FileAttributes(permissions: 0o644)
         let file = tree.addFile([1], attributes)
         var links = 0
         var current = file
@@ -21,8 +21,8 @@ import Testing
             if links % 60_000 == 0 { current = tree.addFile([1], attributes) }
             return (name: name, node: current)
         }
-        let directory = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o755))
-        tree.root = try tree.addDirectory([([0x64], directory)], FileTree.Attributes(permissions: 0o755))
+        let directory = try tree.addDirectory(children, FileAttributes(permissions: 0o755))
+        tree.root = try tree.addDirectory([([0x64], directory)], FileAttributes(permissions: 0o755))
         return tree
     }
 

@@ -95,13 +95,13 @@ import Testing
 
     @Test func onlyWhatIsAlikeIsJoined() throws {
         var tree = FileTree()
-        func attributes(_ mode: UInt16, _ owner: UInt32 = 0, _ group: UInt32 = 0) -> FileTree.Attributes {
-            FileTree.Attributes(permissions: mode, owner: owner, group: group)
+        func attributes(_ mode: UInt16, _ owner: UInt32 = 0, _ group: UInt32 = 0) -> FileAttributes {
+            FileAttributes(permissions: mode, owner: owner, group: group)
         }
         let long = [UInt8](repeating: 9, count: 600_000)
         var late = long
         late[599_999] = 8
-        let contents: [([UInt8], FileTree.Attributes, group: Int)] = [
+        let contents: [([UInt8], FileAttributes, group: Int)] = [
             ([1], attributes(0o444), 0), ([1], attributes(0o444), 0), ([1], attributes(0o555), 1),
             ([2], attributes(0o444), 2),
             ([1], attributes(0o444, 1), 3), ([1], attributes(0o444, 0, 1), 4), ([], attributes(0o444), 5),
@@ -111,7 +111,7 @@ import Testing
         let children = contents.enumerated().map { index, file in
             (name: [0x61 + UInt8(index)], node: tree.addFile(file.0, file.1))
         }
-        tree.root = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o755))
+        tree.root = try tree.addDirectory(children, FileAttributes(permissions: 0o755))
         try tree.joinLinks(under: tree.root, .byContent(threads: 2))
         let nodes = tree.children(of: tree.root).map(\.node)
         for (one, node) in nodes.enumerated() {
@@ -134,13 +134,13 @@ import Testing
     func moreNamesThanOneInodeMayHave(byContent: Bool) throws {
         let scratch = try ScratchDirectory()
         var tree = FileTree()
-        let attributes = FileTree.Attributes(permissions: 0o444)
+        let attributes = FileAttributes(permissions: 0o444)
         let shared = tree.addFile([7, 7, 7], attributes)
         let names = (0..<65_100).map { Array("\($0)".utf8) }
         let children = names.map { name in
             (name: name, node: byContent ? tree.addFile([7, 7, 7], attributes) : shared)
         }
-        tree.root = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o755))
+        tree.root = try tree.addDirectory(children, FileAttributes(permissions: 0o755))
         let savings = try tree.joinLinks(under: tree.root, byContent ? .byContent(threads: 2) : .asScanned)
         #expect(savings.names == 65_098)
         #expect(try Self.count(.file, tree) == 2)
@@ -153,7 +153,7 @@ import Testing
     func moreSubdirectoriesThanCanBeCounted(count: Int) throws {
         let scratch = try ScratchDirectory()
         var tree = FileTree()
-        let attributes = FileTree.Attributes(permissions: 0o755)
+        let attributes = FileAttributes(permissions: 0o755)
         var children: [(name: [UInt8], node: FileTree.NodeID)] = []
         for index in 0..<count { children.append((Array("\(index)".utf8), try tree.addDirectory([], attributes))) }
         let directory = try tree.addDirectory(children, attributes)
@@ -175,10 +175,10 @@ import Testing
         for index in 0..<60 {
             var content = [UInt8](repeating: 7, count: 9000)
             content[8000] = UInt8(index % 20)
-            let node = tree.addFile(content, FileTree.Attributes(permissions: 0o444))
+            let node = tree.addFile(content, FileAttributes(permissions: 0o444))
             children.append((Array("file \(index)".utf8), node))
         }
-        tree.root = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o555))
+        tree.root = try tree.addDirectory(children, FileAttributes(permissions: 0o555))
         let savings = try tree.joinLinks(under: tree.root, .byContent(threads: 2))
         #expect(savings.names == 40)
         for (name, node) in tree.children(of: tree.root) {

@@ -4,7 +4,7 @@ import Testing
 
 /// Odd input gives one clear error, and no number is large enough for a trap.
 @Suite struct Ext4RefusalTests {
-    static let attributes = FileTree.Attributes(permissions: 0o644)
+    static let attributes = FileAttributes(permissions: 0o644)
 
     /// A tree with one entry, made by `add`.
     static func tree(

@@ -31,14 +31,14 @@ import Testing
             return tree
         }
 
-        private mutating func attributes() -> FileTree.Attributes {
+        private mutating func attributes() -> FileAttributes {
             let modes: [UInt16] = [0o644, 0o755, 0o444, 0o555, 0, 0o4755, 0o2755, 0o1777, 0o7777, 0o600]
             let owners: [UInt32] = [0, 1000, 65_535, 65_536, 100_000, 0xFFFF_FFFE]
             let times: [Int64] = [
                 1, 0, -1, -(1 << 31), 1 << 31, (1 << 31) - 1, 1 << 32, (1 << 32) + 7, (1 << 33) + 5,
                 (1 << 34) - (1 << 31) - 1, 1_700_000_000, .random(in: -(1 << 31)..<1 << 33, using: &random),
             ]
-            return FileTree.Attributes(
+            return FileAttributes(
                 permissions: pick(modes), owner: pick(owners), group: pick(owners), modified: pick(times))
         }
 
@@ -131,7 +131,7 @@ import Testing
     @Test func anEmptyTree() throws {
         let scratch = try ScratchDirectory()
         var tree = FileTree()
-        tree.root = try tree.addDirectory([], FileTree.Attributes(permissions: 0o755))
+        tree.root = try tree.addDirectory([], FileAttributes(permissions: 0o755))
         let (image, layout) = try scratch.judgedByKernel(tree, Ext4Judge.options(slack: 0))
         #expect(layout.summary.dataBlocks == 0 && layout.summary.directoryBlocks == 5)
         let fields = try Ext4Judge.superblock(image)
@@ -150,10 +150,10 @@ import Testing
     func deepTrees(nameLength: Int) throws {
         let scratch = try ScratchDirectory()
         var tree = FileTree()
-        var node = tree.addFile([1, 2, 3], FileTree.Attributes(permissions: 0o644))
+        var node = tree.addFile([1, 2, 3], FileAttributes(permissions: 0o644))
         for depth in 0..<150 {
             let name = [UInt8](repeating: 0x61 + UInt8(depth % 26), count: nameLength)
-            node = try tree.addDirectory([(name, node)], FileTree.Attributes(permissions: 0o755))
+            node = try tree.addDirectory([(name, node)], FileAttributes(permissions: 0o755))
         }
         tree.root = node
         _ = try scratch.judgedByKernel(tree)
@@ -162,11 +162,11 @@ import Testing
     @Test func aDirectoryLostAndFoundIsKept() throws {
         let scratch = try ScratchDirectory()
         var tree = FileTree()
-        let file = tree.addFile([7], FileTree.Attributes(permissions: 0o600))
+        let file = tree.addFile([7], FileAttributes(permissions: 0o600))
         let lost = try tree.addDirectory(
-            [(Array("#12".utf8), file)], FileTree.Attributes(permissions: 0o711, owner: 3, modified: 99))
+            [(Array("#12".utf8), file)], FileAttributes(permissions: 0o711, owner: 3, modified: 99))
         tree.root = try tree.addDirectory(
-            [(Array("lost+found".utf8), lost), (Array("again".utf8), file)], FileTree.Attributes(permissions: 0o755))
+            [(Array("lost+found".utf8), lost), (Array("again".utf8), file)], FileAttributes(permissions: 0o755))
         let (image, _) = try scratch.judgedByKernel(tree)
         if Judge.hasExt4Tools {
             #expect(try Ext4Judge.debugfs("stat lost+found", image).contains("Inode: 11   Type: directory"))
@@ -181,9 +181,9 @@ import Testing
         for length in Array(1...130) + [4094, 4095] {
             let target = (0..<length).map { UInt8(0x80 + ($0 + length) % 128) }
             children.append(
-                (Array("to \(length)".utf8), tree.addSymlink(to: target, FileTree.Attributes(permissions: 0o777))))
+                (Array("to \(length)".utf8), tree.addSymlink(to: target, FileAttributes(permissions: 0o777))))
         }
-        tree.root = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o755))
+        tree.root = try tree.addDirectory(children, FileAttributes(permissions: 0o755))
         let (_, layout) = try scratch.judgedByKernel(tree)
         #expect(layout.summary.dataBlocks == 130 - 59 + 2)
     }

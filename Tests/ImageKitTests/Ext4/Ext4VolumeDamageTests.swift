@@ -8,7 +8,7 @@ import Testing
 @Suite struct Ext4VolumeDamageTests {
     static func image() throws -> [UInt8] {
         var tree = FileTree()
-        let attributes = FileTree.Attributes(permissions: 0o755)
+        let attributes = FileAttributes(permissions: 0o755)
         var children: [(name: [UInt8], node: FileTree.NodeID)] = []
         for index in 0..<120 {
             let name = Array("a-name-of-some-length-for-a-file-\(index)".utf8)

@@ -18,7 +18,7 @@ import Testing
         #expect(try volume.label() == "FIRMWARE" && volume.rootLabel() == "FIRMWARE")
         #expect(volume.bootLabel == "FIRMWARE" && volume.uuid == "2178-694E")
         try tree.walk(from: tree.root) { path, node throws(ImageError) in
-            let expected = FileTree.Attributes(permissions: 0o755, modified: path.isEmpty ? 0 : 946_684_800)
+            let expected = FileAttributes(permissions: 0o755, modified: path.isEmpty ? 0 : 946_684_800)
             #expect(tree.attributes(of: node) == expected)
         }
         if let hint = try volume.freeClusterHint() { #expect(try volume.freeClusters() == hint) }

@@ -98,7 +98,7 @@ import Testing
         for target in targets {
             let node = try #require(tree.node(at: "\(target.count)"))
             #expect(tree.kind(of: node) == .symlink && Array(tree.target(of: node)) == Array(target.utf8))
-            #expect(tree.attributes(of: node) == FileTree.Attributes(permissions: 0o777))
+            #expect(tree.attributes(of: node) == FileAttributes(permissions: 0o777))
         }
         #expect(tree.node(at: "60") != tree.node(at: "other"))
         let apart = try scan(scratch.path, joinsByContent: false)
@@ -128,8 +128,8 @@ import Testing
             var tree = FileTree(), found = DirectoryNames()
             for name in names { found.append(name, type: UInt8(DT_UNKNOWN)) }
             found.sort()
-            let nodes = names.map { _ in tree.addFile([], FileTree.Attributes(permissions: 0o444)) }
-            tree.root = try tree.addDirectory(found, nodes, FileTree.Attributes(permissions: 0o555))
+            let nodes = names.map { _ in tree.addFile([], FileAttributes(permissions: 0o444)) }
+            tree.root = try tree.addDirectory(found, nodes, FileAttributes(permissions: 0o555))
             return tree.children(of: tree.root).map { String(decoding: $0.name, as: UTF8.self) }
         }
         let long = String(repeating: "l", count: 255)

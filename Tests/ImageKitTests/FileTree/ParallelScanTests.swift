@@ -86,7 +86,7 @@ import Testing
             let expected = try paths.map { try serial.scan($0, rules: rules, links: &links) }
             // After something that is in the tree already.
             var tree = FileTree()
-            _ = tree.addFile(Array("before".utf8), FileTree.Attributes(permissions: 0o600))
+            _ = tree.addFile(Array("before".utf8), FileAttributes(permissions: 0o600))
             let result = try ParallelScan(paths: paths, rules: rules, progress: nil).run(
                 threads: threads, isCold: isCold, into: &tree)
             #expect(result.isCold || !isCold)

@@ -7,7 +7,7 @@ import Testing
 /// Parts of files that look alike: what is found, how it is laid out (judged by e2fsprogs and the kernel), and what it
 /// wins.
 @Suite struct SimilarFilesTests {
-    private static let attributes = FileTree.Attributes(permissions: 0o644)
+    private static let attributes = FileAttributes(permissions: 0o644)
 
     /// Bytes that nothing compresses, from a seed.
     private static func noise(_ count: Int, seed: UInt64) -> [UInt8] {
@@ -44,7 +44,7 @@ import Testing
             return tree
         }
         for (name, bytes) in contents { children.append((Array(name.utf8), tree.addFile(bytes, attributes))) }
-        tree.root = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o755))
+        tree.root = try tree.addDirectory(children, FileAttributes(permissions: 0o755))
         return tree
     }
 
@@ -126,7 +126,7 @@ import Testing
         let children = [("a", distant), ("b", Self.noise(9_000_000, seed: 4)), ("c", distant)].map { name, bytes in
             (name: Array(name.utf8), node: tree.addFile(bytes, Self.attributes))
         }
-        tree.root = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o755))
+        tree.root = try tree.addDirectory(children, FileAttributes(permissions: 0o755))
         var sizes: [UInt64] = []
         for gathers in [false, true] {
             if gathers { try tree.gatherSimilar(threads: 1) }
@@ -178,7 +178,7 @@ import Testing
             (name: Array("a".utf8), node: tree.addFile(Self.noise(300_000, seed: 1), Self.attributes)),
             (name: Array("b".utf8), node: tree.addFile(source, offset: 0, size: source.size, Self.attributes)),
         ]
-        tree.root = try tree.addDirectory(children, FileTree.Attributes(permissions: 0o755))
+        tree.root = try tree.addDirectory(children, FileAttributes(permissions: 0o755))
         try tree.gatherSimilar(threads: 1)
         let error = #expect(throws: ImageError.self) { try Ext4Formatter.layOut(tree, Ext4Judge.options()) }
         #expect(error?.code == .doesNotFit, "\(String(describing: error))")

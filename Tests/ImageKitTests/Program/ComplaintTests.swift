@@ -11,14 +11,14 @@ import Testing
     @Test(.enabled(if: Judge.hasExt4Tools, Comment(rawValue: Judge.ext4Reason)))
     func manySmallFilesLeaveInodesAndSpace() throws {
         var tree = FileTree()
-        let attributes = FileTree.Attributes(permissions: 0o444)
+        let attributes = FileAttributes(permissions: 0o444)
         var directories: [(name: [UInt8], node: FileTree.NodeID)] = []
         for directory in 0..<60 {
             var files: [(name: [UInt8], node: FileTree.NodeID)] = []
             for file in 0..<500 { files.append((Array("\(file)".utf8), tree.addFile([7], attributes))) }
             directories.append((Array("\(directory)".utf8), try tree.addDirectory(files, attributes)))
         }
-        tree.root = try tree.addDirectory(directories, FileTree.Attributes(permissions: 0o755))
+        tree.root = try tree.addDirectory(directories, FileAttributes(permissions: 0o755))
         let scratch = try ScratchDirectory()
         let (image, layout) = try scratch.judged(tree, Ext4Options(uuid: [UInt8](repeating: 4, count: 16)))
         #expect(layout.summary.freeInodes >= 4096)

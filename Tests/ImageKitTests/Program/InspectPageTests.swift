@@ -32,7 +32,7 @@ import Testing
     /// Names from an image do not get out of the page's data, wherever they stand: files, directories, labels, the image's own.
     @Test func namesNeverBreakOut() throws {
         var tree = FileTree()
-        let attributes = FileTree.Attributes(permissions: 0o644), directory = FileTree.Attributes(permissions: 0o755)
+        let attributes = FileAttributes(permissions: 0o644), directory = FileAttributes(permissions: 0o755)
         var files: [(name: [UInt8], node: FileTree.NodeID)] = []
         for name in Self.hostile {
             // A directory's end and a file's beginning make one text of a path.

@@ -66,8 +66,8 @@ import Testing
         #expect(try text(tree, "/etc/a/one") == "one\n" && text(tree, "/etc/a/two") == "two\n")
         #expect(try text(tree, "/etc/both") == "two\n" && text(tree, "/etc/was-folder") == "two\n")
         #expect(tree.node(at: "/etc/was-file").map { tree.kind(of: $0) } == .directory)
-        #expect(try attributes(tree, "/etc") == FileTree.Attributes(permissions: 0o711, modified: 5))
-        #expect(tree.attributes(of: tree.root) == FileTree.Attributes(permissions: 0o755))
+        #expect(try attributes(tree, "/etc") == FileAttributes(permissions: 0o711, modified: 5))
+        #expect(tree.attributes(of: tree.root) == FileAttributes(permissions: 0o755))
         #expect(try text(tree, "/registration") == "generated")
         // The same with the directories the other way round is another tree.
         #expect(try text(laid([two, one]).tree, "/etc/both") == "one\n")
@@ -145,7 +145,7 @@ import Testing
             }
             // What is below them is as it was.
             #expect(try text(tree, "/nix/more") == "x\n" && text(tree, "/boot/extlinux/more") == "x\n")
-            #expect(try attributes(tree, "/etc") == FileTree.Attributes(permissions: 0o700, modified: 5))
+            #expect(try attributes(tree, "/etc") == FileAttributes(permissions: 0o700, modified: 5))
             #expect(try attributes(tree, "/nix/var/nix/profiles/per-user").permissions == 0o700)
         }
     }

@@ -53,7 +53,7 @@ struct ScratchDirectory: ~Copyable {
 struct SampleTree {
     var files: [String: [UInt8]] = [:]
 
-    static let attributes = FileTree.Attributes(permissions: 0o644)
+    static let attributes = FileAttributes(permissions: 0o644)
 
     func built() throws -> FileTree {
         var tree = FileTree()

@@ -19,10 +19,10 @@ extension RootLaying {
     func generated() throws -> FileTree {
         var tree = FileTree()
         var sketch = TreeBuilder()
-        let store = try tree.addDirectory([], FileTree.Attributes(permissions: 0o755))
+        let store = try tree.addDirectory([], FileAttributes(permissions: 0o755))
         try sketch.put(store, at: "/nix/store")
         for path in ["/boot/extlinux/extlinux.conf", "/registration", "/nix/var/nix/profiles/system"] {
-            try sketch.put(tree.addFile("generated".utf8, FileTree.Attributes(permissions: 0o444)), at: path)
+            try sketch.put(tree.addFile("generated".utf8, FileAttributes(permissions: 0o444)), at: path)
         }
         tree.root = try sketch.build(into: &tree)
         return tree
@@ -47,7 +47,7 @@ extension RootLaying {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    func attributes(_ tree: FileTree, _ path: String) throws -> FileTree.Attributes {
+    func attributes(_ tree: FileTree, _ path: String) throws -> FileAttributes {
         try tree.attributes(of: #require(tree.node(at: path), "\(path)"))
     }
 }

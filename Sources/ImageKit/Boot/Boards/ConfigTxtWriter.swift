@@ -46,7 +46,7 @@ struct ConfigTxtWriter {
 
     /// Throws when the firmware would not read a line as it was meant.
     static func check(_ line: String) throws(ImageError) {
-        func refuse(_ reason: String, _ remedy: String) -> ImageError {
+        func refuse(_ reason: String, _ remedy: Advice) -> ImageError {
             ImageError(.invalidInput, "config.txt cannot have the line", path: line, reason: reason, remedy: remedy)
         }
         guard line.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) else {

@@ -26,7 +26,7 @@ struct DirectKernel {
     private let packages: FirmwarePackages
     private let store: StoreLocation
     private let rules: FileTree.ScanRules
-    private static let file = FileTree.Attributes(permissions: 0o644)
+    private static let file = FileAttributes(permissions: 0o644)
 
     /// - Parameter rules: how files and directories are read.
     init(_ options: BootOptions, packages: FirmwarePackages, store: StoreLocation, rules: FileTree.ScanRules) {

@@ -37,7 +37,7 @@ struct ExtlinuxFiles {
                     title: "NixOS - Default (\(specialisation.name))", &tree, &sketch))
         }
         let menu = ExtlinuxMenu(entries: entries, timeout: options.menuTimeout)
-        let file = FileTree.Attributes(permissions: 0o444)
+        let file = FileAttributes(permissions: 0o444)
         try sketch.put(tree.addFile(menu.text.utf8, file), at: "/boot/extlinux/extlinux.conf")
     }
 

@@ -16,7 +16,7 @@ struct FirmwareTree {
 
     private let store: StoreLocation
     private let rules: FileTree.ScanRules
-    static let file = FileTree.Attributes(permissions: 0o644)
+    static let file = FileAttributes(permissions: 0o644)
 
     init(
         _ options: BootOptions, closure: Closure, in store: StoreLocation, toplevel: Toplevel?, progress: Progress?
@@ -47,7 +47,7 @@ struct FirmwareTree {
         }
         sources = packages.sources + directories
 
-        var root = try tree.addDirectory([], FileTree.Attributes(permissions: 0o755))
+        var root = try tree.addDirectory([], FileAttributes(permissions: 0o755))
         var own: [Range<Int>] = []
         for directory in directories {
             let first = tree.nodes.count

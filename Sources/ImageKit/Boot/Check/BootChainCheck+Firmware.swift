@@ -19,9 +19,9 @@ extension BootChainCheck {
                 self.node(at: $0, on: firmware)
             }
         } catch {
-            guard error.isDamage else { throw error }
+            guard error.blame.isInput else { throw error }
             boot.isReported = true
-            return report(.bootConfig, "it cannot be read: \(error.seen)", place, on: firmware)
+            return report(.bootConfig, "it cannot be read: \(error.fault)", place, on: firmware)
         }
         let settings = config.settings
         checkFamilies(config, on: firmware)
@@ -115,8 +115,8 @@ extension BootChainCheck {
             guard bytes.contains(where: { $0 != 0 && $0 != 0xFF }), !UBootEnvironment.isSound(bytes) else { return }
             report(.bootEnvironment, "its sum is wrong", "/" + name, on: firmware)
         } catch {
-            guard error.isDamage else { throw error }
-            report(.bootEnvironment, "it cannot be read: \(error.seen)", "/" + name, on: firmware)
+            guard error.blame.isInput else { throw error }
+            report(.bootEnvironment, "it cannot be read: \(error.fault)", "/" + name, on: firmware)
         }
     }
 
@@ -132,7 +132,7 @@ extension BootChainCheck {
         do {
             return UBootEnvironment(builtInto: try firmware.tree.read(node, atMost: 2 << 20)) != nil
         } catch {
-            guard error.isDamage else { throw error }
+            guard error.blame.isInput else { throw error }
             return false
         }
     }

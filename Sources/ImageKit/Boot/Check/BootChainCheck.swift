@@ -171,8 +171,8 @@ struct BootChainCheck {
                     on: filesystem)
             }
         } catch {
-            guard error.isDamage else { throw error }
-            report(.bootEmpty, "it cannot be read: \(error.seen)", path, on: filesystem)
+            guard error.blame.isInput else { throw error }
+            report(.bootEmpty, "it cannot be read: \(error.fault)", path, on: filesystem)
         }
         return true
     }
@@ -185,8 +185,8 @@ struct BootChainCheck {
         do {
             return String(decoding: try filesystem.tree.read(node, atMost: Self.maximumText), as: UTF8.self)
         } catch {
-            guard error.isDamage else { throw error }
-            report(kind, "it cannot be read: \(error.seen)", path, on: filesystem)
+            guard error.blame.isInput else { throw error }
+            report(kind, "it cannot be read: \(error.fault)", path, on: filesystem)
             return nil
         }
     }

@@ -81,10 +81,7 @@ final class Ext4Census {
     /// Damage that a reader met.
     func report(_ error: ImageError, inode: UInt32? = nil) {
         if error.damage == .ext4Unsupported { (isPartial, isUnsupported) = (true, true) }
-        let words = error.message.hasSuffix(" is damaged,") ? String(error.message.dropLast(12)) : error.message
-        report(
-            error.damage ?? .ext4Inode, words + (error.reason.map { ": " + $0 } ?? ""), path: error.path,
-            offset: error.offset)
+        report(error.damage ?? .ext4Inode, error.fault, path: error.path, offset: error.offset)
     }
 
     /// Gives the findings that waited, with the paths of what they are about.
@@ -211,7 +208,7 @@ final class Ext4Census {
     func says(_ block: UInt64, _ count: UInt32) { attributeBlocks[block]?.seen = count }
 }
 
-extension Ext4Volume.Kind {
+extension FileKind {
     /// As a directory's entries have it.
     var inDirectories: UInt8 {
         switch self {

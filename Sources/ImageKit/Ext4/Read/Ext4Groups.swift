@@ -154,16 +154,3 @@ struct Ext4Groups: Sendable {
         return low < metadata.count && metadata[low].lowerBound < blocks.upperBound
     }
 }
-
-extension ImageError {
-    /// Damage that lies in an inode or what belongs to it.
-    static func damagedInode(
-        _ inode: UInt32, at offset: UInt64?, _ reason: String, _ kind: Finding.Kind = .ext4Inode
-    ) -> ImageError {
-        var error = ImageError(
-            .corrupt, "inode \(inode) is damaged,", offset: offset, reason: reason,
-            remedy: "'e2fsck -n' tells more about the filesystem")
-        error.damage = kind
-        return error
-    }
-}

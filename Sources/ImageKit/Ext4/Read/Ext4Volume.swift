@@ -40,21 +40,11 @@ public final class Ext4Volume: Sendable {
         public var lastMounted: String
     }
 
-    /// What an inode is.
-    public enum Kind: Sendable, Hashable {
-        /// What a tree can hold.
-        case directory, file, symlink
-        /// A device, with its major and minor number.
-        case characterDevice(major: UInt32, minor: UInt32), blockDevice(major: UInt32, minor: UInt32)
-        /// A named pipe, or a socket.
-        case fifo, socket
-    }
-
     /// An inode, looked at.
     public struct Node: Sendable {
         let record: Ext4Inode
-        /// See ``Ext4Volume/Kind``.
-        public let kind: Kind
+        /// See ``FileKind``.
+        public let kind: FileKind
         /// Its number.
         public var inode: UInt32 { record.number }
         /// Its size in bytes.
@@ -62,8 +52,8 @@ public final class Ext4Volume: Sendable {
         /// How many names it has.
         public var links: Int { Int(record.links) }
         /// Permissions, owner, and time of modification.
-        public var attributes: FileTree.Attributes {
-            FileTree.Attributes(
+        public var attributes: FileAttributes {
+            FileAttributes(
                 permissions: record.mode, owner: record.owner, group: record.group, modified: record.modified)
         }
         /// What is to be added to the time of modification, 0 to 999,999,999.
@@ -158,7 +148,7 @@ public final class Ext4Volume: Sendable {
             try onDamage(.damagedInode(inode, at: offset, "it \(wrong.words)", .ext4InodeChecksum))
         }
         let record = try Ext4Inode(inode, (bytes, offset), superblock)
-        let kind: Kind
+        let kind: FileKind
         switch record.mode & 0xF000 {
         case 0x4000: kind = .directory
         case 0x8000: kind = .file

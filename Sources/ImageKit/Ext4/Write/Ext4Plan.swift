@@ -72,7 +72,7 @@ struct Ext4Plan {
             }
             return node
         }
-        let node = try tree.addDirectory([], FileTree.Attributes(permissions: 0o700))
+        let node = try tree.addDirectory([], FileAttributes(permissions: 0o700))
         let attributes = tree.attributes(of: tree.root)
         let children = tree.children(of: tree.root).map { (name: Array($0.name), node: $0.node) }
         tree.root = try tree.addDirectory(children + [(lostAndFound, node)], attributes)

@@ -70,7 +70,7 @@ struct Ext4Writer: ~Copyable {
         let runs = try cursor.take(blocks)
         let extents = Self.extents([(0, runs)])
         var record = ext2_inode_large(
-            mode: 0o100600, attributes: FileTree.Attributes(permissions: 0o600), size: blocks * Ext4Geometry.blockSize,
+            mode: 0o100600, attributes: FileAttributes(permissions: 0o600), size: blocks * Ext4Geometry.blockSize,
             links: 1)
         // 64 MiB cross one group's structures at the most: always few enough for the inode.
         record.setExtents(ExtentTree.build(extents, disk: []).inode, blocks: blocks)

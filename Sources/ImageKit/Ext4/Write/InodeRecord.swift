@@ -8,7 +8,7 @@ extension ext2_inode_large {
     private static let extraSize: UInt16 = 32
 
     /// A record with this mode (kind and permissions), owner, times and links.
-    init(mode: UInt16, attributes: FileTree.Attributes, size: UInt64, links: UInt16) {
+    init(mode: UInt16, attributes: FileAttributes, size: UInt64, links: UInt16) {
         self.init()
         i_mode = mode
         i_uid = UInt16(truncatingIfNeeded: attributes.owner)

@@ -44,7 +44,7 @@ extension FATVolume {
                 name: long ?? short, shortName: short, directory: path, isDirectory: isDirectory,
                 isHidden: found.attributes & Attribute.hidden != 0, isSystem: found.attributes & Attribute.system != 0,
                 size: isDirectory ? 0 : found.size,
-                attributes: FileTree.Attributes(
+                attributes: FileAttributes(
                     permissions: isReadOnly && !isDirectory ? 0o555 : 0o755, modified: found.time.seconds),
                 firstCluster: cluster)
             guard long != nil || FATDirectoryParser.isPossible(short) else {

@@ -22,7 +22,7 @@ public struct FATVolume: Sendable {
         /// A file's bytes; 0 for a directory.
         public let size: UInt64
         /// Permissions as Linux shows them by default: 0755, or 0555 for a file marked as read-only. The owner is root.
-        public let attributes: FileTree.Attributes
+        public let attributes: FileAttributes
         /// As it stands in the entry: 0 for an empty file.
         let firstCluster: UInt64
 
@@ -109,7 +109,7 @@ public struct FATVolume: Sendable {
     public var root: Entry {
         Entry(
             name: "", shortName: "", directory: "", isDirectory: true, isHidden: false, isSystem: false, size: 0,
-            attributes: FileTree.Attributes(permissions: 0o755, modified: 0), firstCluster: layout.rootCluster)
+            attributes: FileAttributes(permissions: 0o755, modified: 0), firstCluster: layout.rootCluster)
     }
 
     /// What is at a path from the root on, like `/overlays/x.dtbo`; `nil` where nothing is.

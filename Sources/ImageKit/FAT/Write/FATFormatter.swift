@@ -187,7 +187,7 @@ public enum FATFormatter {
     static func encodedLabel(_ label: String) throws(ImageError) -> [UInt8]? {
         if label.isEmpty { return nil }
         let bytes = Array(label.utf8)
-        func refuse(_ reason: String, _ remedy: String) -> ImageError {
+        func refuse(_ reason: String, _ remedy: Advice) -> ImageError {
             ImageError(
                 .invalidInput, "a FAT filesystem cannot have the label '\(label)'",
                 reason: reason, remedy: remedy)

@@ -138,7 +138,7 @@ struct HostScanner {
                 return later
             case Int(DT_LNK) where rules.joinsByContent && rules.metadata == .store:
                 let target = try target(at: index, of: level, in: open)
-                return tree.addSymlink(to: target, FileTree.Attributes(permissions: 0o777))
+                return tree.addSymlink(to: target, FileAttributes(permissions: 0o777))
             case Int(DT_REG) where rules.joinsByContent: return try readFile(at: index, of: level, in: open)
             default: try readStatus()
             }
@@ -269,14 +269,14 @@ struct HostScanner {
 
     // MARK: What the host says
 
-    private func attributes(_ status: stat) -> FileTree.Attributes {
+    private func attributes(_ status: stat) -> FileAttributes {
         let isLink = status.st_mode & S_IFMT == S_IFLNK
         switch rules.metadata {
         case .store:
             let executable = status.st_mode & S_IFMT == S_IFDIR || status.st_mode & S_IXUSR != 0
-            return FileTree.Attributes(permissions: isLink ? 0o777 : executable ? 0o555 : 0o444)
+            return FileAttributes(permissions: isLink ? 0o777 : executable ? 0o555 : 0o444)
         case .host:
-            return FileTree.Attributes(
+            return FileAttributes(
                 permissions: isLink ? 0o777 : UInt16(truncatingIfNeeded: status.st_mode),
                 modified: Int64(status.st_mtim.tv_sec))
         }

@@ -27,24 +27,6 @@ public struct FileTree: Sendable {
         case symlink
     }
 
-    /// What a node's inode says besides its kind.
-    public struct Attributes: Hashable, Sendable {
-        /// Permission bits, including set-user-ID and sticky (07777).
-        public var permissions: UInt16
-        /// Numeric owner and group.
-        public var owner: UInt32, group: UInt32
-        /// Modification time in whole seconds since 1970.
-        public var modified: Int64
-
-        /// See the properties of the same names.
-        public init(permissions: UInt16, owner: UInt32 = 0, group: UInt32 = 0, modified: Int64 = 1) {
-            self.permissions = permissions & 0o7777
-            self.owner = owner
-            self.group = group
-            self.modified = modified
-        }
-    }
-
     /// Where a file's bytes are.
     public enum Content: Sendable {
         /// In memory.
@@ -66,7 +48,7 @@ public struct FileTree: Sendable {
     struct Node: Sendable {
         var kind: Kind
         var storage: Storage
-        var attributes: Attributes
+        var attributes: FileAttributes
         var size: UInt64  // bytes; of a directory, its number of entries
         var place: UInt64  // of a directory, its first entry; else what `storage` says
     }
@@ -100,7 +82,7 @@ public struct FileTree: Sendable {
     // MARK: Building
 
     /// Adds a regular file whose bytes are in memory.
-    public mutating func addFile(_ content: some Collection<UInt8>, _ attributes: Attributes) -> NodeID {
+    public mutating func addFile(_ content: some Collection<UInt8>, _ attributes: FileAttributes) -> NodeID {
         add(
             Node(
                 kind: .file, storage: .memory, attributes: attributes, size: UInt64(content.count),
@@ -108,7 +90,7 @@ public struct FileTree: Sendable {
     }
 
     /// Adds a regular file whose bytes are a host file's; its size is the one in ``hostFiles``.
-    public mutating func addFile(_ file: HostFiles.FileID, _ attributes: Attributes) -> NodeID {
+    public mutating func addFile(_ file: HostFiles.FileID, _ attributes: FileAttributes) -> NodeID {
         add(
             Node(
                 kind: .file, storage: .host, attributes: attributes, size: hostFiles.identity(of: file).size,
@@ -117,7 +99,7 @@ public struct FileTree: Sendable {
 
     /// Adds a regular file whose bytes are `size` bytes of another source from `offset` on.
     public mutating func addFile(
-        _ source: any ByteSource, offset: UInt64, size: UInt64, _ attributes: Attributes
+        _ source: any ByteSource, offset: UInt64, size: UInt64, _ attributes: FileAttributes
     ) -> NodeID {
         sources.append((source, offset))
         return add(
@@ -126,7 +108,7 @@ public struct FileTree: Sendable {
     }
 
     /// Adds a symbolic link.
-    public mutating func addSymlink(to target: some Collection<UInt8>, _ attributes: Attributes) -> NodeID {
+    public mutating func addSymlink(to target: some Collection<UInt8>, _ attributes: FileAttributes) -> NodeID {
         add(
             Node(
                 kind: .symlink, storage: .memory, attributes: attributes, size: UInt64(target.count),
@@ -135,7 +117,7 @@ public struct FileTree: Sendable {
 
     /// Adds a directory with these entries, in any order. A name that no filesystem takes, or that comes twice, is an error.
     public mutating func addDirectory(
-        _ children: [(name: [UInt8], node: NodeID)], _ attributes: Attributes
+        _ children: [(name: [UInt8], node: NodeID)], _ attributes: FileAttributes
     ) throws(ImageError) -> NodeID {
         let sorted = children.sorted { $0.name.lexicographicallyPrecedes($1.name) }
         let first = entries.count
@@ -156,7 +138,7 @@ public struct FileTree: Sendable {
 
     /// Adds a directory with these names, which are those of a directory of the host, each of which is a node.
     mutating func addDirectory(
-        _ children: DirectoryNames, _ childNodes: [NodeID], _ attributes: Attributes
+        _ children: DirectoryNames, _ childNodes: [NodeID], _ attributes: FileAttributes
     ) throws(ImageError) -> NodeID {
         let first = entries.count
         for (index, node) in childNodes.enumerated() {
@@ -204,7 +186,7 @@ public struct FileTree: Sendable {
     public func kind(of node: NodeID) -> Kind { nodes[Int(node.index)].kind }
 
     /// Its metadata.
-    public func attributes(of node: NodeID) -> Attributes { nodes[Int(node.index)].attributes }
+    public func attributes(of node: NodeID) -> FileAttributes { nodes[Int(node.index)].attributes }
 
     /// A file's or link's size in bytes; a directory's number of entries.
     public func size(of node: NodeID) -> UInt64 { nodes[Int(node.index)].size }

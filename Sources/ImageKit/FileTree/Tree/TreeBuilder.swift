@@ -9,7 +9,7 @@ public struct TreeBuilder: Sendable {
 
     private var items: [[UInt8]: Item] = [:]
     /// Directories that come into being: for everyone to read, root's to change.
-    private static let attributes = FileTree.Attributes(permissions: 0o755)
+    private static let attributes = FileAttributes(permissions: 0o755)
 
     /// Nothing but an empty top directory.
     public init() {}

@@ -139,17 +139,17 @@ struct RawAreas {
     }
 
     /// The gap that would have room for it.
-    private static func remedy(_ area: Area, _ partitions: [MBREntry]) -> String {
+    private static func remedy(_ area: Area, _ partitions: [MBREntry]) -> Advice {
         let mebibyte: UInt64 = 1 << 20
         let first = partitions.first.map { $0.bytes.lowerBound } ?? mebibyte
-        let advice = "choose an offset that leaves it below byte \(first)"
+        let advice: Advice = "choose an offset that leaves it below byte \(first)"
         let gap = area.range.upperBound / mebibyte + (area.range.upperBound % mebibyte == 0 ? 0 : 1)
         // Nobody wants a gap that is larger than cards are.
         return gap <= 1 << 20
-            ? "make the gap before the first partition larger with '--gap \(gap)M', or \(advice)" : advice
+            ? "make the gap before the first partition larger with '\(.gap, "\(gap)M")', or \(advice)" : advice
     }
 
-    private static func error(_ area: Area, _ reason: String, remedy: String) -> ImageError {
+    private static func error(_ area: Area, _ reason: String, remedy: Advice) -> ImageError {
         ImageError(
             .invalidInput, "cannot place", path: area.file.string,
             reason: "it would take \(shown(area.range)), and \(reason)", remedy: remedy)

@@ -207,7 +207,7 @@ public struct ImageExtraction: Sendable {
         }
     }
 
-    private static func canMake(_ kind: ImageNode.Kind) -> Bool {
+    private static func canMake(_ kind: FileKind) -> Bool {
         switch kind {
         case .directory, .file, .symlink, .fifo: true
         case .characterDevice, .blockDevice: geteuid() == 0
@@ -215,7 +215,7 @@ public struct ImageExtraction: Sendable {
         }
     }
 
-    private static func device(_ kind: ImageNode.Kind) -> (mode_t, dev_t)? {
+    private static func device(_ kind: FileKind) -> (mode_t, dev_t)? {
         switch kind {
         case .characterDevice(let major, let minor): (mode_t(S_IFCHR), makedev(major, minor))
         case .blockDevice(let major, let minor): (mode_t(S_IFBLK), makedev(major, minor))

@@ -80,7 +80,7 @@ public enum ImageVolume: Sendable {
 /// A file, directory or link in a filesystem of an image.
 public struct ImageNode: Sendable {
     /// What it is.
-    public typealias Kind = Ext4Volume.Kind
+    public typealias Kind = FileKind
 
     enum Storage: Sendable {
         case fat(FATVolume.Entry)
@@ -109,7 +109,7 @@ public struct ImageNode: Sendable {
     }
 
     /// Permissions, owner and time of modification; of FAT, as Linux shows them.
-    public var attributes: FileTree.Attributes {
+    public var attributes: FileAttributes {
         switch storage {
         case .fat(let entry): entry.attributes
         case .ext4(let node): node.attributes

@@ -92,8 +92,8 @@ public struct ImageCheck {
         do {
             disk = try DiskImage(image, path: path.string)
         } catch {
-            guard error.isDamage else { throw error }
-            report.findings.add(Finding(.imageDisk, error.seen, offset: error.offset))
+            guard error.blame.isInput else { throw error }
+            report.findings.add(Finding(.imageDisk, error.fault, offset: error.offset))
             return nil
         }
         guard disk.table.scheme != .none else { return disk }
@@ -102,8 +102,8 @@ public struct ImageCheck {
             try PartitionCheck.run(image) { findings.add($0) }
             try PartitionCheck.checkContents(of: disk) { findings.add($0) }
         } catch {
-            guard error.isDamage else { throw error }
-            findings.add(Finding(.imageUnreadable, error.seen))
+            guard error.blame.isInput else { throw error }
+            findings.add(Finding(.imageUnreadable, error.fault))
         }
         report.findings.add(findings)
         return disk
@@ -124,8 +124,8 @@ public struct ImageCheck {
                 if let filesystem = try checkFilesystem(partition, of: disk) { found.append(filesystem) }
             } catch {
                 // A frame that is damaged; what is of the filesystem itself is found by its own check.
-                guard error.isDamage else { throw error }
-                var finding = Finding(.imageUnreadable, error.seen, offset: partition.bytes.lowerBound)
+                guard error.blame.isInput else { throw error }
+                var finding = Finding(.imageUnreadable, error.fault, offset: partition.bytes.lowerBound)
                 finding.partition = partition.number
                 report.findings.add(finding)
             }

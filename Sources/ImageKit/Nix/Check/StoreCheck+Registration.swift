@@ -42,7 +42,7 @@ extension StoreCheck {
             }
             return try Registration(parsing: bytes, file: place.path)
         } catch {
-            guard error.isDamage else { throw error }
+            guard error.blame.isInput else { throw error }
             onFinding(Finding(.storeRegistration, error.reason ?? error.message, path: place.path))
             return nil
         }
@@ -66,7 +66,7 @@ extension StoreCheck {
                     do {
                         if Self.looksRegistered(try tree.read(node, atMost: 512)) { return (path, node) }
                     } catch {
-                        guard error.isDamage else { throw error }
+                        guard error.blame.isInput else { throw error }
                     }
                 }
             }

@@ -163,7 +163,7 @@ public struct StoreCheck: Sendable {
         }
     }
 
-    private static func mode(_ attributes: FileTree.Attributes) -> String {
+    private static func mode(_ attributes: FileAttributes) -> String {
         let digits = String(attributes.permissions, radix: 8)
         return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
     }

@@ -116,8 +116,8 @@ struct StoreContentCheck: Sendable {
                 progress?.advance(UInt64(piece.count))
             }
         } catch {
-            guard error.isDamage else { throw error }
-            return (Finding(.storeUnreadable, error.seen, path: info.path.path), 0)
+            guard error.blame.isInput else { throw error }
+            return (Finding(.storeUnreadable, error.fault, path: info.path.path), 0)
         }
         let (hash, size) = try hasher.finish()
         if hash != info.narHash {

@@ -16,7 +16,7 @@ struct DirectoryWriter: ~Copyable {
 
     /// What a new file, directory or link gets.
     struct Metadata: Hashable, Sendable {
-        var attributes: FileTree.Attributes
+        var attributes: FileAttributes
         var nanoseconds: UInt32
     }
 

@@ -1,12 +1,12 @@
 import Glibc
-import SystemPackage
+package import SystemPackage
 
 /// A file that appears whole or not at all.
 ///
 /// Bytes go to a temporary file beside the target, `.NAME.mkpiimg-XXXXXXXX.tmp`, which takes the target's name in
 /// ``commit()`` and is removed when this value goes away before that. While it is written it is locked; unlocked ones
 /// are leftovers of killed builds and are removed by the next build of the same name.
-struct OutputFile: ~Copyable {
+package struct OutputFile: ~Copyable {
     let descriptor: Int32
     /// The file it will be (links followed).
     let target: FilePath
@@ -15,7 +15,7 @@ struct OutputFile: ~Copyable {
 
     /// Creates the temporary file. The target's directory must exist; the target may be a file or nothing.
     /// - Parameter isPrivate: whether nobody but its owner may read it; otherwise the umask decides.
-    init(_ path: FilePath, isPrivate: Bool = false) throws(ImageError) {
+    package init(_ path: FilePath, isPrivate: Bool = false) throws(ImageError) {
         let target = try Self.resolve(path)
         let (descriptor, temporary) = try Self.create(beside: target, mode: isPrivate ? 0o600 : 0o666)
         self.descriptor = descriptor
@@ -31,8 +31,17 @@ struct OutputFile: ~Copyable {
         close(descriptor)
     }
 
+    /// Adds a text at the end.
+    package func write(_ text: String) throws(ImageError) {
+        do {
+            _ = try FileDescriptor(rawValue: descriptor).writeAll(Array(text.utf8))
+        } catch {
+            throw .system(error as? Errno ?? .ioError, "cannot write", path: target)
+        }
+    }
+
     /// Brings the bytes to the disk and gives the file its name.
-    mutating func commit() throws(ImageError) {
+    package mutating func commit() throws(ImageError) {
         guard fsync(descriptor) == 0 else { throw .system(Errno(rawValue: errno), "cannot write", path: target) }
         let renamed = temporary.withPlatformString { from in target.withPlatformString { rename(from, $0) } }
         guard renamed == 0 else { throw .system(Errno(rawValue: errno), "cannot create", path: target) }

@@ -57,7 +57,7 @@ struct ZstdDecompressor: ~Copyable {
         ImageError(.corrupt, "cannot decompress", path: path, offset: offset, reason: reason, remedy: Self.remedy)
     }
 
-    static let remedy = "the file is damaged: fetch or build it again"
+    static let remedy: Advice = "the file is damaged: fetch or build it again"
 
     private func check(_ code: Int, at offset: UInt64) throws(ImageError) -> Int {
         guard ZSTD_isError(code) != 0 else { return code }

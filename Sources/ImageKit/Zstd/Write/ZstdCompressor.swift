@@ -61,8 +61,8 @@ struct ZstdCompressor: ~Copyable {
     /// The most bytes that a frame of so many plain bytes can take.
     static func bound(_ count: Int) -> Int { ZSTD_compressBound(count) }
 
-    static let memoryRemedy =
-        "use fewer --threads or a smaller --frame-size, or raise the limit that 'ulimit -v' or a container sets"
+    static let memoryRemedy: Advice =
+        "use fewer \(.threads) or a smaller \(.frameSize), or raise the limit that 'ulimit -v' or a container sets"
 
     @discardableResult
     static func check(_ code: Int, _ message: String) throws(ImageError) -> Int {

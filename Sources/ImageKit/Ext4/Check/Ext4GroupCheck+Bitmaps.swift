@@ -149,13 +149,13 @@ extension Ext4GroupCheck {
                 let kind = try orphan(first + UInt32(index) + 1, bytes, at: offset)
                 if kind == 2 { directories += 1 }
                 if kind != 0 { nameless += 1 }
-                guard kind != 0, nameless <= Findings.limitPerKind, !census.isPartial, !hasOrphans else { return }
+                guard kind != 0, nameless <= Findings.maximumPerKind, !census.isPartial, !hasOrphans else { return }
                 census.report(
                     .ext4InodeOrphan,
                     "inode \(first + UInt32(index) + 1) is in use, and no name leads to it", offset: offset)
             }
             inUse.forEachRun(beside: marked, perGroup) { run in
-                for index in run.prefix(Findings.limitPerKind) {
+                for index in run.prefix(Findings.maximumPerKind) {
                     let inode = first + UInt32(index) + 1
                     census.report(
                         .ext4InodeFree, "inode \(inode) is in use, and free in the bitmap of its group", inode: inode,

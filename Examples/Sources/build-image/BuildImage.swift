@@ -49,8 +49,8 @@ struct BuildImage {
         let table = try MBRTable(
             diskID: 0x1234_5678,
             partitions: [
-                Partition(number: 1, start: first / sector, count: firmware.size / sector, type: 0x0C),
-                Partition(number: 2, start: second / sector, count: root.size / sector, type: 0x83),
+                MBREntry(number: 1, start: first / sector, count: firmware.size / sector, type: 0x0C),
+                MBREntry(number: 2, start: second / sector, count: root.size / sector, type: 0x83),
             ])
         var disk = SegmentMap(size: second + root.size)
         disk.add(table.encoded(), at: 0)

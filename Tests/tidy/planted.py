@@ -70,7 +70,8 @@ SOUND = {
 
 # A gate, the files that replace or follow those of the sound checkout ("+" appends; None removes), and what it says.
 FORMAT, SCRIPTS = ["tools.py", "format"], ["tools.py", "scripts"]
-ARROWS, LENGTHS, WORDS, OPTION, STRAYS = ([gate + ".py"] for gate in ("arrows", "lengths", "words", "options", "strays"))
+ARROWS, LENGTHS, WORDS = ["arrows.py"], ["lengths.py"], ["words.py"]
+OPTION, STRAYS = ["options.py"], ["strays.py"]
 PLANTED = [
     (ARROWS, {"Sources/ImageKit/FAT/FATRoom.swift": "+// Image\nlet image: Image?\n"},
      ["FAT/ -> Image/ points up:", "Sources/ImageKit/FAT/FATRoom.swift:5 Image", "circle: FAT/, Image/"]),

@@ -106,7 +106,8 @@ PLANTED = [
      ["there are 3:", "Sources/ImageKit/Image/Image.swift:4 --store-root"]),
     (OPTION, {"Sources/ImageKit/Image/Image.swift": "+let text = \"\"\"\n    look with 'mkpiimg build'\n    \"\"\"\n"},
      ["mkpiimg build"]),
-    (STRAYS, {"Sources/ImageKit/Image.swiftmodule": "a\0b"}, ["Sources/ImageKit/Image.swiftmodule"]),
+    (STRAYS, {"Sources/ImageKit/Image.swiftmodule": "a\0b"}, ["Image.swiftmodule is not text"]),
+    (STRAYS, {"docs/words.md": "a\n<<<<<<" + "< HEAD\nb\n"}, ["docs/words.md has a conflict"]),
 ]
 
 

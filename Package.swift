@@ -52,7 +52,7 @@ let package = Package(
         .testTarget(
             name: "ImageKitTests",
             dependencies: [
-                "ImageKit",
+                "ImageKit", "mkpiimg",
                 .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "Crypto", package: "swift-crypto"),
             ],

@@ -20,7 +20,7 @@ read -r major minor <<<"${version:-0 0}"
     echo "static.sh: Swift 6.3 or newer is needed: see https://www.swift.org/install/linux" >&2; exit 77
 }
 
-# Sources/mkpiimg/StaticExecutable.swift answers for the function that is wrapped.
+# Sources/mkpiimg/Process/StaticExecutable.swift answers for the function that is wrapped.
 build=(swift build --package-path "$top" --scratch-path "$top/.build-static" -c release --product mkpiimg
     --static-swift-stdlib -Xswiftc -static-executable -Xswiftc -DSTATIC_EXECUTABLE
     -Xlinker --wrap=swift_copyAuxiliaryExecutablePath)

@@ -2,7 +2,7 @@ import Foundation
 import ImageKit
 import SystemPackage
 
-/// `build-image FOLDER OUT.img.zst`: a disk with a small FAT partition, and a folder of this machine on an ext4 one.
+/// `build-image FOLDER OUT.img.zst`: a disk with a small FAT partition, and a directory of this machine on an ext4 one.
 @main
 struct BuildImage {
     static func main() {
@@ -21,32 +21,32 @@ struct BuildImage {
 
     static func firmware() throws(ImageError) -> SegmentMap {
         var tree = FileTree()
-        let config = tree.addFile("arm_64bit=1\nkernel=u-boot.bin\n".utf8, FileTree.Attributes(permissions: 0o644))
-        var folders = TreeSketch()
-        try folders.put(config, at: "/config.txt")
-        tree.root = try folders.build(into: &tree)
+        let config = tree.addFile("arm_64bit=1\nkernel=u-boot.bin\n".utf8, FileAttributes(permissions: 0o644))
+        var directories = TreeBuilder()
+        try directories.put(config, at: "/config.txt")
+        tree.root = try directories.build(into: &tree)
         return try FATFormatter.layOut(tree, options: FATOptions(label: "FIRMWARE", size: 32 << 20))
     }
 
-    static func root(_ folder: FilePath) throws(ImageError) -> SegmentMap {
+    static func root(_ directory: FilePath) throws(ImageError) -> SegmentMap {
         var tree = FileTree()
         var links = FileTree.HostLinks()
-        let files = try tree.scan(folder, rules: FileTree.ScanRules(metadata: .host), links: &links)
-        let hostname = tree.addFile("pi\n".utf8, FileTree.Attributes(permissions: 0o644))
-        var folders = TreeSketch()
-        try folders.put(files, at: "/srv")
-        try folders.put(hostname, at: "/etc/hostname")
-        tree.root = try folders.build(into: &tree)
+        let files = try tree.scan(directory, rules: FileTree.ScanRules(metadata: .host), links: &links)
+        let hostname = tree.addFile("pi\n".utf8, FileAttributes(permissions: 0o644))
+        var directories = TreeBuilder()
+        try directories.put(files, at: "/srv")
+        try directories.put(hostname, at: "/etc/hostname")
+        tree.root = try directories.build(into: &tree)
         // The same bytes every time; where a UUID must be unique, take random ones.
         let options = try Ext4Options(label: "ROOT", uuid: [UInt8](1...16), slack: 16 << 20)
         return try Ext4Formatter.layOut(tree, options).map
     }
 
     static func layOut(_ firmware: SegmentMap, _ root: SegmentMap) throws(ImageError) -> SegmentMap {
-        let sector = PartitionTable.sectorSize
+        let sector = MBRTable.sectorSize
         let first: UInt64 = 1 << 20
         let second = first + firmware.size
-        let table = try PartitionTable(
+        let table = try MBRTable(
             diskID: 0x1234_5678,
             partitions: [
                 Partition(number: 1, start: first / sector, count: firmware.size / sector, type: 0x0C),
@@ -64,8 +64,8 @@ struct BuildImage {
         // It can be looked into before it exists.
         let hostname = try DiskImage(disk, path: "the plan").volume(.root).node(at: "/etc/hostname")
         print("the name has \(hostname?.size ?? 0) bytes")
-        let format = ImageBuilder.Format.seekable(ZstdParameters(), frameSize: ImageBuilder.defaultFrameSize)
-        let report = try ImageBuilder(disk, format: format, threads: ImageRecipe.usefulThreads).write(to: .file(path))
+        let format = ImageWriter.Format.seekable(ZstdParameters(), frameSize: ImageWriter.defaultFrameSize)
+        let report = try ImageWriter(disk, format: format, threads: ImageRecipe.usefulThreads).write(to: .file(path))
         print("\(ByteSize.format(report.imageSize)) in \(ByteSize.format(report.outputSize))")
     }
 }

@@ -34,7 +34,7 @@ struct WalkImage {
     }
 
     static func walk(_ image: DiskImage, _ text: String) throws(ImageError) {
-        let place = try ImagePlace(parsing: text)
+        let place = try ImageAddress(parsing: text)
         let volume = try image.volume(place.partition)
         guard let top = try volume.node(at: place.path, followingLinks: true) else {
             throw ImageError(.notFound, "there is nothing at", path: text)
@@ -56,7 +56,7 @@ struct WalkImage {
     }
 
     static func show(_ image: DiskImage, _ text: String, _ name: String) throws(ImageError) {
-        let place = try ImagePlace(parsing: text)
+        let place = try ImageAddress(parsing: text)
         let volume = try image.volume(place.partition)
         guard let file = try volume.node(at: "\(place.path)/\(name)", followingLinks: true) else { return }
         let content = try volume.content(of: file)

@@ -3,14 +3,14 @@ import SystemPackage
 extension ImageError {
     /// An error of a system call on a path: the code and the remedy follow from errno.
     static func system(
-        _ errno: Errno, _ message: String, path: FilePath, offset: UInt64? = nil, remedy: String? = nil
+        _ errno: Errno, _ message: String, path: FilePath, offset: UInt64? = nil, remedy: Advice? = nil
     ) -> ImageError {
         ImageError(
             Code(errno), message, path: path.string, offset: offset, reason: errno.description,
             remedy: remedy ?? Self.remedy(for: errno))
     }
 
-    private static func remedy(for errno: Errno) -> String? {
+    private static func remedy(for errno: Errno) -> Advice? {
         switch errno {
         case .permissionDenied, .notPermitted: "run as a user who may, or change its permissions"
         case .noSpace, .diskQuotaExceeded: "free some space, or write to another disk"

@@ -1,30 +1,8 @@
 /// What went wrong, where, why, and what to do about it.
 ///
-/// Every throwing function of ImageKit throws this type. Its ``description`` is one sentence for a person (plus the
-/// remedy); ``code`` is for programs.
+/// Every throwing function of ImageKit throws this type. Its ``description`` is one sentence for a person, with the
+/// remedy; ``code`` and ``blame`` are for programs.
 public struct ImageError: Error, Sendable, Hashable {
-    /// The kind of failure, for programs that react to it.
-    public enum Code: Sendable, Hashable {
-        /// A file or folder could not be opened, read, written or renamed.
-        case inputOutput
-        /// A path that was named is not there.
-        case notFound
-        /// The input is there, but not of the form that is asked for.
-        case invalidInput
-        /// A source file changed between planning and reading.
-        case changed
-        /// What is asked for does not fit (a fixed size, a format's limit, the target disk).
-        case doesNotFit
-        /// An image or one of its structures is damaged.
-        case corrupt
-        /// The work was stopped on request.
-        case cancelled
-        /// The reader of a pipe went away.
-        case brokenPipe
-        /// A library below refused something that should have worked.
-        case `internal`
-    }
-
     /// The kind of failure.
     public let code: Code
     /// What failed, as the beginning of a sentence: "cannot read", "the firmware does not fit".
@@ -36,14 +14,16 @@ public struct ImageError: Error, Sendable, Hashable {
     /// Why it failed.
     public let reason: String?
     /// What the person can do about it.
-    public let remedy: String?
-    /// What kind of damage it is, where a check may name it and read on.
+    public let remedy: Advice?
+    /// What kind of damage it is, where a check may report it and read on.
     var damage: Finding.Kind?
+    /// The structure that is damaged ("inode 12"), where ``reason`` alone says what is wrong with it.
+    var subject: String?
 
     /// Makes an error from its parts; see the properties of the same names.
     public init(
         _ code: Code, _ message: String, path: String? = nil, offset: UInt64? = nil, reason: String? = nil,
-        remedy: String? = nil
+        remedy: Advice? = nil
     ) {
         self.code = code
         self.message = message
@@ -53,18 +33,32 @@ public struct ImageError: Error, Sendable, Hashable {
         self.remedy = remedy
     }
 
-    /// The same, about a path, unless it names one already.
-    func on(_ place: String) -> ImageError {
+    /// The same error about a path, unless it names one already.
+    func on(_ other: String) -> ImageError {
         var error = ImageError(
-            code, message, path: path ?? place, offset: offset, reason: reason, remedy: remedy)
-        error.damage = damage
+            code, message, path: path ?? other, offset: offset, reason: reason, remedy: remedy)
+        (error.damage, error.subject) = (damage, subject)
         return error
+    }
+
+    /// What a finding says of it: the structure that is damaged, or what failed, and the reason; no path and no remedy.
+    var fault: String {
+        let start = subject ?? message
+        return reason.map { "\(start): \($0)" } ?? start
     }
 }
 
 extension ImageError: CustomStringConvertible {
-    /// One line: message, path in quotes, offset, reason, remedy. Control characters are shown escaped.
-    public var description: String {
+    /// One line: message, path in quotes, offset, reason, remedy. Control characters are escaped.
+    public var description: String { description(remedy: remedy?.description) }
+
+    /// The same line, with a program's own names for settings.
+    /// - Parameter naming: see ``Advice/text(naming:)``.
+    public func description(naming: (_ setting: Advice.Setting, _ value: String?) -> String) -> String {
+        description(remedy: remedy?.text(naming: naming))
+    }
+
+    private func description(remedy: String?) -> String {
         var text = message
         if let path { text += " '\(path)'" }
         if let offset { text += " at byte \(offset)" }
@@ -73,7 +67,7 @@ extension ImageError: CustomStringConvertible {
         return Self.printable(text)
     }
 
-    /// A text as it can be shown on a terminal: control characters never reach it.
+    /// A text that can be shown on a terminal: control characters are escaped.
     public static func printable(_ text: String) -> String {
         var shown = ""
         for scalar in text.unicodeScalars {

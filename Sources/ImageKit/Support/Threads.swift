@@ -1,10 +1,5 @@
+import Glibc
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// Threads of the system's own for work that blocks in reads and writes (which Swift's cooperative pool must not do).
 struct Threads: ~Copyable {
@@ -30,7 +25,7 @@ struct Threads: ~Copyable {
             body.release()
             throw ImageError(
                 .inputOutput, "cannot start a thread", reason: String(cString: strerror(code)),
-                remedy: "use fewer with --threads, or raise the limit with 'ulimit -u'")
+                remedy: "use fewer with \(.threads), or raise the limit with 'ulimit -u'")
         }
         handles.append(handle)
     }

@@ -127,7 +127,7 @@ struct SampleSystem {
     func menu(_ recipe: ImageRecipe) throws -> String {
         let toplevel = try Toplevel(Self.system, in: recipe.store)
         guard let toplevel else { throw ImageError(.internal, "no system") }
-        var tree = FileTree(), sketch = TreeSketch()
+        var tree = FileTree(), sketch = TreeBuilder()
         try ExtlinuxFiles.add(toplevel, recipe.bootOptions, in: recipe.store, to: &tree, &sketch)
         tree.root = try sketch.build(into: &tree)
         return try tree.text("/boot/extlinux/extlinux.conf")

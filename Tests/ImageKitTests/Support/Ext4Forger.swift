@@ -41,7 +41,7 @@ struct Ext4Forger {
     func inode(_ path: String) throws -> Int { Int(try node(path).record.offset) }
     func inode(_ number: UInt32) throws -> Int { Int(try volume.offset(of: number)) }
 
-    /// The byte where the block of a file or folder begins on the disk.
+    /// The byte where the block of a file or directory begins on the disk.
     func place(_ path: String, block: UInt64 = 0) throws -> Int {
         let node = try node(path)
         var limit: UInt64 = 1 << 20
@@ -114,7 +114,7 @@ struct Ext4Forger {
         }
     }
 
-    mutating func sealFolder(at place: Int, of inode: UInt32) throws {
+    mutating func sealDirectory(at place: Int, of inode: UInt32) throws {
         let start = place / blockSize * blockSize
         let text = block(UInt64(start / blockSize))
         guard let wrong = volume.checksums.directoryBlock(text, seed: try seed(inode)) else { return }
@@ -141,12 +141,12 @@ struct Ext4Forger {
         if isSealed { try sealInode(node.inode) }
     }
 
-    /// Changes a folder's block at a byte of it.
+    /// Changes a directory's block at a byte of it.
     mutating func change(
-        folder path: String, at place: Int, _ body: (inout Ext4Forger, Int) throws -> Void
+        directory path: String, at place: Int, _ body: (inout Ext4Forger, Int) throws -> Void
     ) throws {
         try body(&self, place)
-        try sealFolder(at: place, of: node(path).inode)
+        try sealDirectory(at: place, of: node(path).inode)
     }
 
     /// Changes a group's descriptor.

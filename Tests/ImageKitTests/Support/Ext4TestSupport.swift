@@ -1,13 +1,8 @@
 import Foundation
+import Glibc
 import Testing
 
 @testable import ImageKit
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// A source of any size that costs nothing: every MiB that is stored begins with its stamp and ends with it, all else is
 /// zero.
@@ -48,12 +43,12 @@ struct StampedSource: ByteSource {
     }
 }
 
-/// An open file or folder that closes itself.
+/// An open file or directory that closes itself.
 struct OpenFile: ~Copyable {
     let descriptor: Int32
 
-    init(_ name: some Collection<UInt8>, in folder: Int32 = AT_FDCWD, _ flags: Int32 = O_RDONLY) throws {
-        descriptor = openat(folder, Ext4Judge.cString(name), flags | O_NOFOLLOW | O_CLOEXEC, 0o644)
+    init(_ name: some Collection<UInt8>, in directory: Int32 = AT_FDCWD, _ flags: Int32 = O_RDONLY) throws {
+        descriptor = openat(directory, Ext4Judge.cString(name), flags | O_NOFOLLOW | O_CLOEXEC, 0o644)
         try #require(descriptor >= 0, "cannot open \(String(decoding: name, as: UTF8.self)): \(errno)")
     }
 
@@ -77,7 +72,7 @@ enum Ext4Judge {
     /// Whether the kernel mounts a filesystem that mke2fs made.
     static let canMount: Bool = {
         guard geteuid() == 0, Judge.hasExt4Tools, Judge.has("mke2fs", "mount", "umount") else { return false }
-        guard let scratch = try? ScratchFolder(), let image = try? scratch.empty("probe", size: 16 << 20),
+        guard let scratch = try? ScratchDirectory(), let image = try? scratch.empty("probe", size: 16 << 20),
             let made = try? Judge.run("mke2fs", ["-q", "-F", "-t", "ext4", image]), made.status == 0
         else { return false }
         return (try? mounted(image, in: scratch.path) { _ in true }) ?? false
@@ -146,9 +141,9 @@ enum Ext4Judge {
         return try body(place)
     }
 
-    /// The names in a folder, without `.` and `..`.
-    static func names(in folder: Int32) throws -> Set<[UInt8]> {
-        let stream = try #require(fdopendir(fcntl(folder, F_DUPFD_CLOEXEC, 0)))
+    /// The names in a directory, without `.` and `..`.
+    static func names(in directory: Int32) throws -> Set<[UInt8]> {
+        let stream = try #require(fdopendir(fcntl(directory, F_DUPFD_CLOEXEC, 0)))
         defer { closedir(stream) }
         rewinddir(stream)
         var names: Set<[UInt8]> = []
@@ -160,7 +155,7 @@ enum Ext4Judge {
     }
 }
 
-extension ScratchFolder {
+extension ScratchDirectory {
     /// Writes what was laid out into a sparse file, the bytes that are not zero alone.
     func write(_ layout: Ext4Formatter.Layout, as name: String = "ext4.img") throws -> String {
         let map = layout.map
@@ -216,22 +211,22 @@ final class MountedTree {
     }
 
     func compare(with place: String) throws {
-        let folder = try OpenFile(place.utf8, O_RDONLY | O_DIRECTORY)
+        let directory = try OpenFile(place.utf8, O_RDONLY | O_DIRECTORY)
         var found = stat()
-        fstat(folder.descriptor, &found)
+        fstat(directory.descriptor, &found)
         compare(tree.root, found, "/")
-        try compareEntries(of: tree.root, folder.descriptor, "")
+        try compareEntries(of: tree.root, directory.descriptor, "")
         #expect(Set(inodes.values).count == inodes.count, "two nodes are one inode")
     }
 
-    private func compareEntries(of node: FileTree.NodeID, _ folder: Int32, _ path: String) throws {
+    private func compareEntries(of node: FileTree.NodeID, _ directory: Int32, _ path: String) throws {
         let children = tree.children(of: node)
         let own: Set<[UInt8]> = node == tree.root ? [Self.lost] : []
-        #expect(try Ext4Judge.names(in: folder) == Set(children.map { Array($0.name) }).union(own), "\(path)")
+        #expect(try Ext4Judge.names(in: directory) == Set(children.map { Array($0.name) }).union(own), "\(path)")
         for (name, child) in children {
             let path = path + "/" + String(decoding: name, as: UTF8.self)
             var found = stat()
-            guard fstatat(folder, Ext4Judge.cString(name), &found, AT_SYMLINK_NOFOLLOW) == 0 else {
+            guard fstatat(directory, Ext4Judge.cString(name), &found, AT_SYMLINK_NOFOLLOW) == 0 else {
                 Issue.record("\(path) is not found by its name: \(errno)")
                 continue
             }
@@ -240,18 +235,18 @@ final class MountedTree {
             compare(child, found, path)
             switch tree.kind(of: child) {
             case .directory:
-                let below = try OpenFile(name, in: folder, O_RDONLY | O_DIRECTORY)
+                let below = try OpenFile(name, in: directory, O_RDONLY | O_DIRECTORY)
                 try compareEntries(of: child, below.descriptor, path)
             case .symlink:
                 var buffer = [CChar](repeating: 0, count: 5000)
-                let count = max(0, readlinkat(folder, Ext4Judge.cString(name), &buffer, buffer.count))
+                let count = max(0, readlinkat(directory, Ext4Judge.cString(name), &buffer, buffer.count))
                 let target = buffer[..<count].map { UInt8(bitPattern: $0) }
                 if target[...] != tree.target(of: child) { Issue.record("the target of \(path)") }
             case .file where found.st_size > 0:
                 let count = Int(tree.size(of: child))
                 var expected = [UInt8](repeating: 0, count: count)
                 try tree.read(child, count: count, at: 0, into: &expected)
-                let bytes = try OpenFile(name, in: folder).read(count + 1)
+                let bytes = try OpenFile(name, in: directory).read(count + 1)
                 if bytes.count != count || memcmp(bytes, expected, count) != 0 { Issue.record("the bytes of \(path)") }
             case .file: break
             }
@@ -260,13 +255,13 @@ final class MountedTree {
 
     private func compare(_ node: FileTree.NodeID, _ found: stat, _ path: String) {
         let attributes = tree.attributes(of: node)
-        let subfolders = tree.children(of: node).count { tree.kind(of: $0.node) == .directory }
+        let subdirectories = tree.children(of: node).count { tree.kind(of: $0.node) == .directory }
         let (mode, links, size): (mode_t, Int, UInt64?) =
             switch tree.kind(of: node) {
             case .directory:
                 (
                     S_IFDIR | mode_t(attributes.permissions),
-                    subfolders + 2 + (node == tree.root && !hasOwnLost ? 1 : 0), nil
+                    subdirectories + 2 + (node == tree.root && !hasOwnLost ? 1 : 0), nil
                 )
             case .file: (S_IFREG | mode_t(attributes.permissions), names[node] ?? 0, tree.size(of: node))
             case .symlink: (S_IFLNK | 0o777, names[node] ?? 0, tree.size(of: node))

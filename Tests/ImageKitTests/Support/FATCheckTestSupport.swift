@@ -6,7 +6,7 @@ import Foundation
 struct SpoiltFAT {
     var bytes: FATBytes
     let layout: FATLayout
-    /// Where each slot of a folder lies, the root folder's first.
+    /// Where each slot of a directory lies, the root directory's first.
     let slots: [Int]
 
     init(_ bytes: FATBytes) throws {
@@ -14,20 +14,20 @@ struct SpoiltFAT {
         let volume = try FATVolume(bytes)
         layout = volume.layout
         var slots: [Int] = []
-        func collect(_ folder: FATVolume.Entry) throws {
+        func collect(_ directory: FATVolume.Entry) throws {
             var claims: FATClusterSet?
-            let places = try volume.places(of: folder, claims: &claims) { (_) throws(ImageError) in }
+            let places = try volume.places(of: directory, claims: &claims) { (_) throws(ImageError) in }
             try volume.readSlots(of: places) { (_, offset) throws(ImageError) in
                 slots.append(Int(offset))
                 return true
             }
-            for entry in try volume.entries(of: folder) where entry.isDirectory { try collect(entry) }
+            for entry in try volume.entries(of: directory) where entry.isDirectory { try collect(entry) }
         }
         try collect(volume.root)
         self.slots = slots
     }
 
-    /// FAT16 of the formatter: folders `d` and `d/e`, files `a` (three clusters), `d/b`, `empty` and one with a long name.
+    /// FAT16 of the formatter: directories `d` and `d/e`, files `a` (three clusters), `d/b`, `empty` and one with a long name.
     static func ours() throws -> SpoiltFAT {
         let sample = SampleTree(files: [
             "a": FATFormatterTests.bytes(1300, 1), "d/b": FATFormatterTests.bytes(700, 2), "d/e/": [], "empty": [],
@@ -39,8 +39,8 @@ struct SpoiltFAT {
     /// FAT12 or FAT32 of mkfs.vfat, filled by mtools.
     static func theirs(_ options: [String], mebibytes: UInt64) throws -> SpoiltFAT {
         let fat = try ForeignFAT(options + ["-n", "FIRMWARE"], size: mebibytes << 20)
-        try fat.folder("/d")
-        try fat.folder("/d/e")
+        try fat.directory("/d")
+        try fat.directory("/d/e")
         let size = Int(try fat.volume.layout.clusterSize)
         try fat.put(FATFormatterTests.bytes(2 * size + 100, 1), "/a")
         try fat.put(FATFormatterTests.bytes(size + 1, 2), "/d/b")
@@ -74,7 +74,7 @@ struct SpoiltFAT {
         return place
     }
 
-    /// Where the slot lies that ends the root folder of FAT12 or FAT16.
+    /// Where the slot lies that ends the root directory of FAT12 or FAT16.
     var rootEnd: Int {
         var place = Int(layout.rootOffset)
         while bytes.bytes[place] != 0 { place += FATDirectoryEntry.size }
@@ -108,7 +108,7 @@ extension Judge {
     }
 
     /// The same, of bytes.
-    static func fsckFAT(_ bytes: FATBytes, in scratch: borrowing ScratchFolder) throws -> String {
+    static func fsckFAT(_ bytes: FATBytes, in scratch: borrowing ScratchDirectory) throws -> String {
         let file = scratch.path + "/judged.img"
         try Data(bytes.bytes).write(to: URL(fileURLWithPath: file))
         return try fsckFAT(file)

@@ -4,8 +4,8 @@ import Testing
 
 @testable import ImageKit
 
-/// A folder that is there for one test.
-struct ScratchFolder: ~Copyable {
+/// A directory that is there for one test.
+struct ScratchDirectory: ~Copyable {
     let path = NSTemporaryDirectory() + "mkpiimg-test-\(UUID().uuidString)"
 
     init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
@@ -49,16 +49,16 @@ struct ScratchFolder: ~Copyable {
     }
 }
 
-/// A tree for tests: paths and contents; a path that ends with a slash is an empty folder.
+/// A tree for tests: paths and contents; a path that ends with a slash is an empty directory.
 struct SampleTree {
     var files: [String: [UInt8]] = [:]
 
-    static let attributes = FileTree.Attributes(permissions: 0o644)
+    static let attributes = FileAttributes(permissions: 0o644)
 
     func built() throws -> FileTree {
         var tree = FileTree()
         let paths = files.map { (path: $0.key.utf8.split(separator: 0x2F).map(Array.init), content: $0) }
-        func folder(_ paths: [(path: [[UInt8]], content: (key: String, value: [UInt8]))], _ depth: Int) throws
+        func directory(_ paths: [(path: [[UInt8]], content: (key: String, value: [UInt8]))], _ depth: Int) throws
             -> FileTree.NodeID
         {
             var children: [(name: [UInt8], node: FileTree.NodeID)] = []
@@ -66,16 +66,16 @@ struct SampleTree {
                 if below.count == 1, below[0].path.count == depth + 1, !below[0].content.key.hasSuffix("/") {
                     children.append((name, tree.addFile(below[0].content.value, Self.attributes)))
                 } else {
-                    children.append((name, try folder(below, depth + 1)))
+                    children.append((name, try directory(below, depth + 1)))
                 }
             }
             return try tree.addDirectory(children, Self.attributes)
         }
-        tree.root = try folder(paths, 0)
+        tree.root = try directory(paths, 0)
         return tree
     }
 
-    /// Every folder and file: a folder's content is `nil`.
+    /// Every directory and file: a directory's content is `nil`.
     var everything: [String: [UInt8]?] {
         var all: [String: [UInt8]?] = [:]
         for (path, content) in files {
@@ -104,7 +104,7 @@ struct PlainFATReader {
     struct Entry {
         var name: String
         var slot: [UInt8]
-        /// A folder's is `nil`.
+        /// A directory's is `nil`.
         var content: [UInt8]?
     }
 

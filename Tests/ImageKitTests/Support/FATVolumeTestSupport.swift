@@ -46,7 +46,7 @@ final class FATImageFile: ByteSource {
 }
 
 extension FileTree {
-    /// Every name with its content; a folder's is `nil`.
+    /// Every name with its content; a directory's is `nil`.
     func everything() throws -> [String: [UInt8]?] {
         var found: [String: [UInt8]?] = [:]
         try walk(from: root) { path, node throws(ImageError) in
@@ -61,13 +61,13 @@ extension FileTree {
 
 /// A filesystem made and filled by the tools that others use.
 struct ForeignFAT: ~Copyable {
-    let scratch: ScratchFolder
+    let scratch: ScratchDirectory
     let image: String
 
     /// Makes it with `mkfs.vfat` and these options.
     init(_ options: [String], size: UInt64) throws {
-        // Everything that may throw comes before the folder is this value's.
-        let scratch = try ScratchFolder()
+        // Everything that may throw comes before the directory is this value's.
+        let scratch = try ScratchDirectory()
         let image = try scratch.empty("fat.img", size: size)
         try Self.must("mkfs.vfat", options + [image])
         self.image = image
@@ -85,7 +85,7 @@ struct ForeignFAT: ~Copyable {
         return said
     }
 
-    func folder(_ path: String) throws { try Self.must("mmd", ["-i", image, "::" + path]) }
+    func directory(_ path: String) throws { try Self.must("mmd", ["-i", image, "::" + path]) }
     func delete(_ path: String) throws { try Self.must("mdel", ["-i", image, "::" + path]) }
 
     func put(_ content: [UInt8], _ path: String) throws {
@@ -104,10 +104,10 @@ struct ForeignFAT: ~Copyable {
         try Self.must("mcopy", ["-s", "-n", "-i", image, "::/", copy])
         var found: [String: [UInt8]?] = [:]
         for path in try FileManager.default.subpathsOfDirectory(atPath: copy) {
-            var isFolder: ObjCBool = false
-            _ = FileManager.default.fileExists(atPath: copy + "/" + path, isDirectory: &isFolder)
+            var isDirectory: ObjCBool = false
+            _ = FileManager.default.fileExists(atPath: copy + "/" + path, isDirectory: &isDirectory)
             found[path] = .some(
-                isFolder.boolValue ? nil : Array(try Data(contentsOf: URL(fileURLWithPath: copy + "/" + path))))
+                isDirectory.boolValue ? nil : Array(try Data(contentsOf: URL(fileURLWithPath: copy + "/" + path))))
         }
         return found
     }

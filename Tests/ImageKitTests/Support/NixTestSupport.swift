@@ -1,14 +1,9 @@
+import Glibc
 import SystemPackage
 
 @testable import ImageKit
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
-/// A folder with `nix/store` in it, for one test; removed when the test is done.
+/// A directory with `nix/store` in it, for one test; removed when the test is done.
 final class TemporaryStore: Sendable {
     let root: FilePath
     var location: StoreLocation { StoreLocation(root: root) }
@@ -17,19 +12,19 @@ final class TemporaryStore: Sendable {
         var template = Array("/tmp/mkpiimg-nix-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw Errno(rawValue: errno) }
         root = FilePath(platformString: template)
-        try folder("nix/store")
+        try directory("nix/store")
     }
 
     deinit {
-        _ = try? Command.run("rm", ["-rf", root.string])
+        _ = try? Subprocess.run("rm", ["-rf", root.string])
     }
 
     /// The place of a relative path.
     func place(_ path: String) -> FilePath { root.pushing(FilePath(path)) }
 
-    /// Makes a folder and those above it.
+    /// Makes a directory and those above it.
     @discardableResult
-    func folder(_ path: String) throws -> FilePath {
+    func directory(_ path: String) throws -> FilePath {
         var made = root
         for component in FilePath(path).components {
             made.append(component)
@@ -38,11 +33,11 @@ final class TemporaryStore: Sendable {
         return made
     }
 
-    /// Makes a file with its folders.
+    /// Makes a file with its directories.
     @discardableResult
     func file(_ path: String, _ content: some Sequence<UInt8>, executable: Bool = false) throws -> FilePath {
         let place = place(path)
-        try folder(FilePath(path).removingLastComponent().string)
+        try directory(FilePath(path).removingLastComponent().string)
         let descriptor = try FileDescriptor.open(
             place, .writeOnly, options: [.create, .truncate],
             permissions: FilePermissions(rawValue: executable ? 0o755 : 0o644))
@@ -55,11 +50,11 @@ final class TemporaryStore: Sendable {
         try file(path, Array(content.utf8), executable: executable)
     }
 
-    /// Makes a symbolic link with the folders above it.
+    /// Makes a symbolic link with the directories above it.
     @discardableResult
     func link(_ path: String, to target: String) throws -> FilePath {
         let place = place(path)
-        try folder(FilePath(path).removingLastComponent().string)
+        try directory(FilePath(path).removingLastComponent().string)
         guard place.withPlatformString({ symlink(target, $0) }) == 0 else { throw Errno(rawValue: errno) }
         return place
     }
@@ -97,4 +92,4 @@ func message<Value>(_ body: @autoclosure () throws(ImageError) -> Value) -> Stri
 }
 
 /// Whether the real Nix is here to compare with.
-let hasNix = (try? Command.run("nix-store", ["--version"]))?.status == 0
+let hasNix = (try? Subprocess.run("nix-store", ["--version"]))?.status == 0

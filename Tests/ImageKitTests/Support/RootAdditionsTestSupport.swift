@@ -7,34 +7,34 @@ import Testing
 protocol RootLaying {}
 
 extension RootLaying {
-    /// Makes files with a shell script that runs in a new folder.
-    func make(_ script: String, in scratch: borrowing ScratchFolder, _ name: String) throws -> FilePath {
-        let folder = scratch.path + "/" + name
-        let made = try Judge.run("bash", ["-euc", "umask 022; mkdir \"$1\"; cd \"$1\"; \(script)", "-", folder])
+    /// Makes files with a shell script that runs in a new directory.
+    func make(_ script: String, in scratch: borrowing ScratchDirectory, _ name: String) throws -> FilePath {
+        let directory = scratch.path + "/" + name
+        let made = try Judge.run("bash", ["-euc", "umask 022; mkdir \"$1\"; cd \"$1\"; \(script)", "-", directory])
         try #require(made.status == 0, "\(made.said)")
-        return FilePath(folder)
+        return FilePath(directory)
     }
 
     /// A root filesystem that was generated: a store, a menu, a registration.
     func generated() throws -> FileTree {
         var tree = FileTree()
-        var sketch = TreeSketch()
-        let store = try tree.addDirectory([], FileTree.Attributes(permissions: 0o755))
+        var sketch = TreeBuilder()
+        let store = try tree.addDirectory([], FileAttributes(permissions: 0o755))
         try sketch.put(store, at: "/nix/store")
         for path in ["/boot/extlinux/extlinux.conf", "/registration", "/nix/var/nix/profiles/system"] {
-            try sketch.put(tree.addFile("generated".utf8, FileTree.Attributes(permissions: 0o444)), at: path)
+            try sketch.put(tree.addFile("generated".utf8, FileAttributes(permissions: 0o444)), at: path)
         }
         tree.root = try sketch.build(into: &tree)
         return tree
     }
 
     func laid(
-        _ folders: [FilePath] = [], _ copies: [String] = []
+        _ directories: [FilePath] = [], _ copies: [String] = []
     ) throws(ImageError) -> (tree: FileTree, isPrivate: Bool, warnings: [String]) {
         var tree: FileTree
         do { tree = try generated() } catch { throw ImageError(.internal, "\(error)") }
         var additions = RootAdditions()
-        additions.folders = folders
+        additions.directories = directories
         for copy in copies { additions.copies.append(try RootCopy(parsing: copy)) }
         let said = try additions.lay(over: &tree, in: StoreLocation(), keeping: kept, progress: nil)
         return (tree, said.isPrivate, said.warnings)
@@ -47,7 +47,7 @@ extension RootLaying {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    func attributes(_ tree: FileTree, _ path: String) throws -> FileTree.Attributes {
+    func attributes(_ tree: FileTree, _ path: String) throws -> FileAttributes {
         try tree.attributes(of: #require(tree.node(at: path), "\(path)"))
     }
 }

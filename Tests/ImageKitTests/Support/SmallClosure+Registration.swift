@@ -11,16 +11,16 @@ extension SmallClosure {
         var roots: [StorePath] = []
         for closure in recipe.closures { roots.append(try recipe.store.resolve(closure)) }
         let closure = try Closure.load(roots: roots, from: .scan, store: recipe.store, threads: 2)
-        let file = shared.folder.appending("registration")
+        let file = shared.directory.appending("registration")
         try Data(closure.registration.encoded()).write(to: URL(fileURLWithPath: file.string))
         return file
     }
 
     /// A copy of the shared closure, to be changed: quicker than to make one.
-    init(copyTo folder: FilePath) throws {
-        let copied = try Judge.run("cp", ["-a", SmallClosure.shared.get().folder.string, folder.string])
+    init(copyTo directory: FilePath) throws {
+        let copied = try Judge.run("cp", ["-a", SmallClosure.shared.get().directory.string, directory.string])
         guard copied.status == 0 else { throw ImageError(.internal, "cannot copy the closure", reason: copied.said) }
-        self.folder = folder
+        self.directory = directory
     }
 
     /// The recipe with a registration that says what the closure is when it is new.

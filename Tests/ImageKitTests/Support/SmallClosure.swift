@@ -5,9 +5,9 @@ import SystemPackage
 
 /// The small closure of `fixtures/small`, made once for all tests that only read it.
 struct SmallClosure: Sendable {
-    let folder: FilePath
+    let directory: FilePath
 
-    /// The folder of this checkout.
+    /// The directory of this checkout.
     static let checkout = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
         .removingLastComponent()
 
@@ -17,21 +17,21 @@ struct SmallClosure: Sendable {
     }
 
     /// Makes a closure of a test's own, to be changed.
-    init(at folder: FilePath) throws {
-        let made = try Judge.run("bash", [Self.checkout.appending("fixtures/small/make.sh").string, folder.string])
+    init(at directory: FilePath) throws {
+        let made = try Judge.run("bash", [Self.checkout.appending("fixtures/small/make.sh").string, directory.string])
         guard made.status == 0 else { throw ImageError(.internal, "cannot make the small closure", reason: made.said) }
-        self.folder = folder
+        self.directory = directory
     }
 
-    var root: FilePath { folder.appending("root") }
+    var root: FilePath { directory.appending("root") }
     var store: FilePath { root.appending("nix/store") }
 
     /// What is asked for it by default.
     var recipe: ImageRecipe {
-        var recipe = ImageRecipe(closures: [folder.appending("result")])
+        var recipe = ImageRecipe(closures: [directory.appending("result")])
         recipe.store = StoreLocation(root: root)
         recipe.source = .scan
-        recipe.firmware = [folder.appending("firmware")]
+        recipe.firmware = [directory.appending("firmware")]
         return recipe
     }
 
@@ -58,10 +58,10 @@ final class MemorySink: ByteSink {
     }
 }
 
-extension ImageLayout {
+extension ImagePlan {
     /// Writes the image: raw, or in frames of about so many bytes.
     func write(to path: String, frameSize: UInt64? = nil) throws {
-        let format = frameSize.map { ImageBuilder.Format.seekable(ZstdParameters(), frameSize: $0) } ?? .raw
-        _ = try ImageBuilder(self, format: format, threads: 2).write(to: .file(FilePath(path)))
+        let format = frameSize.map { ImageWriter.Format.seekable(ZstdParameters(), frameSize: $0) } ?? .raw
+        _ = try ImageWriter(self, format: format, threads: 2).write(to: .file(FilePath(path)))
     }
 }

@@ -1,0 +1,61 @@
+/// A `config.txt` to be written, which the firmware of a Raspberry Pi reads before anything else. (``ConfigTxt`` is one
+/// that is read.)
+///
+/// ```
+///   kernel=u-boot.bin          for every board
+///   arm_64bit=1
+///
+///   [pi4]                      what follows is for a Raspberry Pi 4 only, until the next filter
+///   arm_boost=1
+///
+///   [all]
+///   dtparam=audio=on
+/// ```
+///
+/// Source: Raspberry Pi documentation, "config.txt": "File format" (a line has at most 98 characters, the rest is
+/// ignored) and "Conditional filters".
+struct ConfigTxtWriter {
+    /// The most characters that the firmware reads of a line.
+    static let maximumLineLength = 98
+
+    private var sections: [(filter: String?, lines: [String])] = [(nil, [])]
+
+    /// Adds a line for the boards that a filter lets through, after the filter's other lines; `nil` is what stands before
+    /// any filter. Filters come in the order in which they were first used.
+    mutating func add(_ line: String, filter: String? = nil) {
+        if let index = sections.firstIndex(where: { $0.filter == filter }) {
+            if !sections[index].lines.contains(line) { sections[index].lines.append(line) }
+        } else {
+            sections.append((filter, [line]))
+        }
+    }
+
+    var text: String {
+        var text = "# Made by mkpiimg. Changes are kept: NixOS never writes this file.\n"
+        for (filter, lines) in sections where !lines.isEmpty {
+            if let filter { text += "\n[\(filter)]\n" }
+            for line in lines { text += line + "\n" }
+        }
+        return text
+    }
+
+    /// Lines that were asked for, as a section that comes after everything else and is for every board.
+    static func addition(_ lines: [String]) -> String {
+        lines.isEmpty ? "" : "\n[all]\n" + lines.map { $0 + "\n" }.joined()
+    }
+
+    /// Throws when the firmware would not read a line as it was meant.
+    static func check(_ line: String) throws(ImageError) {
+        func refuse(_ reason: String, _ remedy: Advice) -> ImageError {
+            ImageError(.invalidInput, "config.txt cannot have the line", path: line, reason: reason, remedy: remedy)
+        }
+        guard line.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) else {
+            throw refuse("it has a line end, a control character or one that is not ASCII", "give each line by itself")
+        }
+        guard line.utf8.count <= maximumLineLength else {
+            throw refuse(
+                "it has \(line.utf8.count) characters and the firmware reads \(maximumLineLength)",
+                "write 'dtoverlay=NAME' and its parameters as 'dtparam=...' lines")
+        }
+    }
+}

@@ -1,0 +1,18 @@
+extension FileTree {
+    /// Adds a directory that has what two directories have, with the second's metadata; where both have a name, directories are
+    /// merged and otherwise the second's stands.
+    mutating func merge(_ lower: NodeID, with upper: NodeID) throws(ImageError) -> NodeID {
+        guard kind(of: lower) == .directory, kind(of: upper) == .directory else { return upper }
+        var merged: [[UInt8]: NodeID] = [:]
+        for (name, node) in children(of: lower) { merged[Array(name)] = node }
+        for (name, node) in children(of: upper) {
+            let name = Array(name)
+            if let below = merged[name] {
+                merged[name] = try merge(below, with: node)
+            } else {
+                merged[name] = node
+            }
+        }
+        return try addDirectory(merged.map { ($0.key, $0.value) }, attributes(of: upper))
+    }
+}

@@ -1,0 +1,70 @@
+/// A filesystem's top directories while nodes are put in their places, before they become a tree.
+///
+/// Directories come into being on the way to what is put in them. Nothing is ever overwritten.
+public struct TreeBuilder: Sendable {
+    private enum Item: Sendable {
+        case node(FileTree.NodeID)
+        case directory(TreeBuilder)
+    }
+
+    private var items: [[UInt8]: Item] = [:]
+    /// Directories that come into being: for everyone to read, root's to change.
+    private static let attributes = FileAttributes(permissions: 0o755)
+
+    /// Nothing but an empty top directory.
+    public init() {}
+
+    /// Puts a node at an absolute path.
+    /// - Throws: when the path is not absolute or has `..` in it, or something is there already, or a part of the way is
+    ///   no directory of this sketch.
+    public mutating func put(_ node: FileTree.NodeID, at path: String) throws(ImageError) {
+        guard path.utf8.count < 4096 else {
+            throw ImageError(
+                .invalidInput, "cannot put a file at a path of \(path.utf8.count) bytes", reason: "4,095 is the limit")
+        }
+        let parts = path.utf8.split(separator: UInt8(ascii: "/")).map(Array.init)
+        guard path.utf8.first == UInt8(ascii: "/"), !parts.isEmpty, !parts.contains([0x2E]),
+            !parts.contains([0x2E, 0x2E])
+        else {
+            throw ImageError(
+                .invalidInput, "cannot put a file at", path: path, reason: "it is no absolute path of a file",
+                remedy: "write it from the root on, without '..'")
+        }
+        try put(node, at: parts[...], path)
+    }
+
+    private mutating func put(
+        _ node: FileTree.NodeID, at parts: ArraySlice<[UInt8]>, _ path: String
+    ) throws(ImageError) {
+        guard let name = parts.first else { return }
+        let taken = ImageError(
+            .invalidInput, "cannot put a file at", path: path, reason: "something else is there already",
+            remedy: "choose another place")
+        if parts.count == 1 {
+            guard items[name] == nil else { throw taken }
+            items[name] = .node(node)
+            return
+        }
+        var directory = TreeBuilder()
+        switch items[name] {
+        case .directory(let existing): directory = existing
+        case .node: throw taken
+        case nil: break
+        }
+        try directory.put(node, at: parts.dropFirst(), path)
+        items[name] = .directory(directory)
+    }
+
+    /// Adds the directories to a tree.
+    /// - Returns: the top directory's node.
+    public func build(into tree: inout FileTree) throws(ImageError) -> FileTree.NodeID {
+        var children: [(name: [UInt8], node: FileTree.NodeID)] = []
+        for (name, item) in items {
+            switch item {
+            case .node(let node): children.append((name, node))
+            case .directory(let directory): children.append((name, try directory.build(into: &tree)))
+            }
+        }
+        return try tree.addDirectory(children, Self.attributes)
+    }
+}

@@ -1,0 +1,158 @@
+public import SystemPackage
+
+/// An image that somebody has: a raw one or a block device, or one that zstd compressed. What it is, its first bytes say;
+/// its name says nothing.
+///
+/// ```
+///                    ┌ not zstd ────────────────────────────────────────────▶ raw
+///   first bytes ─────┤                              ┌ a seek table ─────────▶ seekable: frames as needed
+///                    └ zstd ─── frames ≤ 128 MiB ───┤
+///                                    │ larger       └ heads with sizes ─────▶ frames: the same
+///                                    └ or no sizes ─▶ a temporary file ─────▶ stream: decompressed once
+/// ```
+public struct ImageSource: ByteSource {
+    /// How the image is kept.
+    public enum Form: Sendable {
+        /// As it is.
+        case raw
+        /// In frames with a seek table.
+        case seekable(SeekableSource)
+        /// In frames without a seek table.
+        case frames(SeekableSource)
+        /// In frames that can only be decompressed one after the other; it has been, into a temporary file.
+        case stream
+
+        /// What scripts call it.
+        var name: String {
+            switch self {
+            case .raw: "raw"
+            case .seekable: "seekable"
+            case .frames: "frames"
+            case .stream: "stream"
+            }
+        }
+
+        /// The frames, where it is kept in some that can be read by themselves.
+        var frames: SeekableSource? {
+            switch self {
+            case .seekable(let frames), .frames(let frames): frames
+            case .raw, .stream: nil
+            }
+        }
+    }
+
+    /// What opening may take.
+    public struct Limits: Sendable, Hashable {
+        /// The most bytes an image may have that must be decompressed as a whole.
+        public var streamedBytes: UInt64 = 256 << 30
+        /// Where it is decompressed to; `nil` for the directory that `TMPDIR` names, or `/var/tmp`.
+        public var directory: FilePath?
+        /// The defaults.
+        public init() {}
+    }
+
+    /// How the image is kept.
+    public let form: Form
+    /// Bytes of the file or device.
+    public let fileSize: UInt64
+    private let plain: any ByteSource
+    private let file: FileSource?
+
+    /// The smallest image: one sector.
+    static let smallest: UInt64 = 512
+
+    /// Opens a file or a block device. What can only be decompressed as a whole is, which takes its time; `progress` shows
+    /// it, and can stop it.
+    ///
+    /// - Throws: ``ImageError/Code/invalidInput`` where it is no image, ``ImageError/Code/corrupt`` where it is damaged,
+    ///   ``ImageError/Code/doesNotFit`` where there is no space to decompress it.
+    public static func open(
+        _ path: FilePath, limits: Limits = Limits(), progress: Progress? = nil
+    ) throws(ImageError) -> ImageSource {
+        let file = try FileSource(path)
+        return try ImageSource(file, path: path, file: file, limits: limits, progress: progress)
+    }
+
+    /// Opens an image over any source.
+    init(
+        _ source: any ByteSource, path: FilePath, file: FileSource? = nil, limits: Limits = Limits(),
+        progress: Progress? = nil
+    ) throws(ImageError) {
+        self.file = file
+        fileSize = source.size
+        guard source.size > 0 else { throw Self.refusal(path, "it is empty") }
+        let head = try source.read(Int(min(Self.smallest, source.size)), at: 0)
+        guard ZstdFrameHeader.isZstd(head) else {
+            guard source.size >= Self.smallest else {
+                throw Self.refusal(path, "it has only \(source.size) bytes")
+            }
+            try Self.refuseOtherCompression(head, path)
+            (form, plain) = (.raw, source)
+            return
+        }
+        let table = try SeekTable.read(from: source, path: path.string).map { FrameList($0) }
+        let largest = SeekableSource.largestFrame
+        if let table, table.largest <= largest {
+            let seekable = SeekableSource(source, path: path.string, list: table)
+            (form, plain) = (.seekable(seekable), seekable)
+        } else if table == nil,
+            let list = try FrameList.read(
+                headersOf: source, path: path.string, largest: largest, progress: progress)
+        {
+            let frames = SeekableSource(source, path: path.string, list: list)
+            (form, plain) = (.frames(frames), frames)
+        } else {
+            let spooled = try ZstdSpooler(
+                file: source, path: path, directory: limits.directory ?? SpoolFile.defaultDirectory,
+                limit: limits.streamedBytes, progress: progress
+            ).run()
+            if let table, table.size != spooled.size {
+                throw ImageError(
+                    .corrupt, "the seek table is damaged in", path: path.string,
+                    reason: "it says \(table.size) bytes, and the frames hold \(spooled.size)",
+                    remedy: ZstdDecompressor.remedy)
+            }
+            (form, plain) = (.stream, spooled)
+        }
+        guard plain.size >= Self.smallest else {
+            throw Self.refusal(path, "what it holds has only \(plain.size) bytes")
+        }
+    }
+
+    /// An image that was found to be kept so.
+    init(_ form: Form, _ plain: any ByteSource, file: FileSource?, fileSize: UInt64) {
+        (self.form, self.plain, self.file, self.fileSize) = (form, plain, file, fileSize)
+    }
+
+    /// The length of the (decompressed) image in bytes.
+    public var size: UInt64 { plain.size }
+
+    /// Bytes that were read of the file so far.
+    public var bytesRead: UInt64 { file?.bytesRead ?? 0 }
+
+    /// See ``ByteSource/read(into:at:)``.
+    public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
+        try plain.read(into: buffer, at: offset)
+    }
+
+    static func refusal(_ path: FilePath, _ reason: String) -> ImageError {
+        ImageError(
+            .invalidInput, "there is no image in", path: path.string, reason: reason,
+            remedy: "check that it was written or fetched completely")
+    }
+
+    /// Images for cards often come so, and would look like a raw image without a partition table.
+    static func refuseOtherCompression(_ head: [UInt8], _ path: FilePath) throws(ImageError) {
+        // A boot sector may begin with anything.
+        if head.load(UInt16.self, at: 510) == 0xAA55 { return }
+        let kinds: [(name: String, magic: [UInt8], remedy: String)] = [
+            ("xz", [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00], "unxz"), ("gzip", [0x1F, 0x8B, 0x08], "gunzip"),
+            ("bzip2", [0x42, 0x5A, 0x68], "bunzip2"), ("zip", [0x50, 0x4B, 0x03, 0x04], "unzip"),
+        ]
+        for kind in kinds where head.starts(with: kind.magic) {
+            throw ImageError(
+                .invalidInput, "cannot open", path: path.string, reason: "it is compressed with \(kind.name)",
+                remedy: "decompress it with '\(kind.remedy)' first")
+        }
+    }
+}

@@ -1,0 +1,130 @@
+/// The NixOS system in an image.
+public struct SystemReport: Sendable, Encodable {
+    /// A generation of the system's profile.
+    public struct Generation: Sendable, Encodable {
+        public var number: Int
+        public var toplevel: String
+        public var isCurrent: Bool
+    }
+
+    /// The system that boots by default, or the profile's.
+    public var toplevel: String
+    /// The version label: `22.11.20230331.fc4a4f3`.
+    public var label: String?
+    /// What it runs on: `aarch64-linux`.
+    public var platform: String?
+    /// Names of the variants that its menu offers.
+    public var specialisations: [String]
+    /// The profile's generations, where the image has a profile.
+    public var generations: [Generation]
+
+    private static let profiles = "/nix/var/nix/profiles"
+
+    /// Looks at a root filesystem; `nil` where no system is in it.
+    init?(_ root: ImageVolume, initPath: String?) throws(ImageError) {
+        generations = try Self.generations(root)
+        let booted = initPath.flatMap { $0.hasSuffix("/init") ? String($0.dropLast("/init".count)) : nil }
+        guard let toplevel = booted ?? generations.last(where: \.isCurrent)?.toplevel,
+            try root.node(at: toplevel, followingLinks: true)?.kind == .directory
+        else { return nil }
+        self.toplevel = toplevel
+        func line(_ name: String) throws(ImageError) -> String? {
+            guard let text = try root.text(at: toplevel + "/" + name, atMost: 4096) else { return nil }
+            return String(decoding: text.prefix { $0 != 0x0A }, as: UTF8.self)
+        }
+        label = try line("nixos-version")
+        platform = try line("system")
+        specialisations = []
+        let directory = toplevel + "/specialisation"
+        if let node = try root.node(at: directory, followingLinks: true), node.kind == .directory {
+            specialisations = try root.names(of: node).map { String(decoding: $0, as: UTF8.self) }
+        }
+    }
+
+    private static func generations(_ root: ImageVolume) throws(ImageError) -> [Generation] {
+        guard let directory = try root.node(at: profiles), directory.kind == .directory else { return [] }
+        var current: [UInt8] = []
+        if let link = try root.node(at: profiles + "/system"), link.kind == .symlink {
+            current = try root.target(of: link)
+        }
+        var found: [Generation] = []
+        for name in try root.names(of: directory) {
+            let text = String(decoding: name, as: UTF8.self)
+            guard text.hasPrefix("system-"), text.hasSuffix("-link"),
+                let number = Int(text.dropFirst("system-".count).dropLast("-link".count)),
+                let link = try root.node(at: profiles + "/" + text), link.kind == .symlink
+            else { continue }
+            found.append(
+                Generation(
+                    number: number, toplevel: String(decoding: try root.target(of: link), as: UTF8.self),
+                    isCurrent: current == name))
+        }
+        return found.sorted { $0.number < $1.number }
+    }
+}
+
+/// The store of an image, by its registration.
+public struct StoreReport: Sendable, Encodable {
+    /// A store path.
+    public struct Path: Sendable, Encodable {
+        public var path: String
+        /// The package and its version, as the name says.
+        public var name: String, version: String?
+        /// Bytes of its NAR.
+        public var size: UInt64?
+        /// Bytes of its NAR and of all that it refers to, directly or not.
+        public var closureSize: UInt64?
+    }
+
+    /// How many there are, and their NARs' bytes.
+    public var count: Int, size: UInt64?
+    /// The store paths: the largest first, or by name where there is no registration.
+    public var paths: [Path]
+
+    /// Closures are not added up where that takes more steps than this (a system of 5,000 paths needs a tenth of it): a
+    /// registration could have been made to need the square of its length.
+    private static let stepLimit = 100_000_000
+
+    /// Lists a store; `nil` where there is none.
+    init?(_ root: ImageVolume) throws(ImageError) {
+        guard let store = try StoreContents(root) else { return nil }
+        count = store.paths.count
+        let closures = store.registration.map { Self.closureSizes($0) } ?? [:]
+        paths = store.paths.map { path in
+            let name = PackageName(path.name)
+            return Path(
+                path: path.path, name: [name.package, name.output].compactMap { $0 }.joined(separator: "-"),
+                version: name.version, size: store.registration?[path]?.narSize, closureSize: closures[path])
+        }
+        if let registration = store.registration {
+            size = store.paths.reduce(0) { $0.addingClamping(registration[$1]?.narSize ?? 0) }
+            paths.sort { ($0.size ?? 0, $1.path) > ($1.size ?? 0, $0.path) }
+        }
+    }
+
+    private static func closureSizes(_ registration: Registration) -> [StorePath: UInt64] {
+        let entries = registration.entries
+        var numbers: [StorePath: Int] = [:]
+        for (number, entry) in entries.enumerated() { numbers[entry.path] = number }
+        let references = entries.map { $0.references.compactMap { numbers[$0] } }
+        var sizes: [StorePath: UInt64] = [:]
+        var steps = 0
+        var seen = [Int](repeating: -1, count: entries.count)
+        for top in entries.indices {
+            var sum: UInt64 = 0
+            var pending = [top]
+            seen[top] = top
+            while let next = pending.popLast() {
+                steps += 1 + references[next].count
+                guard steps <= stepLimit else { return [:] }
+                sum = sum.addingClamping(entries[next].narSize)
+                for reference in references[next] where seen[reference] != top {
+                    seen[reference] = top
+                    pending.append(reference)
+                }
+            }
+            sizes[entries[top].path] = sum
+        }
+        return sizes
+    }
+}

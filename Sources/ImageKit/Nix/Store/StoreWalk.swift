@@ -1,0 +1,167 @@
+import Glibc
+import SystemPackage
+
+/// Follows a path through symbolic links as the kernel would, except that `/nix` always means the one below the store's
+/// root. (So links in a chroot store are not followed into the host's store.)
+struct StoreWalk {
+    /// As many as Linux follows.
+    private static let maximumLinks = 40
+
+    private let argument: FilePath
+    private let store: StoreLocation
+    /// The store's directory without links, as `current` reaches it.
+    private let storeDirectory: FilePath
+    private let root: FilePath
+    /// What is reached; always without links.
+    private var current: FilePath
+    /// What remains to walk, last name first.
+    private var remaining: [FilePath.Component] = []
+
+    static func follow(
+        _ argument: FilePath, in store: StoreLocation, stopsAtStorePath: Bool
+    ) throws(ImageError) -> StorePlace {
+        var walk = try StoreWalk(argument, store)
+        try walk.run(stopsAtStorePath: stopsAtStorePath)
+        return try walk.place()
+    }
+
+    private init(_ argument: FilePath, _ store: StoreLocation) throws(ImageError) {
+        guard !argument.isEmpty else {
+            throw ImageError(.invalidInput, "a path is empty", remedy: "give a store path or a link to one")
+        }
+        self.argument = argument
+        self.store = store
+        switch (Self.real(store.directory), Self.real(store.root)) {
+        case (.success(let directory), .success(let root)):
+            storeDirectory = directory
+            self.root = root
+        case (.failure(let errno), _), (_, .failure(let errno)):
+            throw .system(
+                errno, "there is no Nix store at", path: store.directory,
+                remedy: "say with --store-root which folder holds nix/store")
+        }
+        current = "/"
+        if argument.isRelative {
+            switch Self.real(".") {
+            case .success(let directory): current = directory
+            case .failure(let errno): throw .system(errno, "cannot find", path: argument)
+            }
+        }
+        enter(argument)
+    }
+
+    /// Goes on with `path` from where the walk is.
+    private mutating func enter(_ path: FilePath) {
+        remaining.append(contentsOf: path.components.reversed())
+        guard path.isAbsolute else { return }
+        // A root may itself lie below the host's /nix, and then its own path is not meant to be below it once more.
+        let isLogical = path.components.first?.string == "nix" && !path.starts(with: root)
+        current = isLogical && !path.starts(with: store.root) ? root : "/"
+    }
+
+    private mutating func run(stopsAtStorePath: Bool) throws(ImageError) {
+        var links = 0
+        while let name = remaining.popLast() {
+            switch name.kind {
+            case .currentDirectory: continue
+            case .parentDirectory:
+                current.removeLastComponent()
+                continue
+            case .regular: break
+            }
+            let next = current.appending(name)
+            let isEnd = stopsAtStorePath && remaining.isEmpty && current == storeDirectory
+            switch Self.status(of: next) {
+            case .failure(let errno): throw missing(next, errno)
+            case .success(let mode) where isEnd || mode & S_IFMT != S_IFLNK:
+                current = next
+            case .success:
+                links += 1
+                guard links <= Self.maximumLinks else {
+                    throw ImageError(
+                        .invalidInput, "symbolic links go round in a circle:", path: argument.string,
+                        reason: "after \(links - 1) links it is at '\(next.string)'",
+                        remedy: "give the store path itself")
+                }
+                let target: FilePath
+                switch Self.target(of: next) {
+                case .failure(let errno): throw missing(next, errno)
+                case .success(let path): target = path
+                }
+                try checkStays(target, from: next)
+                enter(target)
+            }
+        }
+    }
+
+    /// Throws when a link of the store leads out of it: what is outside will not be in the image.
+    private func checkStays(_ target: FilePath, from link: FilePath) throws(ImageError) {
+        guard current.starts(with: storeDirectory) else { return }
+        let stays =
+            target.isAbsolute
+            ? target.lexicallyNormalized().starts(with: FilePath(StorePath.directory))
+            : current.pushing(target).lexicallyNormalized().starts(with: storeDirectory)
+        if stays { return }
+        throw ImageError(
+            .invalidInput, "a symbolic link leads out of the store:", path: link.string,
+            reason: "it says '\(target.string)'", remedy: "give a path that stays in '\(store.directory.string)'")
+    }
+
+    private func place() throws(ImageError) -> StorePlace {
+        guard current.starts(with: storeDirectory) else {
+            let leads = current == argument ? "" : "it leads to '\(current.string)', and "
+            throw ImageError(
+                .invalidInput, "not in a Nix store:", path: argument.string,
+                reason: "\(leads)the store is '\(store.directory.string)'",
+                remedy: "give a store path or a link to one, or say with --store-root where the store is")
+        }
+        let inside = Array(current.components.dropFirst(storeDirectory.components.count))
+        guard let first = inside.first else {
+            throw ImageError(
+                .invalidInput, "this is the store itself, not a path in it:", path: argument.string,
+                remedy: "give one of its paths")
+        }
+        let name = FilePath(root: nil, CollectionOfOne(first)).bytes
+        return StorePlace(
+            path: try StorePath(pathBytes: Array("\(StorePath.directory)/".utf8) + name),
+            subPath: FilePath(root: nil, inside.dropFirst()), physical: current)
+    }
+
+    private func missing(_ next: FilePath, _ errno: Errno) -> ImageError {
+        let leads = next == argument || next.lexicallyNormalized() == argument ? "" : " (it leads to '\(next.string)')"
+        return ImageError(
+            ImageError.Code(errno), "cannot find", path: argument.string, reason: errno.description + leads,
+            remedy: current.starts(with: storeDirectory)
+                ? "build it, or say with --store-root where the store is" : "check the path")
+    }
+
+    // MARK: System calls
+
+    /// The type and permissions of what is at a path itself (links are not followed).
+    static func status(of path: FilePath) -> Result<mode_t, Errno> {
+        var status = stat()
+        return path.withPlatformString { lstat($0, &status) } == 0
+            ? .success(status.st_mode) : .failure(Errno(rawValue: errno))
+    }
+
+    /// What a symbolic link says.
+    static func target(of path: FilePath) -> Result<FilePath, Errno> {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX) + 1) { buffer in
+            // One byte is left for the zero that ends it; a link cannot be longer.
+            guard let start = buffer.baseAddress else { return .failure(.noMemory) }
+            let length = path.withPlatformString { readlink($0, start, buffer.count - 1) }
+            guard length >= 0 else { return .failure(Errno(rawValue: errno)) }
+            buffer[length] = 0
+            return .success(FilePath(platformString: start))
+        }
+    }
+
+    /// The path without links.
+    static func real(_ path: FilePath) -> Result<FilePath, Errno> {
+        path.withPlatformString { name in
+            guard let resolved = realpath(name, nil) else { return .failure(Errno(rawValue: errno)) }
+            defer { free(resolved) }
+            return .success(FilePath(platformString: resolved))
+        }
+    }
+}

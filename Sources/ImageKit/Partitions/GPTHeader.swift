@@ -1,0 +1,135 @@
+/// One of the two headers of a GUID partition table.
+///
+/// ```
+///   sector 0        1        2 …               first usable … last usable   … last − 1     last
+///   ├ protective ┤├ header ┤├ entries ─────┤├ partitions ───────────────┤├ entries ─────┤├ header ┤
+///        MBR                                                                    the copy
+///
+///   header   0 "EFI PART" | 8 revision | 12 header's size | 16 its CRC-32 (counted as zero) | 20 zero
+///            24 this sector | 32 the other header's | 40 first usable | 48 last usable | 56 disk's GUID
+///            72 sector of the entries | 80 number of entries | 84 an entry's size | 88 CRC-32 of the entries
+///   entry    0 type's GUID (zero: unused) | 16 own GUID | 32 first sector | 40 last sector | 48 flags | 56 name, UTF-16
+/// ```
+///
+/// Source: UEFI specification, section 5.3, "GUID Partition Table (GPT) Disk Layout".
+struct GPTHeader: Hashable, Sendable {
+    private enum Field {
+        static let signature = 0
+        static let size = 12
+        static let checksum = 16
+        static let sector = 24
+        static let other = 32
+        static let firstUsable = 40
+        static let lastUsable = 48
+        static let disk = 56
+        static let entries = 72
+        static let count = 80
+        static let entrySize = 84
+        static let entriesChecksum = 88
+        static let end = 92
+    }
+
+    private enum EntryField {
+        static let id = 16
+        static let first = 32
+        static let last = 40
+        static let flags = 48
+        static let name = 56
+        static let end = 128
+        static let legacyBoot: UInt64 = 1 << 2
+    }
+
+    static let signature = Array("EFI PART".utf8)
+    /// The most bytes of entries that are read; tables have 16 KiB.
+    static let tableLimit: UInt64 = 4 << 20
+    /// The most partitions that are read.
+    static let partitionLimit = 256
+
+    /// Bytes in a sector, the unit of every address.
+    let sectorSize: UInt64
+    /// Where the header is, by itself, and where it says that the other one is.
+    let sector: UInt64, other: UInt64
+    /// The sectors that partitions may have.
+    let firstUsable: UInt64, lastUsable: UInt64
+    let disk: GUID
+    /// Where the entries begin, in sectors.
+    let entriesSector: UInt64
+    let count: UInt64, entrySize: UInt64
+    private let entriesChecksum: UInt32
+
+    /// Reads the header in a sector; `nil` where there is none.
+    /// - Throws: ``ImageError/Code/corrupt`` where there is one, but a damaged one.
+    init?(_ source: any ByteSource, at sector: UInt64, sectorSize: UInt64) throws(ImageError) {
+        let (offset, overflow) = sector.multipliedReportingOverflow(by: sectorSize)
+        guard !overflow, offset <= source.size, source.size - offset >= sectorSize else { return nil }
+        let bytes = try source.read(Int(sectorSize), at: offset)
+        guard bytes.starts(with: Self.signature) else { return nil }
+        func refuse(_ reason: String) -> ImageError {
+            ImageError(
+                .corrupt, "the header of the GUID partition table is damaged", offset: offset, reason: reason,
+                remedy: "look at it with 'sfdisk --verify'")
+        }
+        func u32(_ field: Int) -> UInt32 { bytes.load(at: field) ?? 0 }
+        func u64(_ field: Int) -> UInt64 { bytes.load(at: field) ?? 0 }
+        let size = Int(u32(Field.size))
+        guard size >= Field.end, size <= bytes.count else { throw refuse("it claims \(size) bytes") }
+        var summed = Array(bytes[..<size])
+        summed.store(UInt32(0), at: Field.checksum)
+        guard CRC32.of(summed) == u32(Field.checksum) else { throw refuse("its checksum is wrong") }
+        guard u64(Field.sector) == sector else { throw refuse("it says that it is sector \(u64(Field.sector))") }
+        self.sectorSize = sectorSize
+        self.sector = sector
+        other = u64(Field.other)
+        firstUsable = u64(Field.firstUsable)
+        lastUsable = u64(Field.lastUsable)
+        disk = GUID(bytes[Field.disk..<Field.disk + 16])
+        entriesSector = u64(Field.entries)
+        count = UInt64(u32(Field.count))
+        entrySize = UInt64(u32(Field.entrySize))
+        entriesChecksum = u32(Field.entriesChecksum)
+        guard entrySize >= UInt64(EntryField.end), entrySize % 8 == 0, entrySize * count <= Self.tableLimit else {
+            throw refuse("it claims \(count) entries of \(entrySize) bytes")
+        }
+    }
+
+    /// The partitions of its entries.
+    /// - Throws: ``ImageError/Code/corrupt`` where the entries are damaged.
+    func partitions(_ source: any ByteSource) throws(ImageError) -> [Partition] {
+        func refuse(_ reason: String, _ offset: UInt64? = nil) -> ImageError {
+            ImageError(
+                .corrupt, "the GUID partition table is damaged", offset: offset, reason: reason,
+                remedy: "look at it with 'sfdisk --verify'")
+        }
+        let (offset, overflow) = entriesSector.multipliedReportingOverflow(by: sectorSize)
+        let length = entrySize * count
+        guard !overflow, offset <= source.size, length <= source.size - offset else {
+            throw refuse("its entries are at sector \(entriesSector), past the end of the disk")
+        }
+        let bytes = try source.read(Int(length), at: offset)
+        guard CRC32.of(bytes) == entriesChecksum else { throw refuse("the checksum of its entries is wrong", offset) }
+        var found: [Partition] = []
+        for index in 0..<Int(count) {
+            let entry = bytes[index * Int(entrySize)..<(index + 1) * Int(entrySize)]
+            let type = GUID(entry.prefix(16))
+            if type.isZero { continue }
+            // As Linux has it; a table could name the same place many thousand times.
+            guard found.count < Self.partitionLimit else { break }
+            guard let first: UInt64 = entry.load(at: EntryField.first),
+                let last: UInt64 = entry.load(at: EntryField.last),
+                let flags: UInt64 = entry.load(at: EntryField.flags), first > 0, first <= last,
+                last < UInt64(Int64.max) / sectorSize
+            else { throw refuse("entry \(index + 1) has sectors that cannot be", offset + UInt64(index) * entrySize) }
+            var name: [UInt16] = []
+            for place in stride(from: EntryField.name, to: EntryField.end, by: 2) {
+                guard let unit: UInt16 = entry.load(at: place), unit != 0 else { break }
+                name.append(unit)
+            }
+            found.append(
+                Partition(
+                    number: index + 1, bytes: first * sectorSize..<(last + 1) * sectorSize, type: .gpt(type),
+                    id: GUID(entry.dropFirst(EntryField.id).prefix(16)).text.lowercased(),
+                    name: String(decoding: name, as: UTF16.self), isActive: flags & EntryField.legacyBoot != 0))
+        }
+        return found
+    }
+}

@@ -1,0 +1,95 @@
+public import SystemPackage
+
+/// One file or tree of the host that is laid over the root filesystem.
+public struct RootCopy: Sendable, Hashable {
+    /// What is copied; a symbolic link is followed, those inside a tree are kept.
+    public var source: FilePath
+    /// Where it will be: the names from the root on, none of them `.` or `..`.
+    public let destination: [[UInt8]]
+    /// The mode of files (07777); directories of a tree also get search wherever this has read. `nil` keeps the source's.
+    public var mode: UInt16?
+    /// Numeric owner and group.
+    public var owner: UInt32 = 0, group: UInt32 = 0
+
+    /// The largest owner or group: 2^32 − 1 means "none" to system calls.
+    public static let largestID: UInt32 = .max - 1
+
+    /// Reads `SRC:DEST[:MODE[:UID:GID]]`.
+    ///
+    /// It is read from the right: up to three fields of digits alone (MODE is octal, 0 to 7777; UID and GID are decimal,
+    /// 0 to 4294967294), then DEST, which is absolute. With a slash at its end it is a directory, and SRC keeps its name in
+    /// it. All that is left is SRC, which may have colons.
+    /// - Throws: ``ImageError/Code/invalidInput`` when it is not of that form.
+    public init(parsing text: String) throws(ImageError) {
+        func refuse(_ reason: String, _ remedy: Advice? = nil) -> ImageError {
+            ImageError(
+                .invalidInput, "cannot copy", path: text, reason: reason,
+                remedy: remedy ?? "write SRC:DEST, SRC:DEST:MODE or SRC:DEST:MODE:UID:GID")
+        }
+        var fields = text.utf8.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+        var numbers: [String] = []
+        while numbers.count < 3, let last = fields.last, Self.isNumber(last) {
+            numbers.insert(String(Substring(last)), at: 0)
+            fields.removeLast()
+        }
+        guard numbers.count != 2 else {
+            throw refuse(
+                "'\(numbers.joined(separator: ":"))' is neither MODE nor MODE:UID:GID", "give both UID and GID")
+        }
+        guard let last = fields.popLast(), !fields.isEmpty else { throw refuse("it has no DEST") }
+        let place = Substring(last)
+        guard place.utf8.first == UInt8(ascii: "/") else {
+            throw refuse("'\(place)' is neither an absolute path nor a number")
+        }
+        source = FilePath(fields.map { String(Substring($0)) }.joined(separator: ":"))
+        guard !source.isEmpty else { throw refuse("it has no SRC") }
+        var names = place.utf8.split(separator: UInt8(ascii: "/")).map(Array.init)
+        if place.utf8.last == UInt8(ascii: "/") {
+            guard let name = source.lastComponent, name.kind == .regular else {
+                throw refuse("'\(source.string)' has no name to keep in '\(place)'", "write DEST with its last name")
+            }
+            names.append(Array(name.string.utf8))
+        }
+        for name in names {
+            do throws(ImageError) { try FileTree.check(name) } catch {
+                throw refuse(
+                    "'\(String(decoding: name.prefix(300), as: UTF8.self))' cannot be a name in '\(place.prefix(300))'",
+                    "write DEST from '/' on, without '.' and '..'")
+            }
+        }
+        destination = names
+        if let field = numbers.first {
+            guard let value = UInt16(field, radix: 8), value <= 0o7777 else {
+                throw refuse("'\(field)' is not a mode", "give MODE in octal, 0 to 7777, such as 0600")
+            }
+            mode = value
+        }
+        if numbers.count == 3 {
+            guard let user = UInt32(numbers[1]), let group = UInt32(numbers[2]),
+                max(user, group) <= Self.largestID
+            else {
+                throw refuse(
+                    "'\(numbers[1]):\(numbers[2])' is not an owner and a group",
+                    "give UID and GID in decimal, 0 to \(Self.largestID)")
+            }
+            owner = user
+            self.group = group
+        }
+    }
+
+    private static func isNumber(_ field: Substring.UTF8View) -> Bool {
+        !field.isEmpty && field.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    }
+
+    /// Gives a node the mode and owner that were asked for. (The mode of a symbolic link means nothing.)
+    func apply(to node: inout FileTree.Node) {
+        node.attributes.owner = owner
+        node.attributes.group = group
+        guard let mode else { return }
+        switch node.kind {
+        case .file: node.attributes.permissions = mode
+        case .directory: node.attributes.permissions = mode | (mode & 0o444) >> 2
+        case .symlink: break
+        }
+    }
+}

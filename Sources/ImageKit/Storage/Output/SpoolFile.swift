@@ -1,0 +1,84 @@
+import Glibc
+import SystemPackage
+
+/// A temporary file without a name, with holes where it is zero: it is gone when nobody reads it any more.
+struct SpoolFile: ~Copyable {
+    private let descriptor: Int32
+    private let directory: FilePath
+    private var length: UInt64 = 0
+    private var unchecked: UInt64 = 0
+
+    /// What is left free on its disk for others, in bytes.
+    private static let reserve: UInt64 = 64 << 20
+    /// How often the disk's free space is looked at, in bytes.
+    private static let step: UInt64 = 32 << 20
+
+    /// Creates the file, which only its owner can read while it has a name: images may hold secrets.
+    init(in directory: FilePath) throws(ImageError) {
+        // Where the filesystem can, it never has a name, which would stay if this program was killed.
+        let unnamed = O_DIRECTORY | 0o20_000_000  // O_TMPFILE, which glibc only shows to GNU sources
+        var descriptor = directory.withPlatformString { open($0, O_RDWR | O_CLOEXEC | unnamed, 0o600) }
+        var code = Errno.fileExists
+        while descriptor < 0, code == .fileExists {
+            let name = directory.appending(".mkpiimg-\(String(UInt64.random(in: .min ... .max), radix: 16)).tmp")
+            switch TemporaryFiles.create(name, { open($0, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600) }) {
+            case .success(let made):
+                descriptor = made
+                name.withPlatformString { _ = unlink($0) }
+                TemporaryFiles.forget(name)
+            case .failure(let failure): code = failure
+            }
+        }
+        guard descriptor >= 0 else {
+            throw .system(
+                code, "cannot create a temporary file in", path: directory,
+                remedy: "name another folder with the variable TMPDIR")
+        }
+        self.descriptor = descriptor
+        self.directory = directory
+    }
+
+    deinit { close(descriptor) }
+
+    /// Where such files lie: the directory that TMPDIR names, or else `/var/tmp` (`/tmp` is often memory).
+    static var defaultDirectory: FilePath {
+        guard let name = getenv("TMPDIR"), name.pointee != 0 else { return "/var/tmp" }
+        return FilePath(platformString: name)
+    }
+
+    /// Appends bytes; those that are zero take no space.
+    mutating func append(_ bytes: UnsafeRawBufferPointer) throws(ImageError) {
+        if !bytes.isZero {
+            try checkSpace(for: UInt64(bytes.count))
+            try SparseWriter.writeNonzero(bytes, to: descriptor, at: length, path: directory)
+        }
+        length += UInt64(bytes.count)
+    }
+
+    /// The file, to be read.
+    /// - Parameter name: how errors call it.
+    consuming func finish(as name: FilePath) throws(ImageError) -> FileSource {
+        guard ftruncate(descriptor, off_t(length)) == 0 else {
+            throw .system(Errno(rawValue: errno), "cannot write a temporary file in", path: directory)
+        }
+        let own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        guard own >= 0 else { throw .system(Errno(rawValue: errno), "cannot read", path: directory) }
+        return try FileSource(taking: own, path: name)
+    }
+
+    private mutating func checkSpace(for bytes: UInt64) throws(ImageError) {
+        // The first write looks, too.
+        if unchecked >= bytes {
+            unchecked -= bytes
+            return
+        }
+        guard let free = OpenFile.freeBytes(descriptor) else { return }
+        guard free >= Self.reserve, free - Self.reserve >= bytes else {
+            throw ImageError(
+                .doesNotFit, "the decompressed image does not fit into", path: directory.string,
+                reason: "\(ByteSize.format(free)) are free after its first \(ByteSize.format(length))",
+                remedy: "free some space, or name a folder on another disk with the variable TMPDIR")
+        }
+        unchecked = min(Self.step, free - Self.reserve - bytes)
+    }
+}

@@ -1,0 +1,148 @@
+public import SystemPackage
+
+/// The host's files that an image takes bytes from: where each is, and what it was when it was planned.
+///
+/// A closure has a hundred thousand of them, so a path is kept as a directory and a name, and names lie in one buffer.
+/// Directories and files are added while trees are scanned; afterwards the table is only read.
+public struct HostFiles: Sendable {
+    /// A directory in the table.
+    public struct DirectoryID: Hashable, Sendable { let index: UInt32 }
+    /// A file in the table.
+    public struct FileID: Hashable, Sendable { let index: UInt32 }
+
+    /// What tells that a file is still the one that was planned. (Times of change say less: whenever a store is optimised,
+    /// or garbage is collected, files get and lose names, which counts as a change of theirs.)
+    public struct Identity: Hashable, Sendable {
+        /// Device and inode number.
+        public var device: UInt64, inode: UInt64
+        /// Size in bytes.
+        public var size: UInt64
+        /// When it was last written to, in nanoseconds since 1970: 1 s in a store, until somebody writes to it.
+        public var modified: Int64
+    }
+
+    struct Directory: Sendable {
+        var parent: UInt32  // its own index for a root
+        var name: UInt32
+        var nameLength: UInt32
+    }
+
+    struct File: Sendable {
+        var directory: UInt32
+        var name: UInt32
+        var nameLength: UInt32
+        var identity: Identity
+        var fingerprint: UInt64
+    }
+
+    private var names: [UInt8] = []
+    private var directories: [Directory] = []
+    private var files: [File] = []
+
+    /// An empty table.
+    public init() {}
+
+    /// How many files it holds.
+    public var count: Int { files.count }
+
+    /// Adds a directory by its whole path.
+    public mutating func addRoot(_ path: FilePath) -> DirectoryID {
+        let index = UInt32(directories.count)
+        let (name, length) = intern(path.bytes)
+        directories.append(Directory(parent: index, name: name, nameLength: length))
+        return DirectoryID(index: index)
+    }
+
+    /// Adds a directory inside another.
+    public mutating func addDirectory(_ name: some Collection<UInt8>, in parent: DirectoryID) -> DirectoryID {
+        let (offset, length) = intern(name)
+        directories.append(Directory(parent: parent.index, name: offset, nameLength: length))
+        return DirectoryID(index: UInt32(directories.count - 1))
+    }
+
+    /// Adds a file inside a directory.
+    public mutating func addFile(
+        _ name: some Collection<UInt8>, in directory: DirectoryID, identity: Identity
+    ) -> FileID {
+        addFile(name, in: directory, identity: identity, fingerprint: 0)
+    }
+
+    /// Adds a file inside a directory.
+    ///
+    /// - Parameter fingerprint: its ``Fingerprint``, or 0 as long as it was not read.
+    mutating func addFile(
+        _ name: some Collection<UInt8>, in directory: DirectoryID, identity: Identity, fingerprint: UInt64
+    ) -> FileID {
+        let (offset, length) = intern(name)
+        files.append(
+            File(
+                directory: directory.index, name: offset, nameLength: length, identity: identity,
+                fingerprint: fingerprint))
+        return FileID(index: UInt32(files.count - 1))
+    }
+
+    /// Adds all directories and files of another table, and gives the index that its first file now has.
+    mutating func append(_ other: HostFiles) -> UInt32 {
+        let firstDirectory = UInt32(directories.count), firstFile = UInt32(files.count), firstName = UInt32(names.count)
+        for var directory in other.directories {
+            directory.parent += firstDirectory
+            directory.name += firstName
+            directories.append(directory)
+        }
+        for var file in other.files {
+            file.directory += firstDirectory
+            file.name += firstName
+            files.append(file)
+        }
+        names += other.names
+        return firstFile
+    }
+
+    /// What the file was when it was added.
+    public func identity(of file: FileID) -> Identity { files[Int(file.index)].identity }
+
+    /// The file's ``Fingerprint``; 0 where its first block was not read.
+    func fingerprint(of file: FileID) -> UInt64 { files[Int(file.index)].fingerprint }
+
+    /// The file's path.
+    public func path(of file: FileID) -> FilePath {
+        FilePath(platformString: pathBytes(of: file))
+    }
+
+    /// The file's path as bytes with a final zero, as system calls take it.
+    func pathBytes(of file: FileID) -> [CChar] {
+        let entry = files[Int(file.index)]
+        var parts: [(UInt32, UInt32)] = [(entry.name, entry.nameLength)]
+        var directory = entry.directory
+        while true {
+            let next = directories[Int(directory)]
+            parts.append((next.name, next.nameLength))
+            if next.parent == directory { break }
+            directory = next.parent
+        }
+        var path: [CChar] = []
+        path.reserveCapacity(192)
+        for (offset, length) in parts.reversed() {
+            if let last = path.last, last != 0x2F { path.append(0x2F) }
+            for byte in names[Int(offset)..<Int(offset) + Int(length)] { path.append(CChar(bitPattern: byte)) }
+        }
+        path.append(0)
+        return path
+    }
+
+    private mutating func intern(_ name: some Collection<UInt8>) -> (UInt32, UInt32) {
+        let offset = UInt32(names.count)
+        names.append(contentsOf: name)
+        return (offset, UInt32(names.count) - offset)
+    }
+}
+
+extension FilePath {
+    /// A path of these bytes, up to the first zero.
+    init(bytes: some Sequence<UInt8>) {
+        self.init(platformString: bytes.map { CChar(bitPattern: $0) } + [0])
+    }
+
+    /// The path's bytes, without a final zero.
+    var bytes: [UInt8] { withPlatformString { Array(UnsafeRawBufferPointer(start: $0, count: length)) } }
+}

@@ -1,0 +1,154 @@
+/// What a person can do about something, in words that name no option of any program.
+///
+/// A sentence may name settings of this library. Each program that uses the library has names of its own for them:
+/// ``text(naming:)`` puts these in.
+///
+/// ```swift
+/// let advice: Advice = "use a larger \(.frameSize)"
+/// print(advice)                                       // use a larger frame size
+/// print(advice.text { setting, value in "--frame" })  // use a larger --frame
+/// ```
+public struct Advice: Sendable, Hashable {
+    /// Something that the user of a program can choose, like a property of ``ImageRecipe``.
+    public struct Setting: Sendable, Hashable {
+        /// The words for it where a program has no name of its own.
+        public let name: String
+
+        init(_ name: String) { self.name = name }
+    }
+
+    fileprivate enum Part: Sendable, Hashable {
+        case text(String)
+        case setting(Setting, value: String?)
+    }
+
+    fileprivate var parts: [Part]
+
+    /// The sentence, with a program's names for settings.
+    /// - Parameter naming: gives the words for a setting, together with the value that is advised, if there is one.
+    public func text(naming: (_ setting: Setting, _ value: String?) -> String) -> String {
+        parts.reduce(into: "") { text, part in
+            switch part {
+            case .text(let words): text += words
+            case .setting(let setting, let value): text += naming(setting, value)
+            }
+        }
+    }
+
+    /// Two sentences, one behind the other.
+    static func + (left: Advice, right: Advice) -> Advice {
+        var sum = left
+        sum.parts += right.parts
+        return sum
+    }
+}
+
+extension Advice: CustomStringConvertible {
+    /// The sentence, with the library's own words for settings.
+    public var description: String {
+        text { setting, value in value.map { "\(setting.name) \($0)" } ?? setting.name }
+    }
+}
+
+extension Advice: ExpressibleByStringInterpolation {
+    /// Collects a sentence's words and settings.
+    public struct StringInterpolation: StringInterpolationProtocol {
+        fileprivate var parts: [Part] = []
+
+        /// Begins an empty sentence.
+        public init(literalCapacity: Int, interpolationCount: Int) {}
+
+        /// Adds words.
+        public mutating func appendLiteral(_ literal: String) {
+            if !literal.isEmpty { parts.append(.text(literal)) }
+        }
+
+        /// Adds a value as text.
+        public mutating func appendInterpolation(_ value: some CustomStringConvertible) {
+            appendLiteral(value.description)
+        }
+
+        /// Adds another sentence, with the settings that it names.
+        public mutating func appendInterpolation(_ advice: Advice) { parts += advice.parts }
+
+        /// Adds a setting, with the value that is advised for it.
+        public mutating func appendInterpolation(_ setting: Setting, _ value: String? = nil) {
+            parts.append(.setting(setting, value: value))
+        }
+    }
+
+    /// A sentence that names no setting.
+    public init(stringLiteral text: String) { parts = [.text(text)] }
+
+    /// A sentence with values and settings.
+    public init(stringInterpolation: StringInterpolation) { parts = stringInterpolation.parts }
+
+    /// A sentence that names no setting.
+    public init(_ text: String) { parts = [.text(text)] }
+}
+
+extension Advice.Setting {
+    // MARK: The input
+
+    /// See ``ImageRecipe/closures``.
+    public static let closure = Self("closure")
+    /// A registration that is read from a file: see ``ClosureSource``.
+    public static let registration = Self("registration")
+    /// A search for references in the place of a registration: see ``ClosureSource``.
+    public static let scanReferences = Self("reference scan")
+    /// See ``ImageRecipe/store``.
+    public static let storeRoot = Self("store root")
+    /// See ``ImageRecipe/firmware``.
+    public static let firmware = Self("firmware directory")
+    /// Directories laid over the root filesystem: see ``ImageRecipe/additions``.
+    public static let rootFiles = Self("root directory")
+    /// Single files copied to the root filesystem: see ``ImageRecipe/additions``.
+    public static let copy = Self("copy")
+    /// See ``ImageRecipe/rawAreas``.
+    public static let rawAreas = Self("raw area")
+    /// See ``ImageRecipe/hasProfile``.
+    public static let profile = Self("profile")
+    /// See ``ImageRecipe/registrationPath``.
+    public static let registrationPath = Self("registration path")
+
+    // MARK: Booting
+
+    /// See ``ImageRecipe/boot``.
+    public static let boot = Self("boot style")
+    /// See ``ImageRecipe/boards``.
+    public static let board = Self("board")
+    /// See ``ImageRecipe/kernelParameters``.
+    public static let kernelParameter = Self("kernel parameter")
+    /// See ``ImageRecipe/deviceTree``.
+    public static let deviceTree = Self("device tree")
+
+    // MARK: Sizes and identities
+
+    /// See ``ImageRecipe/gap``.
+    public static let gap = Self("gap")
+    /// See ``ImageRecipe/firmwareSize``.
+    public static let firmwareSize = Self("firmware size")
+    /// See ``ImageRecipe/firmwareLabel``.
+    public static let firmwareLabel = Self("firmware label")
+    /// See ``ImageRecipe/rootSize``.
+    public static let rootSize = Self("root size")
+    /// See ``ImageRecipe/rootSlack``.
+    public static let rootSlack = Self("root slack")
+    /// See ``ImageRecipe/rootLabel``.
+    public static let rootLabel = Self("root label")
+    /// See ``ImageRecipe/rootUUID``.
+    public static let rootUUID = Self("root UUID")
+    /// See ``ImageRecipe/diskID``.
+    public static let diskID = Self("disk identifier")
+
+    // MARK: Work
+
+    /// See ``ImageRecipe/threads``.
+    public static let threads = Self("threads")
+    /// Plain bytes in a compressed frame.
+    public static let frameSize = Self("frame size")
+    /// Where the image goes.
+    public static let output = Self("output")
+    /// A listing of what an image holds.
+    public static let listing = Self("a listing")
+}

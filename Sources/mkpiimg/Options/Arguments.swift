@@ -1,0 +1,104 @@
+public import ArgumentParser
+public import ImageKit
+public import SystemPackage
+
+/// A size on the command line.
+struct SizeArgument: ExpressibleByArgument {
+    let bytes: UInt64
+
+    init?(argument: String) {
+        guard let bytes = ByteSize.parse(argument) else { return nil }
+        self.bytes = bytes
+    }
+
+    init(_ bytes: UInt64) { self.bytes = bytes }
+
+    var defaultValueDescription: String {
+        for (shift, unit) in [(30, "G"), (20, "M"), (10, "K")] as [(UInt64, String)] where bytes % (1 << shift) == 0 {
+            return "\(bytes >> shift)\(unit)"
+        }
+        return "\(bytes)"
+    }
+}
+
+/// A filesystem's UUID on the command line; `random` draws one.
+struct UUIDArgument: ExpressibleByArgument {
+    let bytes: [UInt8]
+
+    init?(argument: String) {
+        if argument == "random" {
+            var bytes = (0..<16).map { _ in UInt8.random(in: .min ... .max) }
+            bytes[6] = bytes[6] & 0x0F | 0x40  // version 4
+            bytes[8] = bytes[8] & 0x3F | 0x80
+            self.bytes = bytes
+        } else {
+            guard let bytes = Ext4Options.uuidBytes(argument) else { return nil }
+            self.bytes = bytes
+        }
+    }
+}
+
+/// A disk's identifier on the command line, in hexadecimal with `0x` or in decimal; `random` draws one.
+struct DiskIDArgument: ExpressibleByArgument {
+    let value: UInt32
+
+    init?(argument: String) {
+        if argument == "random" {
+            value = .random(in: 1 ... .max)
+        } else {
+            let isHex = argument.lowercased().hasPrefix("0x")
+            // No sign: numbers may have one where Swift reads them.
+            guard argument.utf8.allSatisfy({ $0 != UInt8(ascii: "+") }),
+                let value = UInt32(isHex ? String(argument.dropFirst(2)) : argument, radix: isHex ? 16 : 10)
+            else {
+                return nil
+            }
+            self.value = value
+        }
+    }
+}
+
+extension FilePath: @retroactive ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
+}
+
+extension BootStyle: ExpressibleByArgument {}
+
+/// A board, or all of an architecture, on the command line.
+struct BoardArgument: ExpressibleByArgument {
+    let boards: [Board]
+
+    init?(argument: String) {
+        guard let boards = Board.named(argument) else { return nil }
+        self.boards = boards
+    }
+
+    static var allValueStrings: [String] { Board.all.map(\.name) + Board.combinations }
+}
+
+extension MenuTimeout: ExpressibleByArgument {
+    public init?(argument: String) {
+        if argument == "none" {
+            self = .forever
+        } else {
+            guard let seconds = UInt32(argument), seconds <= 86_400 else { return nil }
+            self = .seconds(seconds)
+        }
+    }
+
+    public var defaultValueDescription: String {
+        switch self {
+        case .forever: "none"
+        case .seconds(let seconds): "\(seconds)"
+        }
+    }
+}
+
+extension ImageAddress: ExpressibleByArgument {
+    public init?(argument: String) {
+        guard let place = try? ImageAddress(parsing: argument) else { return nil }
+        self = place
+    }
+
+    public var defaultValueDescription: String { path }
+}

@@ -1,0 +1,25 @@
+import ImageKit
+
+extension Advice.Setting {
+    /// The option that chooses it, with the value that is advised, as a person types them.
+    func option(_ value: String?) -> String {
+        if self == .listing { return "'mkpiimg ls'" }
+        let option = Self.options[self] ?? name
+        return value.map { "\(option) \($0)" } ?? option
+    }
+
+    private static let options: [Self: String] = [
+        .closure: "--closure", .registration: "--registration", .scanReferences: "--scan-references",
+        .storeRoot: "--store-root", .firmware: "--firmware", .rootFiles: "--root-files", .copy: "--copy",
+        .rawAreas: "--raw", .profile: "--profile", .registrationPath: "--registration-path", .boot: "--boot",
+        .board: "--board", .kernelParameter: "--kernel-param", .deviceTree: "--device-tree", .gap: "--gap",
+        .firmwareSize: "--firmware-size", .firmwareLabel: "--firmware-label", .rootSize: "--root-size",
+        .rootSlack: "--root-slack", .rootLabel: "--root-label", .rootUUID: "--root-uuid", .diskID: "--disk-id",
+        .threads: "--threads", .frameSize: "--frame-size", .output: "--out",
+    ]
+}
+
+extension ImageError {
+    /// The error as the program prints it: settings by their options.
+    var sentence: String { description { $0.option($1) } }
+}

@@ -1,0 +1,163 @@
+import Foundation
+import SystemPackage
+import Testing
+
+@testable import ImageKit
+
+/// Damage of every kind, planted into a filesystem with its checksums repaired, and found.
+@Suite(.enabled(if: Ext4CheckTests.canMake, "\(Ext4CheckTests.reason)")) struct Ext4CheckDamageTests {
+    /// A filesystem to damage: blocks of 1 KiB, three groups, a directory with an index of two levels, a file with extents in
+    /// three, attributes in a block.
+    struct Base: Sendable {
+        let bytes: [UInt8]
+
+        init(_ arguments: [String]) throws {
+            let scratch = try ScratchDirectory()
+            let image = scratch.path + "/image"
+            try Ext4CheckJudge.shell(
+                """
+                mkdir -p "$1/tree/deep/er" "$1/tree/many"; cd "$1/tree"; image=$2; shift 2
+                (cd many; seq -f "%.0f$(printf 'n%.0s' {1..200})" 600 | xargs touch)
+                head -c 300000 /dev/zero | tr '\\0' x > file; echo text > other; echo small > small; ln small deep/hard
+                ln -s $(printf 'y%.0s' {1..300}) long; ln -s $(printf 'x%.0s' {1..59}) short; ln -s ab tiny
+                for i in {0..400}; do printf x | dd of=sparse bs=1 seek=$((i * 9000)) conv=notrunc status=none; done
+                truncate -s 20M "$image"
+                mke2fs -q -F -E hash_seed=44444444-4444-4444-8888-888888888888 -U 44444444-4444-4444-8888-888888888888 \
+                    -N 1000 "$@" -d . "$image"
+                e2fsck -fyD "$image" > /dev/null || [ $? = 1 ]
+                debugfs -w -R "ea_set other user.long $(printf 'z%.0s' {1..200})" "$image" > /dev/null 2>&1
+                e2fsck -fn "$image" > /dev/null 2>&1
+                """, scratch.path, image, more: arguments)
+            bytes = Array(try Data(contentsOf: URL(fileURLWithPath: image)))
+        }
+    }
+
+    static let ext4 = Result { try Base(["-t", "ext4", "-b", "1024"]) }
+    static let ext2 = Result { try Base(["-t", "ext2", "-b", "1024"]) }
+    static let inline = Result { try Base(["-t", "ext4", "-b", "1024", "-O", "inline_data"]) }
+
+    /// One damage.
+    struct Damage: Sendable, CustomTestStringConvertible {
+        let kind: String
+        let testDescription: String
+        /// Whether e2fsck finds it too.
+        let isJudged: Bool
+        let base: Result<Base, any Error>
+        let plant: @Sendable (inout Ext4Forger) throws -> Void
+
+        init(
+            _ kind: String, _ what: String, isJudged: Bool = true, in base: Result<Base, any Error> = ext4,
+            _ plant: @escaping @Sendable (inout Ext4Forger) throws -> Void
+        ) {
+            self.kind = kind
+            testDescription = "\(kind): \(what)"
+            self.isJudged = isJudged
+            self.base = base
+            self.plant = plant
+        }
+    }
+
+    @Test(arguments: filesystem + groups + inodes + directories)
+    func isFound(_ damage: Damage) throws {
+        let base = try damage.base.get()
+        var forger = try Ext4Forger(base.bytes)
+        try damage.plant(&forger)
+        try #require(!forger.touched.isEmpty)
+        let list = try Ext4CheckJudge.findings(HeldImage(forger.bytes)).list
+        let loud = list.filter { $0.kind.severity > .note }
+        #expect(
+            loud.contains { $0.kind.name == damage.kind }, "\(damage.testDescription)\n\(Ext4CheckJudge.text(list))")
+        // What is found has a place or is a sum, and is told as it should be.
+        #expect(loud.allSatisfy { !$0.what.isEmpty && !$0.what.hasSuffix(".") && !$0.kind.meaning.isEmpty })
+        // One damage is not told as many.
+        #expect(Set(loud.map(\.kind)).count <= 7, "\(damage.testDescription)\n\(Ext4CheckJudge.text(list))")
+        guard damage.isJudged else { return }
+        #expect(try !Self.complaints(forger).isEmpty, "\(damage.testDescription): e2fsck is content")
+    }
+
+    /// The root of an index that still has the tail of the linear block that it was, as the kernel leaves it.
+    @Test func indexOverLinearBlock() throws {
+        var forger = try Ext4Forger(Self.ext4.get().bytes)
+        try forger.change(directory: "many", at: forger.place("many")) {
+            $0.store(UInt32(0xDE00_000C), at: $1 + $0.blockSize - 8)
+        }
+        try Ext4CheckJudge.isSilent(HeldImage(forger.bytes), "tail")
+        #expect(try Self.complaints(forger).isEmpty)
+    }
+
+    /// What e2fsck has to say.
+    static func complaints(_ forger: Ext4Forger) throws -> [Substring] {
+        let scratch = try ScratchDirectory()
+        let image = try scratch.empty("image", size: UInt64(forger.bytes.count))
+        try Data(forger.bytes).write(to: URL(fileURLWithPath: image))
+        let lines = try Judge.run("e2fsck", ["-fn", image]).said.split(separator: "\n")
+        return lines.dropFirst().filter { !$0.hasPrefix("Pass ") }.dropLast()
+    }
+
+    /// No two kinds have the same name, and there is enough of them.
+    @Test func kindsAreMany() {
+        let kinds = Set((Self.filesystem + Self.groups + Self.inodes + Self.directories).map(\.kind))
+        #expect(kinds.count >= 45, "\(kinds.count)")
+    }
+
+    // MARK: The filesystem
+
+    static let filesystem: [Damage] = [
+        Damage("ext4-superblock", "no magic", isJudged: false) { $0.store(UInt16(0), at: 1024 + 0x38) },
+        Damage("ext4-superblock", "more blocks than there are") {
+            $0.store(UInt32(1 << 20), at: 1024 + 4)
+            $0.sealSuperblock()
+        },
+        Damage("ext4-superblock-checksum", "a bit") { $0.flip(at: 1024 + 0x88) },
+        Damage("ext4-state", "not unmounted", isJudged: false) {
+            $0.store(UInt16(0), at: 1024 + 0x3A)
+            $0.sealSuperblock()
+        },
+        Damage("ext4-errors", "errors seen", isJudged: false) {
+            $0.store(UInt16(3), at: 1024 + 0x3A)
+            $0.sealSuperblock()
+        },
+        Damage("ext4-recovery", "journal not written back", isJudged: false) {
+            $0.flip(4, at: 1024 + 0x60)
+            $0.sealSuperblock()
+        },
+        Damage("ext4-orphans", "a list of deleted files", isJudged: false) {
+            $0.store(UInt32(20), at: 1024 + 0xE8)
+            $0.sealSuperblock()
+        },
+        Damage("ext4-totals", "free blocks") {
+            $0.flip(at: 1024 + 0x0C)
+            $0.sealSuperblock()
+        },
+        Damage("ext4-totals", "free inodes") {
+            $0.flip(at: 1024 + 0x10)
+            $0.sealSuperblock()
+        },
+        Damage("ext4-backup-superblock", "magic", isJudged: false) { $0.flip(at: 8193 * 1024 + 0x38) },
+        Damage("ext4-backup-superblock", "UUID", isJudged: false) { $0.flip(at: 8193 * 1024 + 0x68) },
+        Damage("ext4-backup-superblock", "group", isJudged: false) { $0.flip(at: 8193 * 1024 + 0x5A) },
+        Damage("ext4-backup-superblock", "checksum", isJudged: false) { $0.flip(at: 8193 * 1024 + 0x3FC) },
+        Damage("ext4-backup-features", "a feature", isJudged: false) { $0.flip(0x20, at: 8193 * 1024 + 0x64 + 1) },
+        Damage("ext4-backup-descriptors", "a table", isJudged: false) { $0.flip(at: 8194 * 1024 + 64 + 8) },
+        Damage("ext4-journal", "magic") { $0.flip(at: try journal(&$0)) },
+        Damage("ext4-journal", "more blocks than its inode") { $0.store(UInt8(0x7F), at: try journal(&$0) + 0x10) },
+        Damage("ext4-journal", "block size") { $0.flip(8, at: try journal(&$0) + 0x0E) },
+        Damage("ext4-journal", "a folder") {
+            $0.store(UInt16(0x4180), at: try $0.inode(8))
+            try $0.sealInode(8)
+        },
+        Damage("ext4-inode-checksum", "the journal's inode") { $0.flip(at: try $0.inode(8) + 8) },
+        Damage("ext4-resize-inode", "a line") {
+            let top = Int($0.u32(try $0.inode(7) + 0x28 + 52)) * 1024
+            $0.flip(at: top + 4)
+        },
+        Damage("ext4-resize-inode", "no block") {
+            $0.store(UInt32(0), at: try $0.inode(7) + 0x28 + 52)
+            try $0.sealInode(7)
+        },
+    ]
+
+    private static func journal(_ forger: inout Ext4Forger) throws -> Int {
+        Int(forger.u32(try forger.inode(8) + 0x28 + 20)) * 1024
+    }
+}

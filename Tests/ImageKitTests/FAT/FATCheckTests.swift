@@ -1,0 +1,315 @@
+import Foundation
+import Testing
+
+@testable import ImageKit
+
+/// Checks of whole FAT volumes: silent on sound ones, and each damage by its name.
+@Suite struct FATCheckTests {
+    private func findings(_ source: any ByteSource) throws -> [Finding] {
+        var found: [Finding] = []
+        let tree = try FATCheck.run(source) { found.append($0) }
+        #expect(tree != nil)
+        return found
+    }
+
+    @Test(arguments: FATFormatterTests.special.indices)
+    func isSilentOnOurs(index: Int) throws {
+        let sample = FATFormatterTests.special[index].1
+        for size in index == 0 ? [nil, 520 << 20] : [nil] as [UInt64?] {
+            for label in ["FIRMWARE", ""] {
+                let options = FATOptions(label: label, size: size)
+                #expect(try findings(FATFormatter.layOut(sample.built(), options: options)) == [])
+            }
+        }
+    }
+
+    @Test(arguments: 0..<3 as Range<UInt64>)
+    func isSilentOnOddNames(seed: UInt64) throws {
+        let sample = FATFormatterTests.generated(seed, emoji: true)
+        let map = try FATFormatter.layOut(sample.built(), options: FATOptions(size: 3 << 20))
+        #expect(try findings(map) == [])
+    }
+
+    @Test(.enabled(if: Judge.hasFATTools, "\(Judge.fatReason)"), arguments: FATVolumeTests.layouts.indices)
+    func isSilentOnTheirs(index: Int) throws {
+        let (options, mebibytes, _, cluster) = FATVolumeTests.layouts[index]
+        let fat = try ForeignFAT(options + (index % 2 == 0 ? ["-n", "a label"] : []), size: mebibytes << 20)
+        #expect(try findings(FATImageFile(fat.image)) == [])
+        for directory in ["/one", "/Zwei Ordner", "/Zwei Ordner/drei", "/gone"] { try fat.directory(directory) }
+        for (name, count) in [
+            ("empty", 0), ("a whole cluster", Int(cluster)), ("one/x.dtbo", 5000), ("Zwei Ordner/drei/日本.txt", 50),
+            ("README.txt", 12), ("lower.EXT", 9), ("gone/a long name that goes", 700), ("gone/also.txt", 1),
+            ("plus+one", 3),
+        ] {
+            try fat.put(FATFormatterTests.bytes(count, UInt64(count)), "/" + name)
+        }
+        try fat.delete("/gone/a long name that goes")
+        try fat.delete("/README.txt")
+        try ForeignFAT.must("mren", ["-i", fat.image, "::/lower.EXT", "::/another longer name"])
+        try ForeignFAT.must("mmove", ["-i", fat.image, "::/Zwei Ordner/drei", "::/one"])
+        try ForeignFAT.must("mmove", ["-i", fat.image, "::/one/drei", "::/"])
+        try ForeignFAT.must("mdeltree", ["-i", fat.image, "::/gone"])
+        try ForeignFAT.must("mattrib", ["+r", "+h", "+s", "-i", fat.image, "::/empty"])
+        try ForeignFAT.must("mlabel", ["-i", fat.image, "::NEW LABEL"])
+        #expect(try Judge.fsckFAT(fat.image) == "")
+        #expect(try findings(FATImageFile(fat.image)) == [])
+    }
+
+    /// What mkfs.vfat makes besides, and says something about.
+    @Test(
+        .enabled(if: Judge.hasFATTools, "\(Judge.fatReason)"),
+        arguments: [
+            (["-F", "32", "-s", "8"], 20, [.fatFewClusters]),
+            (["-F", "32", "-s", "1", "-b", "0"], 40, [.fatBackupMissing]),
+            (["-F", "32", "-s", "1", "-R", "40", "-b", "12"], 40, []), (["-F", "16", "-M", "0xF0"], 20, []),
+            (["-F", "12", "-f", "1"], 2, []), (["-F", "16", "-f", "3"], 20, [.fatBootUnusual]),
+        ] as [([String], UInt64, [Finding.Kind])])
+    func namesWhatIsUnusual(options: [String], mebibytes: UInt64, expected: [Finding.Kind]) throws {
+        let fat = try ForeignFAT(options, size: mebibytes << 20)
+        #expect(try findings(FATImageFile(fat.image)).map(\.kind) == expected)
+    }
+
+    // MARK: Damage
+
+    /// A planted damage: all kinds of findings that follow from it, and whether fsck.fat says something too.
+    struct Damage: Sendable, CustomTestStringConvertible {
+        var name: String
+        var kinds: Set<Finding.Kind>
+        var judgeSpeaks = true
+        var spoil: @Sendable (inout SpoiltFAT) throws -> Void
+        var testDescription: String { name }
+
+        init(
+            _ name: String, _ kinds: Set<Finding.Kind>, judgeSpeaks: Bool = true,
+            _ spoil: @escaping @Sendable (inout SpoiltFAT) throws -> Void
+        ) {
+            (self.name, self.kinds, self.judgeSpeaks, self.spoil) = (name, kinds, judgeSpeaks, spoil)
+        }
+    }
+
+    static let damages: [Damage] = [
+        // fsck.fat reads on without it; Linux refuses the filesystem.
+        Damage("no signature", [.fatBootSector], judgeSpeaks: false) { $0.set(0 as UInt16, at: 510) },
+        Damage("too many sectors", [.fatBootSector]) { $0.set(0xFFFF as UInt16, at: 19) },
+        // Linux does not look at the jump either; Windows does.
+        Damage("no jump", [.fatBootUnusual], judgeSpeaks: false) { $0.set(0 as UInt8, at: 0) },
+        // The text says nothing by the specification, but there are readers that go by it.
+        Damage("another type", [.fatBootUnusual], judgeSpeaks: false) { $0.set("FAT12   ", at: 54) },
+        // fsck.fat takes the shorter number, as everyone does.
+        Damage("two numbers of sectors", [.fatBootUnusual], judgeSpeaks: false) { $0.set(5 as UInt32, at: 32) },
+        // fsck.fat compares the kind of disk with nothing.
+        Damage("another kind of disk", [.fatMedia], judgeSpeaks: false) { $0.set(0xF0 as UInt8, at: 21) },
+        Damage("a second entry that is no end", [.fatMedia], judgeSpeaks: false) { $0.link(1, 0xC005) },
+        Damage("in use, by the boot sector", [.fatDirty]) { $0.set(1 as UInt8, at: 37) },
+        Damage("in use, by the FAT", [.fatDirty]) { $0.link(1, 0x7FFF) },
+        // fsck.fat has nothing to say of the bit beside it.
+        Damage("errors of the disk", [.fatDiskErrors], judgeSpeaks: false) { $0.link(1, 0xBFFF) },
+        Damage("copies differ", [.fatCopies]) { $0.link(900, 5, copy: 1) },
+        // fsck.fat counts bad clusters only when it is asked to say more.
+        Damage("bad clusters", [.fatBadClusters], judgeSpeaks: false) { $0.link(900, 0xFFF7) },
+        Damage("lost clusters", [.fatLostClusters]) {
+            $0.link(900, 901)
+            $0.link(901, 0xFFFF)
+        },
+        Damage("circle", [.fatChainCircle, .fatLostClusters]) {
+            let a = try $0.cluster("A")
+            $0.link(a + 1, UInt32(a))
+        },
+        Damage("cross-link", [.fatCrossLink, .fatLostClusters]) {
+            try $0.link($0.cluster("B"), UInt32($0.cluster("A") + 1))
+        },
+        Damage("the same beginning", [.fatCrossLink, .fatLostClusters]) {
+            try $0.set(UInt16($0.cluster("A")), at: $0.slot("B") + 26)
+        },
+        Damage("leads to a free cluster", [.fatChainFree, .fatLostClusters]) { try $0.link($0.cluster("A") + 1, 0) },
+        Damage("the last is free", [.fatChainFree]) { try $0.link($0.cluster("A") + 2, 0) },
+        Damage("leads to a bad cluster", [.fatChainBad, .fatLostClusters, .fatBadClusters]) {
+            try $0.link($0.cluster("A") + 1, 0xFFF7)
+        },
+        Damage("leads to a reserved number", [.fatChainRange, .fatLostClusters]) { try $0.link($0.cluster("A"), 1) },
+        Damage("leads past the end", [.fatChainRange, .fatLostClusters]) { try $0.link($0.cluster("A"), 0xFFEE) },
+        Damage("begins nowhere", [.fatChainStart, .fatLostClusters]) {
+            try $0.set(0 as UInt16, at: $0.slot("A") + 26)
+        },
+        Damage("begins past the end", [.fatChainStart, .fatLostClusters]) {
+            try $0.set(0xFFF0 as UInt16, at: $0.slot("A") + 26)
+        },
+        Damage("a folder begins nowhere", [.fatChainStart, .fatLostClusters]) {
+            try $0.set(0 as UInt16, at: $0.slot("E") + 26)
+        },
+        Damage("too short", [.fatChainShort, .fatLostClusters]) { try $0.link($0.cluster("A") + 1, 0xFFFF) },
+        Damage("too large", [.fatChainShort]) { try $0.set(UInt32.max, at: $0.slot("A") + 28) },
+        Damage("too long", [.fatChainLong]) {
+            try $0.link($0.cluster("A") + 2, 900)
+            $0.link(900, 0xFFFF)
+        },
+        Damage("empty with clusters", [.fatChainLong]) {
+            try $0.set(900 as UInt16, at: $0.slot("EMPTY") + 26)
+            $0.link(900, 0xFFFF)
+        },
+        Damage("a folder in itself", [.fatCrossLink, .fatLostClusters]) {
+            try $0.set(UInt16($0.cluster("D")), at: $0.slot("E") + 26)
+        },
+        Damage("a control character", [.fatName]) { try $0.set(1 as UInt8, at: $0.slot("EMPTY") + 1) },
+        Damage("a slash", [.fatName]) { try $0.set("E/", at: $0.slot("EMPTY")) },
+        // fsck.fat lets them pass, though readers of short names alone may not.
+        Damage("a plus", [.fatNameUnusual], judgeSpeaks: false) { try $0.set("E+", at: $0.slot("EMPTY")) },
+        Damage("lower case", [.fatNameUnusual], judgeSpeaks: false) { try $0.set("e", at: $0.slot("EMPTY")) },
+        Damage("a bit that means nothing", [.fatNameUnusual]) {
+            try $0.bytes.bytes[$0.slot("EMPTY") + FATDirectoryEntry.Field.lowerCase] = 0x20
+        },
+        Damage("the same short name", [.fatDuplicateName]) { try $0.set("A          ", at: $0.slot("EMPTY")) },
+        // fsck.fat compares short names only.
+        Damage("the same long name", [.fatDuplicateName], judgeSpeaks: false) {
+            let slot = try $0.slot("ALONGN~1TEX")
+            // The other file gets the short name that this one's long name is, with another case.
+            for (index, offset) in FATDirectoryEntry.LongField.units.enumerated() {
+                let unit: UInt16 = index < 5 ? UInt16(Array("eMpTy".utf8)[index]) : index == 5 ? 0 : 0xFFFF
+                $0.set(unit, at: slot - 32 + offset)
+                $0.set(0xE5 as UInt8, at: slot - 64)
+            }
+            $0.set(0x41 as UInt8, at: slot - 32)
+        },
+        Damage("a wrong sum", [.fatLongNameSum]) {
+            for piece in 1...2 { try $0.set(7 as UInt8, at: $0.slot("ALONGN~1TEX") - 32 * piece + 13) }
+        },
+        Damage("two sums", [.fatLongNameSum]) { try $0.set(7 as UInt8, at: $0.slot("ALONGN~1TEX") - 19) },
+        Damage("a wrong number", [.fatLongNameOrder]) { try $0.set(0x43 as UInt8, at: $0.slot("ALONGN~1TEX") - 64) },
+        Damage("a piece that is missing", [.fatLongNameOrder]) {
+            try $0.set(0xE5 as UInt8, at: $0.slot("ALONGN~1TEX") - 64)
+            try $0.set(0x42 as UInt8, at: $0.slot("ALONGN~1TEX") - 32)
+        },
+        Damage("the first piece deleted", [.fatLongNameOrphaned]) {
+            try $0.set(0xE5 as UInt8, at: $0.slot("ALONGN~1TEX") - 64)
+        },
+        Damage("its file deleted", [.fatLongNameOrphaned, .fatLostClusters]) {
+            try $0.set(0xE5 as UInt8, at: $0.slot("ALONGN~1TEX"))
+        },
+        // fsck.fat takes any UTF-16.
+        Damage("half a character", [.fatName], judgeSpeaks: false) {
+            try $0.set(0xD83D as UInt16, at: $0.slot("ALONGN~1TEX") - 31)
+        },
+        Damage("a cluster in a long name", [.fatLongNameFields]) {
+            try $0.set(1 as UInt16, at: $0.slot("ALONGN~1TEX") - 6)
+        },
+        Damage("another .", [.fatDots]) { try $0.set(9 as UInt16, at: $0.content("D") + 26) },
+        Damage("another ..", [.fatDots]) { try $0.set(9 as UInt16, at: $0.content("E") + 32 + 26) },
+        Damage("no ..", [.fatDots]) { try $0.set(0xE5 as UInt8, at: $0.content("E") + 32) },
+        Damage(". is a file", [.fatDots]) { try $0.set(0x20 as UInt8, at: $0.content("E") + 11) },
+        Damage("a . in the root folder", [.fatDots]) { try $0.set(".          ", at: $0.slot("EMPTY")) },
+        Damage("a folder with a size", [.fatDirectorySize]) { try $0.set(5 as UInt32, at: $0.slot("D") + 28) },
+        // fsck.fat does not say so, but goes on and takes it for a file.
+        Damage("after the end", [.fatAfterEnd], judgeSpeaks: false) {
+            $0.set("X          ", at: $0.rootEnd + 64)
+        },
+        // fsck.fat takes a second label, and one that has clusters, for files.
+        Damage("two labels", [.fatLabels], judgeSpeaks: false) { try $0.set(8 as UInt8, at: $0.slot("EMPTY") + 11) },
+        Damage("a label in a folder", [.fatLabels, .fatLostClusters], judgeSpeaks: false) {
+            try $0.set(8 as UInt8, at: $0.slot("B") + 11)
+        },
+        Damage("another label", [.fatLabel]) { try $0.set("OTHER", at: $0.slot("FIRMWARE")) },
+        Damage("no label", [.fatLabel]) { try $0.set(0xE5 as UInt8, at: $0.slot("FIRMWARE")) },
+    ]
+
+    static let ours = Result { try SpoiltFAT.ours() }
+
+    @Test(arguments: damages)
+    func namesTheDamage(_ damage: Damage) throws {
+        var fat = try Self.ours.get()
+        try damage.spoil(&fat)
+        let (found, tree) = try fat.check()
+        #expect(Set(found.map(\.kind)) == damage.kinds, "\(found)")
+        #expect((tree == nil) == damage.kinds.contains(.fatBootSector))
+        for finding in found {
+            #expect(!finding.what.isEmpty && !finding.what.hasSuffix("."))
+            #expect(finding.offset.map { $0 < fat.bytes.size } ?? (finding.path != nil), "\(finding)")
+        }
+        guard Judge.hasFATTools else { return }
+        let said = try Judge.fsckFAT(fat.bytes, in: ScratchDirectory())
+        #expect(said.isEmpty != damage.judgeSpeaks, "\(said)")
+    }
+
+    /// Damages of FAT32 and FAT12 that there are not of FAT16.
+    static let othersDamages: [(String, Int, Set<Finding.Kind>, @Sendable (inout SpoiltFAT) throws -> Void)] = [
+        ("a damaged boot sector", 32, [.fatBootSector], { $0.set(0 as UInt16, at: 11) }),
+        ("another backup", 32, [.fatBackup], { $0.set(7 as UInt8, at: 6 * 512 + 3) }),
+        ("a backup among the data", 32, [.fatBackup], { $0.set(4000 as UInt16, at: 50) }),
+        ("no FSInfo", 32, [.fatInfoMissing, .fatBackup], { $0.set(0 as UInt16, at: 48) }),
+        ("FSInfo among the data", 32, [.fatInfo, .fatBackup], { $0.set(4000 as UInt16, at: 48) }),
+        ("FSInfo's first signature", 32, [.fatInfo], { $0.set(0 as UInt8, at: 512) }),
+        ("FSInfo's second signature", 32, [.fatInfo], { $0.set(0 as UInt8, at: 512 + 484) }),
+        ("FSInfo's last signature", 32, [.fatInfo], { $0.set(0 as UInt8, at: 512 + 511) }),
+        ("more free", 32, [.fatFreeCount], { $0.set(5 as UInt32, at: 512 + 488) }),
+        ("nobody knows what is free", 32, [.fatInfoUnknown], { $0.set(UInt32.max, at: 512 + 488) }),
+        ("last used past the end", 32, [.fatInfo], { $0.set(0xFFF_0000 as UInt32, at: 512 + 492) }),
+        ("in use, by the boot sector", 32, [.fatDirty], { $0.set(1 as UInt8, at: 65) }),
+        ("in use, by the FAT", 32, [.fatDirty], { $0.link(1, 0x07FF_FFFF) }),
+        ("errors of the disk", 32, [.fatDiskErrors], { $0.link(1, 0x0BFF_FFFF) }),
+        ("another kind of disk", 32, [.fatMedia], { $0.link(0, 0x0FFF_FFF0) }),
+        ("copies differ", 32, [.fatCopies], { $0.link(60_000, 5, copy: 1) }),
+        (
+            "the root folder in a circle", 32, [.fatChainCircle],
+            { $0.link(Int($0.layout.rootCluster), UInt32($0.layout.rootCluster)) }
+        ),
+        (
+            "circle", 12, [.fatChainCircle, .fatLostClusters],
+            {
+                let a = try $0.cluster("A")
+                $0.link(a + 1, UInt32(a))
+            }
+        ),
+        ("leads to a free cluster", 12, [.fatChainFree, .fatLostClusters], { try $0.link($0.cluster("A") + 1, 0) }),
+        ("copies differ", 12, [.fatCopies], { $0.link(900, 5, copy: 1) }),
+        ("another kind of disk", 12, [.fatMedia], { $0.link(0, 0xFF0) }),
+    ]
+
+    static let fat12 = Result { try SpoiltFAT.theirs(["-F", "12"], mebibytes: 3) }
+    static let fat32 = Result { try SpoiltFAT.theirs(["-F", "32", "-s", "1"], mebibytes: 34) }
+
+    @Test(.enabled(if: Judge.hasFATTools, "\(Judge.fatReason)"), arguments: othersDamages.indices)
+    func namesTheDamageOfOthers(index: Int) throws {
+        let (_, kind, kinds, spoil) = Self.othersDamages[index]
+        let sound = try (kind == 12 ? Self.fat12 : Self.fat32).get()
+        #expect(sound.layout.kind.rawValue == kind)
+        var fat = sound
+        try spoil(&fat)
+        let (found, tree) = try fat.check()
+        #expect(Set(found.map(\.kind)) == kinds, "\(found)")
+        // FAT32 is read by its backup where it has lost its boot sector.
+        #expect(try tree?.everything() != nil)
+        if kinds == [.fatBootSector] { #expect(try tree?.everything() == sound.check().tree?.everything()) }
+    }
+
+    @Test func isSilentOnWhatIsSpoilt() throws {
+        #expect(try Self.ours.get().check().found == [])
+        guard Judge.hasFATTools else { return }
+        for fat in try [Self.fat12.get(), Self.fat32.get()] { #expect(try fat.check().found == []) }
+    }
+
+    @Test func namesBothOfACrossLink() throws {
+        var fat = try Self.ours.get()
+        let cluster = try fat.cluster("A") + 1
+        try fat.link(fat.cluster("B"), UInt32(cluster))
+        let finding = try #require(try fat.check().found.first { $0.kind == .fatCrossLink })
+        #expect(finding.path == "/d/b" && finding.what == "cluster \(cluster) belongs to it and to '/a'")
+        let entry = try Int(fat.layout.fatOffset) + 2 * fat.cluster("B")
+        #expect(finding.offset == UInt64(entry))
+    }
+
+    @Test func stopsAtItsLimits() throws {
+        let fat = try Self.ours.get()
+        func kinds(_ limit: Int) throws -> [String] {
+            var found: [Finding] = []
+            let tree = try FATCheck.run(fat.bytes, entryLimit: limit, progress: nil) { found.append($0) }
+            #expect((tree == nil) == (limit < 6))
+            return found.map(\.kind.name)
+        }
+        #expect(try kinds(6) == [] && kinds(5) == ["fat-too-large"] && kinds(0) == ["fat-too-large"])
+        let deep = SampleTree(files: [String(repeating: "a/", count: 256): []])
+        #expect(try findings(FATFormatter.layOut(deep.built())).map(\.kind.name).first == "fat-too-large")
+        let progress = Progress()
+        progress.cancel()
+        let error = #expect(throws: ImageError.self) { try FATCheck.run(fat.bytes, progress: progress) { _ in } }
+        #expect(error?.code == .cancelled)
+    }
+}

@@ -2,7 +2,7 @@
 {
   description = "Makes Raspberry Pi SD card images from NixOS closures";
 
-  # Only its functions and its shell are used: any release will do (`inputs.mkpiimg.inputs.nixpkgs.follows`).
+  # The flake uses only its functions and its shell, so any release works (`inputs.mkpiimg.inputs.nixpkgs.follows`).
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
 
   outputs = { self, nixpkgs }:
@@ -10,7 +10,7 @@
       forEachSystem = make: nixpkgs.lib.genAttrs [ "x86_64-linux" "aarch64-linux" ] make;
     in
     {
-      # The program that was released, by its hash; nix/package.nix says what to do where there is none.
+      # The released program, by its hash. If a system has no release, nix/package.nix says how to build the program.
       packages = forEachSystem (system: rec {
         mkpiimg = nixpkgs.legacyPackages.${system}.callPackage ./nix/package.nix { };
         default = mkpiimg;
@@ -23,7 +23,7 @@
       });
       overlays.default = final: _: { mkpiimg = final.callPackage ./nix/package.nix { }; };
 
-      # In the place of nixpkgs' installer/sd-card/sd-image-aarch64.nix.
+      # Use it in place of nixpkgs' installer/sd-card/sd-image-aarch64.nix.
       nixosModules.default = ./nix/module.nix;
     };
 }

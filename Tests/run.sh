@@ -19,11 +19,6 @@ work=$(mktemp -d)
 trap 'jobs -p | xargs -r kill 2>/dev/null || true; chmod -R u+w "$work"; rm -rf "$work"' EXIT
 chmod 755 "$work"  # one test becomes somebody else
 
-title "Swift's tests"
-swift build --build-tests
-TMPDIR=$work swift test --skip-build
-mkpiimg=$(swift build --show-bin-path)/mkpiimg
-
 passed=0 skipped=()
 skip() { skipped+=("$*"); echo "SKIPPED: $*"; }
 # proof NAME COMMAND...: exit status 77 is a skip, and so is each part of a proof that says to be one.
@@ -46,6 +41,13 @@ proof() {
         *) echo "FAILED: $name (exit status $status)"; exit 1 ;;
     esac
 }
+
+proof "the sources are tidy" Tests/tidy.sh
+
+title "Swift's tests"
+swift build --build-tests
+TMPDIR=$work swift test --skip-build
+mkpiimg=$(swift build --show-bin-path)/mkpiimg
 
 image_of() {
     local options; mapfile -t options <"$1/options"

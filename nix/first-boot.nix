@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# What an image of module.nix does on its first boot: the disk grows, and Nix learns of the store paths in it.
+# The first boot of an image of module.nix: grows the root partition, and registers the image's store paths with Nix.
 { config, lib, pkgs, ... }:
 let
   inherit (lib) escapeShellArg mkIf;
   sd = config.sdImage;
 
-  # Kept beside the registration while the disk is being grown, so that an interrupted growth is taken up again.
+  # This file exists beside the registration while the partition grows, so that the next boot resumes after an
+  # interruption.
   growing = "${sd.nixPathRegistrationFile}-growing";
   firstBoot = {
     wantedBy = [ "sysinit.target" ];
@@ -33,13 +34,13 @@ in
     '';
   });
 
-  # After the growth, for more room, but whether or not that succeeds.
+  # Runs after the growth, to have more space, but does not depend on its success.
   systemd.services.register-nix-paths = firstBoot // {
     description = "Register the store paths that came with the image";
     before = [ "sysinit.target" "shutdown.target" "nix-daemon.socket" "nix-daemon.service" ];
     unitConfig = firstBoot.unitConfig // { ConditionPathExists = sd.nixPathRegistrationFile; };
     environment.HOME = "/root";
-    # All of it can be done twice; the file goes when everything is done.
+    # Every step can run twice; the file is removed after the last one.
     script = ''
       ${nix}/bin/nix-store --load-db <${escapeShellArg sd.nixPathRegistrationFile}
       touch /etc/NIXOS

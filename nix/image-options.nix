@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The names of an image, as options: for releases of NixOS that don't have nixos/modules/image/file-options.nix yet.
+# Options for the image's file names, for releases of NixOS that do not have nixos/modules/image/file-options.nix yet.
 { config, lib, pkgs, ... }:
 let
   inherit (lib) mkOption types;

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # A NixOS module that makes the SD card image with mkpiimg, for configurations that were written for nixpkgs' sdImage:
-# import this file in place of nixpkgs' installer/sd-card/sd-image-aarch64.nix (or of any of its relatives).
+# import this file in place of nixpkgs' installer/sd-card/sd-image-aarch64.nix (or a similar module of nixpkgs).
 #
-#   system.build.piImage        the image, in the same output folders; also under the names sdImage and image
+#   system.build.piImage        the image, in the same output directories; also under the names sdImage and image
 #   system.build.piImageScript  a program that makes it outside of the Nix store, with more arguments: for secrets
 #
-# docs/nixos.md goes through the options.
+# docs/nixos.md explains the options.
 { config, lib, options, pkgs, modulesPath, ... }:
 let
   inherit (lib) concatMap escapeShellArg escapeShellArgs hasInfix hasSuffix mkDefault optional optionalAttrs optionals
@@ -17,15 +17,16 @@ let
   build = cfg.buildPackages;
   buildSystem = build.stdenv.hostPlatform.system;
 
-  # What has no meaning here is said before anything is built, also for an image without a system in it.
+  # Reports unsupported settings before anything is built, also for an image that does not contain the system.
   failed = builtins.filter (check: !check.assertion) config.assertions;
   checked = value:
     if failed == [ ] then value
-    else throw "the image cannot be made:\n${builtins.concatStringsSep "\n" (map (check: "- ${check.message}") failed)}";
+    else
+      throw "the image cannot be made:\n${builtins.concatStringsSep "\n" (map (check: "- ${check.message}") failed)}";
 
-  hasFirmwareFolder = sd.populateFirmwareCommands != "";
-  hasRootFolder = sd.populateRootCommands != "";
-  # Fills ./firmware and ./files. The commands may use $NIX_BUILD_TOP for the folder they start in, as in sdImage.
+  hasFirmwareDirectory = sd.populateFirmwareCommands != "";
+  hasRootDirectory = sd.populateRootCommands != "";
+  # Fills ./firmware and ./files. As in sdImage, the commands may use $NIX_BUILD_TOP, the directory they start in.
   populate = ''
     umask 022
     mkdir firmware files
@@ -38,7 +39,7 @@ let
     # The image must not depend on when it is made.
     find firmware files -exec touch -h -d @1 {} +
   '';
-  populates = hasFirmwareFolder || hasRootFolder || sd.preBuildCommands != "";
+  populates = hasFirmwareDirectory || hasRootDirectory || sd.preBuildCommands != "";
 
   each = name: concatMap (value: [ name value ]);
   given = name: value: optionals (value != null) [ name (toString value) ];
@@ -70,12 +71,12 @@ let
     ++ given "--level" cfg.level
     ++ optional cfg.singleFrame "--single-frame"
     ++ cfg.extraArgs;
-  # The folders that were filled come after those that were named, and win.
+  # The directories filled by commands come last, so that their files replace those of the options.
   command = escapeShellArgs arguments
-    + optionalString hasFirmwareFolder " --firmware \"$NIX_BUILD_TOP/firmware\""
-    + optionalString hasRootFolder " --root-files \"$NIX_BUILD_TOP/files\"";
+    + optionalString hasFirmwareDirectory " --firmware \"$NIX_BUILD_TOP/firmware\""
+    + optionalString hasRootDirectory " --root-files \"$NIX_BUILD_TOP/files\"";
 
-  # A hook that changes the finished image can only do so before it is compressed.
+  # postBuildCommands change the image before it is compressed.
   compressesLater = sd.compressImage && sd.postBuildCommands != "";
 
   image = build.runCommand config.image.fileName
@@ -117,7 +118,7 @@ let
   imageOptions = modulesPath + "/image/file-options.nix";
 in
 {
-  # Whatever else imports these (nixpkgs' installer images, boards' modules) gets this module instead.
+  # Other modules (nixpkgs' installer images, modules for boards) that import these get this module instead.
   disabledModules = map (name: "installer/sd-card/${name}.nix") [
     "sd-image" "sd-image-aarch64" "sd-image-raspberrypi" "sd-image-armv7l-multiplatform"
   ];
@@ -136,14 +137,14 @@ in
 
     system.build = {
       piImage = checked image;
-      # The names that commands and other modules may know it by.
+      # The names that other commands and modules use.
       sdImage = config.system.build.piImage;
       image = config.system.build.piImage;
       piImageScript = checked (
         if sd.postBuildCommands == "" then script
         else throw ''
-          system.build.piImageScript cannot run sdImage.postBuildCommands, as it hands the image to nobody before it is
-          compressed. Use mkpiimg.raw for what is written outside of the partitions.
+          system.build.piImageScript cannot run sdImage.postBuildCommands, because it writes no uncompressed image. Use
+          mkpiimg.raw for data outside of the partitions.
         ''
       );
     };
@@ -152,21 +153,22 @@ in
       {
         assertion = hasSuffix ".${config.image.extension}" config.image.fileName;
         message = ''
-          image.fileName (once sdImage.imageName) is "${config.image.fileName}" and must end in
-          ".${config.image.extension}", as sdImage.compressImage says. Set image.baseName, without an extension, instead.
+          image.fileName (formerly sdImage.imageName) is "${config.image.fileName}" and must end in
+          ".${config.image.extension}", because of sdImage.compressImage. Set image.baseName, without an extension,
+          instead.
         '';
       }
       {
         assertion = !(hasInfix "root_fs" sd.preBuildCommands);
         message = ''
-          sdImage.preBuildCommands uses $root_fs, and there is no such file: everything is written in one pass. For a size
-          use mkpiimg.rootSize or mkpiimg.rootSlack; for files sdImage.populateRootCommands or mkpiimg.copies.
+          sdImage.preBuildCommands uses $root_fs, and there is no such file: everything is written in one pass. For a
+          size use mkpiimg.rootSize or mkpiimg.rootSlack; for files sdImage.populateRootCommands or mkpiimg.copies.
         '';
       }
     ];
     warnings = optional compressesLater ''
       sdImage.postBuildCommands makes mkpiimg write the image uncompressed first; the result cannot be read in parts.
-      Boot code outside of the partitions is better given as mkpiimg.raw.
+      For boot code outside of the partitions, prefer mkpiimg.raw.
     '';
 
     fileSystems = {
@@ -177,7 +179,7 @@ in
       "/boot/firmware" = {
         device = mkDefault "/dev/disk/by-label/${sd.firmwarePartitionName}";
         fsType = mkDefault "vfat";
-        # Nothing needs it while the system runs.
+        # A running system does not need it.
         options = [ "nofail" "noauto" ];
       };
     };
@@ -186,10 +188,10 @@ in
       loader.grub.enable = mkDefault false;
       loader.generic-extlinux-compatible.enable = mkDefault (cfg.boot == "extlinux");
       consoleLogLevel = mkDefault 7;
-      # The last one is the system's own; the others are the boards' serial ports, of which each has one.
+      # The last console becomes the system's console. The others are serial ports; each board has one of them.
       kernelParams = [ "console=ttyS0,115200n8" "console=ttyAMA0,115200n8" "console=tty0" ];
-      # NixOS' list has drivers of other machines in it, which Raspberry Pi's own kernels don't have ("Module ahci not
-      # found"). Where that may be forgiven, those that a root on USB needs can be asked for as well.
+      # NixOS' list contains drivers for other machines, which Raspberry Pi's own kernels do not have ("Module ahci not
+      # found"). If NixOS can ignore missing modules, this list also has those that a root filesystem on USB needs.
       initrd = optionalAttrs (options.boot.initrd ? allowMissingModules) {
         allowMissingModules = mkDefault true;
         availableKernelModules = [ "pcie-brcmstb" "reset-raspberrypi" "usb-storage" "usbhid" "vc4" ];

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The options of module.nix: nixpkgs' sdImage, as far as it has a meaning here, and mkpiimg's own.
+# The options of module.nix: those of nixpkgs' sdImage that apply here, and mkpiimg's own.
 { config, lib, options, pkgs, ... }:
 let
   inherit (lib) literalExpression mkOption mkRemovedOptionModule mkRenamedOptionModule optionals types;
@@ -11,8 +11,8 @@ let
   build = cfg.buildPackages;
   architecture = builtins.head (builtins.split "-" pkgs.stdenv.hostPlatform.system);
 
-  # Raspberry Pi's firmware is data, so it is taken from the machine that builds, which surely can copy it. U-Boot and
-  # the stub before it are programs of the board, and in nixpkgs' cache.
+  # Raspberry Pi's firmware is data, so its package can come from the build machine's nixpkgs. U-Boot and the armstub
+  # are programs for the board; nixpkgs' binary cache has them.
   bootPackages = {
     aarch64 = [
       (pkgs.ubootRaspberryPiAarch64 or (pkgs.buildUBoot {
@@ -25,7 +25,7 @@ let
     armv7l = [ pkgs.ubootRaspberryPi2 pkgs.ubootRaspberryPi3_32bit ];
     armv6l = [ pkgs.ubootRaspberryPiZero pkgs.ubootRaspberryPi ];
   };
-  # mkForce on the commands means that these and nothing else say what is on the partition.
+  # mkForce on the commands means that they alone define the content of the partition.
   firmwareIsForced = options.sdImage.populateFirmwareCommands.highestPrio < 100;
   firmwarePackages =
     optionals (cfg.boot != "none" && !firmwareIsForced) (
@@ -46,8 +46,9 @@ in
       sdImage.rootPartitionUUID. For btrfs or f2fs, stay with nixpkgs' sdImage.
     '')
     (mkRemovedOptionModule [ "sdImage" "rootFilesystemImage" ] ''
-      There is no image of the root filesystem that could be replaced: everything is written in one pass. Files are added
-      with sdImage.populateRootCommands, mkpiimg.rootFiles and mkpiimg.copies; store paths with sdImage.storePaths.
+      There is no image of the root filesystem that could be replaced: everything is written in one pass. Files are
+      added with sdImage.populateRootCommands, mkpiimg.rootFiles and mkpiimg.copies; store paths with
+      sdImage.storePaths.
     '')
   ];
 
@@ -55,7 +56,7 @@ in
     storePaths = mkOption {
       type = types.listOf types.package;
       example = literalExpression "[ pkgs.stdenv ]";
-      description = "Store paths that are in the image, with all that they refer to. The first system boots.";
+      description = "Store paths for the image, which also gets everything that they refer to. The first system boots.";
     };
     firmwarePartitionOffset = mkOption {
       type = types.int;
@@ -93,16 +94,17 @@ in
       default = "";
       example = literalExpression "''cp \${./disable-bt.dtbo} firmware/''";
       description = ''
-        Shell commands that fill the folder ./firmware, which is laid over the firmware partition: over what
-        `mkpiimg.firmware` brings, or alone where `lib.mkForce` is used. A config.txt in it replaces the generated one.
+        Shell commands that fill the folder ./firmware. Its files are added to those of `mkpiimg.firmware` and replace
+        files of the same name; with `lib.mkForce`, the firmware partition has only these files. A config.txt in the
+        folder replaces the generated one.
       '';
     };
     populateRootCommands = mkOption {
       type = types.lines;
       default = "";
       description = ''
-        Shell commands that fill the folder ./files, which is laid over the root filesystem; modes are kept. U-Boot's
-        menu and the kernel need no command: see `mkpiimg.boot`.
+        Shell commands that fill the folder ./files. Its files are added to the root filesystem, with their modes.
+        U-Boot's menu and the kernel need no command: see `mkpiimg.boot`.
       '';
     };
     preBuildCommands = mkOption {
@@ -132,8 +134,8 @@ in
       type = types.str;
       default = "/nix-path-registration";
       description = ''
-        Where the running system finds the registration of its store paths on first boot. Where the card's root
-        partition is not mounted at /, put its mount point before it.
+        Path of the registration of the store paths on the running system at first boot. If the card's root partition is
+        not mounted at /, the path must begin with its mount point.
       '';
     };
   };
@@ -149,7 +151,7 @@ in
       type = types.nullOr types.path;
       default = null;
       example = literalExpression "./mkpiimg";
-      description = "The static program, made by release/static.sh, where it is not to be the released one.";
+      description = "A static program, made by release/static.sh, to use instead of the released one.";
     };
     buildSystem = mkOption {
       type = types.nullOr types.str;
@@ -173,8 +175,9 @@ in
       default = firmwarePackages;
       defaultText = literalExpression "raspberrypifw, U-Boot and raspberrypi-armstubs, as boards and boot need them";
       description = ''
-        What the firmware partition is made of: packages (raspberrypifw, U-Boot, raspberrypi-armstubs) of which each
-        board's files are picked, and folders that are laid down whole. Later ones win.
+        Sources of the files on the firmware partition: packages (raspberrypifw, U-Boot, raspberrypi-armstubs), from
+        which the boards' files are picked, and folders, which are copied whole. Later sources replace files of earlier
+        ones.
       '';
     };
     boards = mkOption {
@@ -188,8 +191,9 @@ in
       type = types.enum [ "extlinux" "kernel" "none" ];
       default = "extlinux";
       description = ''
-        What starts the kernel: U-Boot with a menu on the root partition, the board's firmware, or something else.
-        NixOS keeps the menu up to date (`boot.loader.generic-extlinux-compatible`); nothing does so for `kernel`.
+        How the kernel is started: by U-Boot with a menu on the root partition (`extlinux`), by the board's firmware
+        (`kernel`), or by other means (`none`). NixOS keeps the menu up to date
+        (`boot.loader.generic-extlinux-compatible`); nothing does so for `kernel`.
       '';
     };
     configTxt = mkOption {
@@ -202,7 +206,7 @@ in
       type = types.listOf types.str;
       default = [ ];
       description = ''
-        Kernel parameters of this image's first start. What is to last belongs in `boot.kernelParams`.
+        Kernel parameters for this image's first boot. Permanent parameters belong in `boot.kernelParams`.
       '';
     };
     menuTimeout = mkOption {
@@ -222,8 +226,8 @@ in
       type = types.listOf types.path;
       default = [ ];
       description = ''
-        Folders that are laid over the root filesystem, with owner 0:0. They are copied to the Nix store, where everybody
-        can read them: not for secrets.
+        Folders whose files are added to the root filesystem, with owner 0:0. They are copied to the Nix store, where
+        every user can read them: do not use this option for secrets.
       '';
     };
     copies = mkOption {
@@ -231,8 +235,8 @@ in
       default = [ ];
       example = literalExpression ''[ "''${./motd}:/etc/motd:644:0:0" ]'';
       description = ''
-        Files that are laid over the root filesystem, as SOURCE:DESTINATION:MODE:UID:GID. Sources are in the Nix store,
-        where everybody can read them: not for secrets, for which there is `system.build.piImageScript`.
+        Files that are added to the root filesystem, as SOURCE:DESTINATION:MODE:UID:GID. Sources are in the Nix store,
+        where every user can read them: for secrets use `system.build.piImageScript`.
       '';
     };
     raw = mkOption {
@@ -250,24 +254,24 @@ in
       type = types.str;
       default = "/${baseNameOf sd.nixPathRegistrationFile}";
       defaultText = literalExpression ''"/''${baseNameOf config.sdImage.nixPathRegistrationFile}"'';
-      description = "Where the registration is on the root partition, whatever that is mounted at.";
+      description = "Path of the registration on the root partition, independent of the partition's mount point.";
     };
     check = mkOption {
       type = types.bool;
       default = false;
-      description = "Whether every store path's content is compared with its hash while it is written.";
+      description = "Whether the content of every store path is compared with its hash while it is written.";
     };
     rootSlack = mkOption {
       type = types.nullOr types.str;
       default = null;
       example = "256M";
-      description = "Space that can still be written on the root filesystem; null is 64M.";
+      description = "Free space for users on the root filesystem; null is 64M.";
     };
     rootSize = mkOption {
       type = types.nullOr types.str;
       default = null;
       example = "8G";
-      description = "A fixed size of the root partition; null is what is needed.";
+      description = "A fixed size for the root partition; null is the size needed.";
     };
     level = mkOption {
       type = types.nullOr types.int;
@@ -277,13 +281,13 @@ in
     singleFrame = mkOption {
       type = types.bool;
       default = false;
-      description = "Whether it is compressed as one frame, for flashing programs that need that.";
+      description = "Whether the image is compressed as one frame, for flashing programs that need this.";
     };
     extraArgs = mkOption {
       type = types.listOf types.str;
       default = [ ];
       example = [ "--reserved-percent" "1" ];
-      description = "More arguments of mkpiimg.";
+      description = "More arguments for mkpiimg.";
     };
   };
 }

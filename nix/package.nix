@@ -2,8 +2,8 @@
 #
 # mkpiimg as a package: the static program of a release, by its hash. (nixpkgs' Swift is too old to build the source.)
 #
-# release.json says what is released; release/publish.sh writes it. Where there is nothing for a system, or something
-# else is wanted, `mkpiimg.override { binary = ./mkpiimg; }` takes a file that release/static.sh made.
+# release.json lists the released programs; release/publish.sh writes it. If there is no release for a system, or to use
+# another program, `mkpiimg.override { binary = ./mkpiimg; }` takes a file that release/static.sh made.
 { runCommand, fetchurl, stdenv, binary ? null }:
 let
   release = builtins.fromJSON (builtins.readFile ./release.json);

@@ -3,9 +3,9 @@
 #
 # static.sh OUT - build mkpiimg as one static file, for this machine's processor.
 #
-# It runs on any Linux of that processor: it needs no library, no Swift, no /proc and no /etc. This is the file that is
-# released and that flake.nix takes. Swift 6.3 or newer is needed, and the static libraries that Debian's libext2fs-dev,
-# comerr-dev and libzstd-dev bring. The build lies in .build-static, beside the ordinary one.
+# The program runs on any Linux system with that processor: it needs no library, no Swift, no /proc and no /etc. It is
+# the file that is released and that flake.nix uses. The build needs Swift 6.3 or newer and the static libraries of
+# Debian's libext2fs-dev, comerr-dev and libzstd-dev. Its directory is .build-static, beside the ordinary one.
 # Exit status 77: Swift is too old here.
 set -euo pipefail
 
@@ -20,21 +20,22 @@ read -r major minor <<<"${version:-0 0}"
     echo "static.sh: Swift 6.3 or newer is needed: see https://www.swift.org/install/linux" >&2; exit 77
 }
 
-# Sources/mkpiimg/Process/StaticExecutable.swift answers for the function that is wrapped.
+# Sources/mkpiimg/Process/StaticExecutable.swift defines the function that replaces the wrapped one.
 build=(swift build --package-path "$top" --scratch-path "$top/.build-static" -c release --product mkpiimg
     --static-swift-stdlib -Xswiftc -static-executable -Xswiftc -DSTATIC_EXECUTABLE
     -Xlinker --wrap=swift_copyAuxiliaryExecutablePath)
 log=$(mktemp)
 trap 'rm -f "$log" "$1.new"' EXIT
 "${build[@]}" >"$log" 2>&1 || { cat "$log" >&2; fail "the build failed"; }
-# Foundation, which swift-argument-parser and swift-crypto bring along, can look up users and make temporary files, and
-# the runtime can load libraries. mkpiimg does none of it. A warning about anything else is a new one: look at it.
+# Foundation, a dependency of swift-argument-parser and swift-crypto, can look up users and make temporary files, and
+# the runtime can load libraries. mkpiimg does none of these. A warning about another function is new and must be
+# examined.
 if grep 'warning:' "$log" | grep -vE "['\`](dlopen|getpwnam_r|getpwuid_r|getgrnam_r|getgrgid_r|mktemp)'"; then
-    fail "the build warns of something new (above)"
+    fail "the build has a new warning (above)"
 fi
 
 strip -o "$1.new" "$("${build[@]}" --show-bin-path)/mkpiimg"
-# No interpreter and no dynamic section: nothing is loaded when it runs.
+# Without an interpreter and a dynamic section, the program loads nothing when it runs.
 headers=$(readelf -lW "$1.new")
 case $headers in *INTERP* | *DYNAMIC*) fail "the program is not static" ;; esac
 mv "$1.new" "$1"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# What nix/ and flake.nix use of nixpkgs' packages, for the tests: derivations whose tools come from the host, through
-# the sandbox's paths. `system` is what builds the packages, and what they are for unless `crossSystem` says otherwise.
+# The packages of nixpkgs that nix/ and flake.nix use, for the tests: derivations whose tools come from the host,
+# through the sandbox's paths. `system` builds the packages; they run on `crossSystem`, by default the same system.
 { system, crossSystem ? system, config ? { }, overlays ? [ ] }:
 let
   lib = import ./lib.nix;
@@ -16,8 +16,11 @@ let
   runCommand = name: env: text: derivation (removeAttrs env [ "nativeBuildInputs" "meta" ] // {
     inherit name system text;
     builder = "/bin/bash";
-    # The last command of a builder must not be one that bash runs in its own place.
-    args = [ "-euc" ''set -o pipefail; export PATH=/usr/bin:/bin; umask 022; cd "$NIX_BUILD_TOP"; eval "$text"; exit 0'' ];
+    # bash must not exec the last command of a builder in its own place: hence the exit.
+    args = [
+      "-euc"
+      ''set -o pipefail; export PATH=/usr/bin:/bin; umask 022; cd "$NIX_BUILD_TOP"; eval "$text"; exit 0''
+    ];
   }) // { meta = env.meta or { }; };
   data = name: text: runCommand name { } ''
     file() { mkdir -p "$(dirname "$out/$1")"; printf '%s of %s\n' "$1" "$name" >"$out/$1"; }
@@ -47,7 +50,7 @@ let
       outputHash = hash;
       outputHashMode = "flat";
     };
-    # By the same feature of Nix as nixpkgs' own, and with the same file.
+    # It uses the same feature of Nix as nixpkgs' closureInfo, and writes the same file.
     closureInfo = { rootPaths }: derivation {
       name = "closure-info";
       inherit system;
@@ -58,17 +61,22 @@ let
         export PATH=/usr/bin:/bin
         . .attrs.sh
         mkdir "''${outputs[out]}"
-        jq -r '.closure[] | .path, .narHash, (.narSize | tostring), "", (.references | length | tostring), .references[]' \
-          .attrs.json >"''${outputs[out]}/registration"
+        jq -r '.closure[] | .path, .narHash, (.narSize | tostring), "",
+          (.references | length | tostring), .references[]' .attrs.json >"''${outputs[out]}/registration"
         exit 0
       '' ];
     };
 
     linux = runCommand "linux-6.12.1" { } ''
       mkdir -p $out/dtbs/broadcom
-      # The head of an arm64 kernel, which says how much memory it takes.
-      { head -c 16 /dev/zero; printf '\0\0\20\0\0\0\0\0'; head -c 32 /dev/zero; printf 'ARM\144'; seq 100000; } >$out/Image
-      for board in bcm2837-rpi-3-b bcm2711-rpi-4-b bcm2712-rpi-5-b; do echo "$board" >$out/dtbs/broadcom/$board.dtb; done
+      # The header of an arm64 kernel, with the size of its image in memory.
+      {
+        head -c 16 /dev/zero; printf '\0\0\20\0\0\0\0\0'
+        head -c 32 /dev/zero; printf 'ARM\144'; seq 100000
+      } >$out/Image
+      for board in bcm2837-rpi-3-b bcm2711-rpi-4-b bcm2712-rpi-5-b; do
+        echo "$board" >$out/dtbs/broadcom/$board.dtb
+      done
     '';
     initrd = runCommand "initrd-linux-6.12.1" { } "mkdir $out; seq 20000 >$out/initrd";
     raspberrypifw = data "raspberrypi-firmware-1.20260101" ''
@@ -82,7 +90,7 @@ let
     ubootRaspberryPi3_32bit = data "uboot-rpi_3_32b_defconfig-2026.01" "file u-boot.bin";
     raspberrypi-armstubs = data "raspberrypi-armstubs-2026" "file armstub8-gic.bin";
 
-    # A configuration of NixOS. `hasImageOptions` is whether nixpkgs has the file image/file-options.nix.
+    # A configuration of NixOS. `hasImageOptions` tells whether nixpkgs has the file image/file-options.nix.
     nixos = modules: { hasImageOptions ? true }: lib.evalModules {
       modules = [ ./nixos.nix ] ++ modules;
       specialArgs = { inherit pkgs; modulesPath = if hasImageOptions then ./modules else ./.; };

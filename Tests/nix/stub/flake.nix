@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Stands for nixpkgs' flake, for the tests.
+# Stands in for nixpkgs' flake in the tests.
 {
   outputs = { self }: {
     lib = import ./lib.nix;

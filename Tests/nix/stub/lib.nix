@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# What nix/module.nix uses of nixpkgs' lib, written anew for the tests, which have no nixpkgs: a small module system with
-# the same rules (conditions and priorities are pushed down to the options; only the definitions of the highest priority
-# count; options must be declared once and have one type), and no more.
+# The part of nixpkgs' lib that nix/module.nix uses, reimplemented for the tests, which have no nixpkgs: a small module
+# system with the same rules and nothing else. Conditions and priorities are pushed down to the options. Only the
+# definitions of the highest priority count. Options must be declared once and have one type.
 let
-  inherit (builtins) attrNames concatLists concatMap concatStringsSep elem filter foldl' getAttr hasAttr head isAttrs isBool
-    isFunction isInt isList isPath isString length listToAttrs map mapAttrs replaceStrings substring stringLength toString;
+  inherit (builtins) attrNames concatLists concatMap concatStringsSep elem filter foldl' getAttr hasAttr head isAttrs
+    isBool isFunction isInt isList isPath isString length listToAttrs map mapAttrs replaceStrings substring
+    stringLength toString;
 
   optional = condition: value: if condition then [ value ] else [ ];
   optionals = condition: list: if condition then list else [ ];
   optionalAttrs = condition: set: if condition then set else { };
   optionalString = condition: text: if condition then text else "";
   hasInfix = part: text:
-    let plain = builtins.unsafeDiscardStringContext; in length (builtins.split (escapeRegex (plain part)) (plain text)) > 1;
+    let plain = builtins.unsafeDiscardStringContext;
+    in length (builtins.split (escapeRegex (plain part)) (plain text)) > 1;
   hasSuffix = suffix: text:
     let rest = stringLength text - stringLength suffix;
     in rest >= 0 && substring rest (stringLength suffix) text == suffix;
@@ -33,13 +35,13 @@ let
   defaultPriority = 100;
   optionPriority = 1500;
 
-  # A definition of a set as sets without properties, whose members have them.
+  # Turns a definition of a set into sets without properties, whose members have the properties instead.
   pushDown = value:
     if isKind "merge" value then concatMap pushDown value.contents
     else if isKind "if" value then map (mapAttrs (_: mkIf value.condition)) (pushDown value.content)
     else if isKind "override" value then map (mapAttrs (_: mkOverride value.priority)) (pushDown value.content)
     else [ value ];
-  # A definition of a value as values and priorities. The innermost priority counts.
+  # Turns a definition of a value into values with priorities. The innermost priority counts.
   discharge = value:
     if isKind "merge" value then concatMap discharge value.contents
     else if isKind "if" value then optionals value.condition (discharge value.content)
@@ -50,7 +52,8 @@ let
   highest = definitions:
     foldl' (lowest: definition: if definition.priority < lowest then definition.priority else lowest) 9999 definitions;
   winners = definitions:
-    let priority = highest definitions; in map (definition: definition.value) (filter (definition: definition.priority == priority) definitions);
+    let priority = highest definitions;
+    in map (definition: definition.value) (filter (definition: definition.priority == priority) definitions);
 
   # --- types
   mergeEqual = path: values:
@@ -58,14 +61,22 @@ let
     else throw "The option `${showOption path}' has conflicting definition values";
   simple = name: check: { inherit name check; merge = mergeEqual; };
   checkAll = type: path: values:
-    map (value: if type.check value then value else throw "A definition for option `${showOption path}' is not of type `${type.name}'") values;
+    map
+      (value:
+        if type.check value then value
+        else throw "A definition for option `${showOption path}' is not of type `${type.name}'")
+      values;
   types = rec {
     str = simple "string" isString;
     int = simple "integer" isInt;
     bool = simple "boolean" isBool;
-    raw = simple "raw" (_: true) // { merge = path: values: if length values == 1 then head values else throw "The option `${showOption path}' is defined twice"; };
+    raw = simple "raw" (_: true) // {
+      merge = path: values:
+        if length values == 1 then head values else throw "The option `${showOption path}' is defined twice";
+    };
     package = simple "package" (value: isAttrs value && value ? outPath || isString value);
-    path = simple "path" (value: isPath value || isAttrs value && value ? outPath || isString value && substring 0 1 value == "/");
+    path = simple "path" (value:
+      isPath value || isAttrs value && value ? outPath || isString value && substring 0 1 value == "/");
     lines = simple "lines" isString // { merge = _: concatStringsSep "\n"; };
     enum = values: simple "one of ${toString values}" (value: elem value values);
     nullOr = type: {
@@ -78,18 +89,19 @@ let
       check = isList;
       merge = path: values: checkAll type path (concatLists values);
     };
-    # Stands for the submodules of NixOS: sets all the way down, whose lists are joined.
+    # Stands in for the submodules of NixOS: nested sets, whose lists are joined.
     tree = {
       name = "tree";
       check = isAttrs;
       merge = mergeTrees;
     };
-    # Members that are looked at when they are asked for, and have one definition.
+    # Each member is evaluated only when it is used, and has one definition.
     lazyAttrs = {
       name = "lazy attribute set";
       check = isAttrs;
       merge = path: values:
-        mapAttrs (name: value: raw.merge (path ++ [ name ]) (winners (discharge value))) (foldl' (all: set: all // set) { } (concatMap pushDown values));
+        mapAttrs (name: value: raw.merge (path ++ [ name ]) (winners (discharge value)))
+          (foldl' (all: set: all // set) { } (concatMap pushDown values));
     };
   };
   mergeTrees = path: values:
@@ -102,7 +114,7 @@ let
           defined = winners (concatMap discharge raws);
           inner = path ++ [ name ];
         in
-        # A member all of whose definitions are under false conditions is not there.
+        # A member does not exist if the conditions of all its definitions are false.
         optional (concatMap discharge raws != [ ]) {
           inherit name;
           value =
@@ -120,7 +132,7 @@ let
   evalModules = { modules, specialArgs ? { } }:
     let
       arguments = { inherit config options; lib = self; } // specialArgs;
-      # `imports` of a path are read once however often it is named.
+      # A path is loaded once, even if several modules import it.
       load = module:
         let
           loaded = if isPath module || isString module then import module else module;
@@ -139,7 +151,10 @@ let
       disabled = concatMap (module: module.disabled) (concatMap inside loaded);
       flatten = module:
         if module.key != null && elem module.key disabled then [ ] else [ module ] ++ concatMap flatten module.imports;
-      unique = foldl' (all: module: if module.key != null && elem module.key (map (other: other.key) all) then all else all ++ [ module ]) [ ];
+      unique = foldl'
+        (all: module:
+          if module.key != null && elem module.key (map (earlier: earlier.key) all) then all
+          else all ++ [ module ]) [ ];
       every = unique (concatMap flatten loaded);
 
       mergeOptions = path: trees:
@@ -148,11 +163,12 @@ let
         else if filter isOption trees != [ ] then head trees
         else genAttrs names (name: mergeOptions (path ++ [ name ]) (map (getAttr name) (filter (hasAttr name) trees)));
 
-      # Both the options, with what is known about their definitions, and the values.
+      # Returns both the options, with information about their definitions, and the values.
       evaluate = path: declared: raws:
         if isOption declared then
           let
-            definitions = concatMap discharge raws ++ optional (declared ? default) { value = declared.default; priority = optionPriority; };
+            definitions = concatMap discharge raws
+              ++ optional (declared ? default) { value = declared.default; priority = optionPriority; };
             values = winners definitions;
             checked = checkAll declared.type path values;
           in
@@ -173,9 +189,14 @@ let
             inner = mapAttrs
               (name: option: evaluate (path ++ [ name ]) option (map (getAttr name) (filter (hasAttr name) sets)))
               declared;
-            known = value: if unknown == [ ] then value else throw "The option `${showOption (path ++ [ (head unknown) ])}' does not exist";
+            known = value:
+              if unknown == [ ] then value
+              else throw "The option `${showOption (path ++ [ (head unknown) ])}' does not exist";
           in
-          { options = mapAttrs (_: result: result.options) inner; config = known (mapAttrs (_: result: result.config) inner); };
+          {
+            options = mapAttrs (_: result: result.options) inner;
+            config = known (mapAttrs (_: result: result.config) inner);
+          };
 
       declared = mergeOptions [ ] (map (module: module.options) every);
       evaluated = evaluate [ ] declared (map (module: module.config) every);
@@ -195,16 +216,21 @@ let
     options = setAtPath from (mkOption { type = types.raw; apply = _: getAtPath to config; });
     config = mkMerge [
       (setAtPath to (
-        let old = getAtPath from options;
-        in mkIf old.isDefined (mkMerge (map (definition: mkOverride definition.priority definition.value) old.definitionsWithPriorities))
+        let
+          old = getAtPath from options;
+          override = definition: mkOverride definition.priority definition.value;
+        in mkIf old.isDefined (mkMerge (map override old.definitionsWithPriorities))
       ))
-      { warnings = optional (getAtPath from options).isDefined "The option `${showOption from}' has been renamed to `${showOption to}'."; }
+      {
+        warnings = optional (getAtPath from options).isDefined
+          "The option `${showOption from}' has been renamed to `${showOption to}'.";
+      }
     ];
   };
 
   self = {
-    inherit concatMap escapeShellArg escapeShellArgs evalModules genAttrs hasInfix hasSuffix mkIf mkMerge mkOption mkOverride
-      mkRemovedOptionModule mkRenamedOptionModule optional optionalAttrs optionalString optionals types;
+    inherit concatMap escapeShellArg escapeShellArgs evalModules genAttrs hasInfix hasSuffix mkIf mkMerge mkOption
+      mkOverride mkRemovedOptionModule mkRenamedOptionModule optional optionalAttrs optionalString optionals types;
     mkDefault = mkOverride 1000;
     mkForce = mkOverride 50;
     literalExpression = text: { _type = "literalExpression"; inherit text; };

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The options of NixOS that nix/module.nix reads or sets, and a system made of them: small, but with what mkpiimg asks of
-# a toplevel, and an fstab and a kernel command line that say what the configuration says.
+# The options of NixOS that nix/module.nix reads or sets, and a system made from them. The system is small, but has the
+# files that mkpiimg needs in a toplevel. Its fstab and kernel command line follow the configuration.
 { config, lib, pkgs, ... }:
 let
   inherit (lib) mkOption types;
   option = type: default: mkOption { inherit type default; };
   mounts = builtins.concatStringsSep "\n" (map
-    (place: let mount = config.fileSystems.${place}; in
-      "${mount.device} ${place} ${mount.fsType} ${builtins.concatStringsSep "," (mount.options or [ "defaults" ])} 0 0")
+    (path: let mount = config.fileSystems.${path}; in
+      "${mount.device} ${path} ${mount.fsType} ${builtins.concatStringsSep "," (mount.options or [ "defaults" ])} 0 0")
     (builtins.attrNames config.fileSystems));
 in
 {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Stands for nixpkgs' own module, which must not come into a configuration beside ours.
+# Stands in for nixpkgs' own module, which must not be part of a configuration that uses nix/module.nix.
 { lib, ... }: {
   options.sdImage.storePaths = lib.mkOption { type = lib.types.raw; };
   config.system.build.sdImage = throw "this is nixpkgs' sdImage";

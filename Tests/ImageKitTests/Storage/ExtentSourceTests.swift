@@ -2,24 +2,28 @@ import Testing
 
 @testable import ImageKit
 
-/// Sources in pieces, and the search that finds the piece.
-@Suite struct PieceSourceTests {
+/// Sources that consist of extents of another source.
+@Suite struct ExtentSourceTests {
+    private typealias Extent = ExtentSource.Extent
+
     private let bytes = (0..<64).map { UInt8($0 + 1) }
 
-    /// Every range of it is what the pieces say, zeros between and after them.
-    @Test func everyRangeIsWhatThePiecesSay() throws {
-        let pieces = [
-            PieceSource.Piece(start: 3, count: 4, place: 40), .init(start: 7, count: 0, place: 63),
-            .init(start: 7, count: 2, place: 0), .init(start: 12, count: 5, place: 20),
-            .init(start: 17, count: 1, place: 19),
+    /// Reads every range, with zeros between and after the extents.
+    @Test func readsEveryRange() throws {
+        let extents = [
+            Extent(start: 3, count: 4, sourceOffset: 40), Extent(start: 7, count: 0, sourceOffset: 63),
+            Extent(start: 7, count: 2, sourceOffset: 0), Extent(start: 12, count: 5, sourceOffset: 20),
+            Extent(start: 17, count: 1, sourceOffset: 19),
         ]
         var expected = [UInt8](repeating: 0, count: 21)
-        for piece in pieces {
-            for index in 0..<piece.count { expected[Int(piece.start + index)] = bytes[Int(piece.place + index)] }
+        for extent in extents {
+            for index in 0..<extent.count {
+                expected[Int(extent.start + index)] = bytes[Int(extent.sourceOffset + index)]
+            }
         }
-        // The last piece may go on.
+        // The last extent may end past the source.
         for size in [21, 16, 15] {
-            let source = PieceSource(MemorySource(bytes: bytes), size: UInt64(size), pieces: pieces)
+            let source = ExtentSource(MemorySource(bytes: bytes), size: UInt64(size), extents: extents)
             for start in 0...size {
                 for end in start...size {
                     #expect(try source.read(end - start, at: UInt64(start)) == Array(expected[start..<end]))
@@ -29,17 +33,11 @@ import Testing
             #expect(throws: ImageError.self) { try source.read(0, at: UInt64(size) + 1) }
             #expect(throws: ImageError.self) { try source.read(1, at: .max) }
         }
-        let joined = PieceSource(MemorySource(bytes: bytes), size: 7, places: [8..<10, 2..<6, 30..<50])
-        #expect(try joined.read(7, at: 0) == [9, 10, 3, 4, 5, 6, 31])
-        #expect(try PieceSource(MemorySource(bytes: []), size: 3, pieces: []).read(3, at: 0) == [0, 0, 0])
     }
 
-    @Test func theFirstOfTheSecondPartIsFound() {
-        for count in 0...20 {
-            for first in 0...count {
-                let part = (100..<100 + count)
-                #expect(part.partitioningIndex { $0 >= 100 + first } == 100 + first)
-            }
-        }
+    @Test func joinsRanges() throws {
+        let joined = ExtentSource(MemorySource(bytes: bytes), size: 7, joining: [8..<10, 2..<6, 30..<50])
+        #expect(try joined.read(7, at: 0) == [9, 10, 3, 4, 5, 6, 31])
+        #expect(try ExtentSource(MemorySource(bytes: []), size: 3, extents: []).read(3, at: 0) == [0, 0, 0])
     }
 }

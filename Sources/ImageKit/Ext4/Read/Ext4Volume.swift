@@ -177,8 +177,8 @@ public final class Ext4Volume: Sendable {
         let size = node.kind == .file ? node.size : 0
         return place.offset == 0 && place.source.size == size
             ? place.source
-            : PieceSource(
-                place.source, size: size, places: [place.offset..<place.offset + size])
+            : ExtentSource(
+                place.source, size: size, joining: [place.offset..<place.offset + size])
     }
 
     /// Where a file's bytes are: in the volume's own source where they lie in one piece.
@@ -211,12 +211,14 @@ public final class Ext4Volume: Sendable {
         if let run = runs.first, runs.count == 1, run.first == 0, run.count == blocks {
             return (source, run.disk * blockSize)
         }
-        return (PieceSource(source, size: node.size, pieces: pieces(runs)), 0)
+        return (ExtentSource(source, size: node.size, extents: extents(runs)), 0)
     }
 
-    private func pieces(_ runs: [Ext4Run]) -> [PieceSource.Piece] {
+    private func extents(_ runs: [Ext4Run]) -> [ExtentSource.Extent] {
         let unit = superblock.blockSize
-        return runs.map { PieceSource.Piece(start: $0.first * unit, count: $0.count * unit, place: $0.disk * unit) }
+        return runs.map {
+            ExtentSource.Extent(start: $0.first * unit, count: $0.count * unit, sourceOffset: $0.disk * unit)
+        }
     }
 
     /// Whether a link's target is in its inode and not in a block.
@@ -249,7 +251,7 @@ public final class Ext4Volume: Sendable {
             target = Array(record.area.prefix(Int(record.size)))
         } else {
             guard runs.count == 1 else { throw damage("a link without its target") }
-            target = try PieceSource(source, size: record.size, pieces: pieces(runs)).read(Int(record.size), at: 0)
+            target = try ExtentSource(source, size: record.size, extents: extents(runs)).read(Int(record.size), at: 0)
         }
         guard !target.contains(0) else { throw damage("a link whose target has a zero byte") }
         return target

@@ -1,59 +1,61 @@
-/// Bytes that lie in several pieces of another source, such as a file on a filesystem. What no piece covers is zero.
+/// Bytes that lie in several extents of another source, such as a file on a filesystem. Bytes outside all extents are
+/// zero.
 ///
 /// ```
-///   this      0           8192       12288 ······· 16384       size
-///             ├ piece 0 ──┤ piece 1 ─┤    zero     ├ piece 2 ──┤
-///   source    place 0 …    place 1 …                place 2 …        (in any order)
+///   this      0            8192         12288 ··· 16384       size
+///             ├ extent 0 ──┤ extent 1 ──┤   zero  ├ extent 2 ─┤
+///   source    offset 0 …    offset 1 …             offset 2 …        (in any order)
 /// ```
-struct PieceSource: ByteSource {
-    /// A run of bytes that is one in the source, too.
-    struct Piece: Hashable, Sendable {
-        /// Where it begins here.
+struct ExtentSource: ByteSource {
+    /// A range of bytes that is contiguous in the source, too.
+    struct Extent: Hashable, Sendable {
+        /// The byte offset at which it begins in this source.
         var start: UInt64
+        /// The length in bytes.
         var count: UInt64
-        /// Where it begins in the source.
-        var place: UInt64
+        /// The byte offset at which it begins in the underlying source.
+        var sourceOffset: UInt64
         var end: UInt64 { start + count }
     }
 
     let size: UInt64
-    let pieces: [Piece]
+    let extents: [Extent]
     private let source: any ByteSource
 
-    /// - Parameter pieces: ascending, none overlapping another; the last may go on past `size`.
-    init(_ source: any ByteSource, size: UInt64, pieces: [Piece]) {
+    /// - Parameter extents: ascending, without overlaps. The last one may end past `size`.
+    init(_ source: any ByteSource, size: UInt64, extents: [Extent]) {
         self.source = source
         self.size = size
-        self.pieces = pieces
+        self.extents = extents
     }
 
-    /// The first `size` bytes of parts of a source, one after the other.
-    init(_ source: any ByteSource, size: UInt64, places: [Range<UInt64>]) {
+    /// The first `size` bytes of ranges of a source, which are joined.
+    init(_ source: any ByteSource, size: UInt64, joining ranges: [Range<UInt64>]) {
         var start: UInt64 = 0
-        let pieces = places.map { place in
-            let piece = Piece(start: start, count: place.length, place: place.lowerBound)
-            start = piece.end
-            return piece
+        let extents = ranges.map { range in
+            let extent = Extent(start: start, count: range.length, sourceOffset: range.lowerBound)
+            start = extent.end
+            return extent
         }
-        self.init(source, size: size, pieces: pieces)
+        self.init(source, size: size, extents: extents)
     }
 
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
         try checkRange(buffer.count, at: offset)
         let end = offset + UInt64(buffer.count)
-        var place = offset
+        var position = offset
         func part(until stop: UInt64) -> UnsafeMutableRawBufferPointer {
-            UnsafeMutableRawBufferPointer(rebasing: buffer[Int(place - offset)..<Int(stop - offset)])
+            UnsafeMutableRawBufferPointer(rebasing: buffer[Int(position - offset)..<Int(stop - offset)])
         }
-        for piece in pieces[pieces.partitioningIndex { $0.end > offset }...] {
-            guard piece.start < end else { break }
-            if piece.start > place {
-                part(until: piece.start).initializeMemory(as: UInt8.self, repeating: 0)
-                place = piece.start
+        for extent in extents[extents.partitioningIndex { $0.end > offset }...] {
+            guard extent.start < end else { break }
+            if extent.start > position {
+                part(until: extent.start).initializeMemory(as: UInt8.self, repeating: 0)
+                position = extent.start
             }
-            let stop = min(end, piece.end)
-            try source.read(into: part(until: stop), at: piece.place + (place - piece.start))
-            place = stop
+            let stop = min(end, extent.end)
+            try source.read(into: part(until: stop), at: extent.sourceOffset + (position - extent.start))
+            position = stop
         }
         part(until: end).initializeMemory(as: UInt8.self, repeating: 0)
     }

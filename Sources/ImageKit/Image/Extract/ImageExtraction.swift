@@ -121,7 +121,7 @@ public struct ImageExtraction: Sendable {
     private mutating func run(_ target: Target) throws(ImageError) -> Report {
         let temporary = try TemporaryDirectory(in: target.directory)
         try make(in: temporary.directory)
-        try temporary.directory.hand(Self.madeName, to: target.directory, as: target.name)
+        try temporary.directory.move(Self.madeName, to: target.directory, as: target.name)
         return report
     }
 
@@ -147,7 +147,7 @@ public struct ImageExtraction: Sendable {
 
     private func checkGoingOn() throws(ImageError) {
         try progress?.checkCancelled()
-        if TemporaryFiles.areGoing { throw ImageError(.cancelled, "stopped on request") }
+        if TemporaryFiles.areBeingRemoved { throw ImageError(.cancelled, "stopped on request") }
     }
 
     // MARK: What there is

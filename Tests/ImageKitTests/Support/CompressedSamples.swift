@@ -4,14 +4,14 @@ import SystemPackage
 
 @testable import ImageKit
 
-/// A disk to compress, and the ways in which it is compressed.
+/// A disk, and its compressed forms.
 enum CompressedSamples {
-    /// Text, random bytes and zeros; the same every time. It has no size that anything divides.
+    /// Text, random bytes and zeros, always the same. Its size is not a multiple of any unit.
     static let plain: [UInt8] = {
         var random = SplitMix(state: 11)
         var bytes = [UInt8](repeating: 0, count: 3_000_017)
-        for place in stride(from: 0, to: 1_000_000, by: 8) { bytes.store(random.next() >> 40, at: place) }
-        for place in stride(from: 1_500_000, to: 1_600_000, by: 8) { bytes.store(random.next(), at: place) }
+        for offset in stride(from: 0, to: 1_000_000, by: 8) { bytes.store(random.next() >> 40, at: offset) }
+        for offset in stride(from: 1_500_000, to: 1_600_000, by: 8) { bytes.store(random.next(), at: offset) }
         bytes.store(UInt64(7), at: 2_999_999)
         return bytes
     }()
@@ -33,22 +33,14 @@ enum CompressedSamples {
 
     /// One frame of these bytes.
     static func frame(_ plain: [UInt8]) throws -> [UInt8] {
-        var failure: ImageError?
-        var count = 0
-        let bytes = [UInt8](unsafeUninitializedCapacity: ZstdCompressor.bound(plain.count)) { output, used in
-            plain.withUnsafeBytes { input in
-                do throws(ImageError) {
-                    count = try ZstdCompressor(ZstdParameters()).compress(
-                        input, into: UnsafeMutableRawBufferPointer(output))
-                } catch { failure = error }
+        try [UInt8](unsafeUninitializedCapacity: ZstdCompressor.bound(plain.count)) { output, used in
+            used = try plain.withUnsafeBytes { input in
+                try ZstdCompressor(ZstdParameters()).compress(input, into: UnsafeMutableRawBufferPointer(output))
             }
-            used = count
         }
-        if let failure { throw failure }
-        return bytes
     }
 
-    /// Frames of so many plain bytes, one after the other.
+    /// Consecutive frames, each of `size` uncompressed bytes.
     static func frames(_ plain: [UInt8] = plain, of size: Int = 700_000) throws -> [UInt8] {
         var bytes: [UInt8] = []
         for start in stride(from: 0, to: plain.count, by: size) {
@@ -65,11 +57,11 @@ enum CompressedSamples {
     }
 }
 
-/// Counts the reading of another source, and can make it slow.
+/// Counts the reads of another source, and can delay them.
 final class CountedSource: ByteSource {
     let bytes: [UInt8]
     let delay: UInt32
-    /// (The thread sanitizer does not see that a `Mutex` of Swift's is held.)
+    /// (The thread sanitizer does not recognise a Swift `Mutex` as a lock.)
     let read = Monitor<[UInt64: Int]>([:])
     let total = Atomic<UInt64>(0)
 
@@ -88,7 +80,7 @@ final class CountedSource: ByteSource {
     }
 }
 
-/// Compares a source with what it should hold: all of it, and parts at random places.
+/// Compares a source with its expected bytes: as a whole, and parts at random offsets.
 func differences(_ source: some ByteSource, _ plain: [UInt8], parts: Int = 60) throws -> [String] {
     var found: [String] = []
     guard source.size == UInt64(plain.count) else { return ["\(source.size) bytes, not \(plain.count)"] }

@@ -26,6 +26,7 @@ program=$(readlink -f "$1") run=$program
 python=$(python3 -c 'import sys; print(sys.executable)')
 export LC_ALL=C TZ=UTC PATH=$PATH:/usr/sbin:/sbin PYTHONDONTWRITEBYTECODE=1
 unset COLUMNS LINES LANGUAGE SOURCE_DATE_EPOCH
+umask 022
 
 # Hundreds of images are written: in memory where there is room.
 memory=/dev/shm

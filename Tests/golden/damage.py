@@ -109,7 +109,7 @@ for name, offset, size, value in [
     case("fat-entry-" + name, put(lambda image, offset=offset: image.fat.entry(CONFIG) + offset, size, value))
 case("fat-entry-size-less", put(lambda image: image.fat.entry(UBOOT) + 28, 4, 100))
 case("fat-entry-twice", lambda image: image.write(image.fat.entry(UBOOT), CONFIG.encode()))
-case("fat-entry-after-end", lambda image: image.write(image.fat.end() + 64, image.data[image.fat.entry(CONFIG):][:32]))
+case("fat-entry-after-end", lambda image: image.write(image.fat.end() + 64, image.read(image.fat.entry(CONFIG), 32)))
 case("fat-entry-label-twice", lambda image: image.write(image.fat.end(), b"ANOTHER    \x08" + bytes(20)))
 case("fat-folder-size", put(lambda image: image.fat.entry("OVERLAYS   ") + 28, 4, 1024))
 case("fat-folder-label", lambda image: image.write(image.fat.end(folder(image)), b"ANOTHER    \x08" + bytes(20)))

@@ -40,6 +40,9 @@ class Image:
     def get(self, offset, size):
         return int.from_bytes(self.data[offset:offset + size], "little")
 
+    def read(self, offset, size):
+        return self.data[offset:offset + size]
+
     def put(self, offset, size, value):
         self.write(offset, (value % (1 << 8 * size)).to_bytes(size, "little"))
 
@@ -107,7 +110,7 @@ class Ext4:
         self.image, self.start, self.superblock = image, start, start + 1024
         self.per_group = image.get(self.superblock + 0x28, 4)
         self.blocks_per_group = image.get(self.superblock + 0x20, 4)
-        self.seed = crc32c(0xFFFFFFFF, image.data[self.superblock + 0x68:][:16])
+        self.seed = crc32c(0xFFFFFFFF, image.read(self.superblock + 0x68, 16))
 
     def block(self, number):
         return self.start + number * BLOCK
@@ -166,20 +169,20 @@ class Ext4:
 
     def sum_of(self, number):
         """Where the checksums begin of what belongs to an inode."""
-        generation = self.image.data[self.inode(number) + 0x64:][:4]
+        generation = self.image.read(self.inode(number) + 0x64, 4)
         return crc32c(crc32c(self.seed, number.to_bytes(4, "little")), generation)
 
     def seal_superblock(self):
-        self.image.put(self.superblock + 0x3FC, 4, crc32c(0xFFFFFFFF, self.image.data[self.superblock:][:0x3FC]))
+        self.image.put(self.superblock + 0x3FC, 4, crc32c(0xFFFFFFFF, self.image.read(self.superblock, 0x3FC)))
 
     def seal_group(self, number):
-        data = bytearray(self.image.data[self.group(number):][:64])
+        data = bytearray(self.image.read(self.group(number), 64))
         data[0x1E:0x20] = bytes(2)
         self.image.put(self.group(number) + 0x1E, 2, crc32c(crc32c(self.seed, number.to_bytes(4, "little")), data))
 
     def seal_bitmap(self, group, kind):
         size = (self.per_group if kind else self.blocks_per_group) // 8
-        value = crc32c(self.seed, self.image.data[self.bitmap(group, kind):][:size])
+        value = crc32c(self.seed, self.image.read(self.bitmap(group, kind), size))
         low, high = [(0x18, 0x38), (0x1A, 0x3A)][kind]
         self.image.put(self.group(group) + low, 2, value)
         self.image.put(self.group(group) + high, 2, value >> 16)

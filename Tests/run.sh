@@ -166,6 +166,7 @@ fi
 proof "faults" Tests/faults.sh "$released" "$work/small"
 [ ! -e "$work/demo-no/options" ] \
     || proof "frames that stay, what looking reads, and memory" Tests/frames.sh "$released" "$work/demo-no"
+proof "the texts, as recorded" Tests/golden.sh "$released"
 proof "nonsense of all kinds" Tests/fuzz/program.py "$released" "$work/small" 300
 proof "a thousand random trees, compared with the kernel" Tests/trees/run.py "$released" 1000
 proof "man pages" release/man.sh "$work/man"

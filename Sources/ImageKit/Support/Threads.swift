@@ -10,7 +10,7 @@ struct Threads: ~Copyable {
 
     private var handles: [pthread_t] = []
 
-    /// Starts one more thread. ``join()`` joins it, or the end of this value's lifetime.
+    /// Starts one more thread. ``join()`` waits for its end, and so does the deinitializer.
     mutating func start(_ run: @escaping @Sendable () -> Void) throws(ImageError) {
         let body = Unmanaged.passRetained(Body(run))
         var handle = pthread_t()

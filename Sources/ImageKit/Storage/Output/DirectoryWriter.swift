@@ -57,6 +57,14 @@ struct DirectoryWriter: ~Copyable {
         guard result == 0 else { throw .system(.current, message, path: path(of: name)) }
     }
 
+    /// Sets the owner and the group of an entry. Only root may do that; other users own their new files.
+    private func setOwner(of name: [UInt8], _ attributes: FileAttributes) throws(ImageError) {
+        guard geteuid() == 0 else { return }
+        try check(
+            fchownat(descriptor, Self.cString(name), attributes.owner, attributes.group, AT_SYMLINK_NOFOLLOW), name,
+            "cannot set the owner of")
+    }
+
     /// Creates a directory, with permissions for its owner only until ``set(_:)``.
     func makeDirectory(_ name: [UInt8]) throws(ImageError) {
         try check(mkdirat(descriptor, Self.cString(name), 0o700), name)
@@ -65,13 +73,7 @@ struct DirectoryWriter: ~Copyable {
     /// Creates a symbolic link.
     func makeLink(_ name: [UInt8], to target: [UInt8], _ metadata: Metadata) throws(ImageError) {
         try check(symlinkat(Self.cString(target), descriptor, Self.cString(name)), name)
-        if geteuid() == 0 {
-            let attributes = metadata.attributes
-            try check(
-                fchownat(
-                    descriptor, Self.cString(name), attributes.owner, attributes.group, AT_SYMLINK_NOFOLLOW), name,
-                "cannot set the owner of")
-        }
+        try setOwner(of: name, metadata.attributes)
         // Some filesystems store no times of symbolic links. Nothing depends on them.
         _ = utimensat(descriptor, Self.cString(name), Self.times(metadata), AT_SYMLINK_NOFOLLOW)
     }
@@ -86,13 +88,8 @@ struct DirectoryWriter: ~Copyable {
     /// Creates a device or a named pipe.
     func makeSpecial(_ name: [UInt8], _ kind: mode_t, _ device: dev_t, _ metadata: Metadata) throws(ImageError) {
         try check(mknodat(descriptor, Self.cString(name), kind | 0o600, device), name)
-        let attributes = metadata.attributes
-        if geteuid() == 0 {
-            try check(
-                fchownat(descriptor, Self.cString(name), attributes.owner, attributes.group, AT_SYMLINK_NOFOLLOW),
-                name, "cannot set the owner of")
-        }
-        try check(fchmodat(descriptor, Self.cString(name), mode_t(attributes.permissions), 0), name)
+        try setOwner(of: name, metadata.attributes)
+        try check(fchmodat(descriptor, Self.cString(name), mode_t(metadata.attributes.permissions), 0), name)
         _ = utimensat(descriptor, Self.cString(name), Self.times(metadata), AT_SYMLINK_NOFOLLOW)
     }
 

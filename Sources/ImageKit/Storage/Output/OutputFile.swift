@@ -4,8 +4,8 @@ package import SystemPackage
 /// A file that appears complete or not at all.
 ///
 /// Bytes are written to a temporary file beside the target, `.NAME.mkpiimg-XXXXXXXX.tmp`. ``commit()`` renames it to the
-/// target; if this value's lifetime ends before that, the file is removed. It is locked while it is written. Unlocked ones
-/// are leftovers of killed builds, and the next build of the same name removes them.
+/// target. Without a commit, the deinitializer removes it. The file is locked while it is written. Unlocked ones are
+/// leftovers of killed builds, and the next build of the same name removes them.
 package struct OutputFile: ~Copyable {
     let descriptor: Int32
     /// The path of the final file, with symbolic links followed.
@@ -141,16 +141,8 @@ package struct OutputFile: ~Copyable {
     }
 
     private static func removeLeftovers(in directory: FilePath, prefix: String) {
-        guard case .success(let names) = directory.withPlatformString({ DirectoryNames.read(path: $0) }) else { return }
-        for index in 0..<names.count {
-            let name = String(decoding: names[index], as: UTF8.self)
-            guard TemporaryFiles.isName(name, prefix) else { continue }
-            directory.appending(name).withPlatformString { path in
-                let descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
-                guard descriptor >= 0 else { return }
-                if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { unlink(path) }
-                close(descriptor)
-            }
+        TemporaryFiles.removeLeftovers(in: directory, prefix: prefix, O_RDWR) { path, _ in
+            path.withPlatformString { _ = unlink($0) }
         }
     }
 }

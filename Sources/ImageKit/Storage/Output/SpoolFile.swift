@@ -11,7 +11,7 @@ struct SpoolFile: ~Copyable {
 
     /// Bytes that are left free on its disk for others.
     private static let reserve: UInt64 = 64 << 20
-    /// The free space of the disk is checked again after writing so many bytes.
+    /// Bytes that are written at most between two checks of the free space.
     private static let checkInterval: UInt64 = 32 << 20
 
     /// Creates the file. While it has a name, only its owner can read it, because images may hold secrets.

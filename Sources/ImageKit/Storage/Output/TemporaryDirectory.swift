@@ -76,21 +76,12 @@ struct TemporaryDirectory: ~Copyable {
 
     /// Removes the leftovers of this user's killed runs from a directory.
     static func removeLeftovers(in parent: FilePath) {
-        guard case .success(let names) = parent.withPlatformString({ DirectoryNames.read(path: $0) }) else { return }
-        for index in 0..<names.count {
-            let name = String(decoding: names[index], as: UTF8.self)
-            guard TemporaryFiles.isName(name, prefix) else { continue }
-            let path = parent.appending(name)
-            let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
-            let descriptor = path.withPlatformString { open($0, flags) }
-            guard descriptor >= 0 else { continue }
+        TemporaryFiles.removeLeftovers(in: parent, prefix: prefix, O_RDONLY | O_DIRECTORY) { path, descriptor in
             var status = stat()
-            if flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &status) == 0, status.st_uid == geteuid(),
-                isSame(descriptor, at: path)
-            {
-                TemporaryFiles.remove(directory: path)
+            guard fstat(descriptor, &status) == 0, status.st_uid == geteuid(), isSame(descriptor, at: path) else {
+                return
             }
-            close(descriptor)
+            TemporaryFiles.remove(directory: path)
         }
     }
 

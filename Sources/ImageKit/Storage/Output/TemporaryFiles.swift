@@ -66,6 +66,25 @@ public enum TemporaryFiles {
         }
     }
 
+    /// Removes the leftovers of killed runs: entries of a directory that have a temporary name and are not locked.
+    ///
+    /// - Parameters:
+    ///   - prefix: the prefix of the temporary names.
+    ///   - flags: how to open an entry. A symbolic link is not opened.
+    ///   - remove: removes an entry. Gets its path and its descriptor, which has the lock.
+    static func removeLeftovers(
+        in directory: FilePath, prefix: String, _ flags: Int32, _ remove: (FilePath, Int32) -> Void
+    ) {
+        guard case .success(let names) = directory.withPlatformString({ DirectoryNames.read(path: $0) }) else { return }
+        for name in names.texts where isName(name, prefix) {
+            let path = directory.appending(name)
+            let descriptor = path.withPlatformString { open($0, flags | O_NOFOLLOW | O_CLOEXEC) }
+            guard descriptor >= 0 else { continue }
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { remove(path, descriptor) }
+            close(descriptor)
+        }
+    }
+
     /// Removes a directory with its content, as far as possible. Symbolic links are removed, not followed.
     /// - Returns: whether it is gone.
     @discardableResult

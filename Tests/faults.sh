@@ -344,7 +344,7 @@ for ((run = 1; run <= runs; run++)); do
     # shellcheck disable=SC2086 # several words
     env --default-signal=INT,TERM,HUP ${commands[index]} 2>"$work/stderr" & process=$!
     sleep "$(printf '%d.%03d' $((wait / 1000)) $((wait % 1000)))"
-    kill -$signal $process 2>/dev/null || true
+    kill -"$signal" $process 2>/dev/null || true
     status=0; wait $process 2>/dev/null || status=$?
     # The load of the machine changes, so the measured durations are adjusted.
     case $signal:$status in

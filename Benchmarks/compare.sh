@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# compare.sh CLOSURE STORE_ROOT REGISTRATION FIRMWARE [RUNS] - the whole job against compressing its result.
+# compare.sh CLOSURE STORE_ROOT REGISTRATION FIRMWARE [RUNS] - compare the whole job with compressing its result.
 #
-# Runs `mkpiimg` and `zstd -T<cores> -3` on the finished raw image in turn, outputs removed before each run, and prints
-# the CPU time (user+sys), wall time and peak memory of each, the ratios pair by pair with their medians, and the sizes.
-# WORK (default /dev/shm) is where the images go; keep it and the store in tmpfs, or the disk is what is measured.
+# Runs `mkpiimg`, and `zstd -T<cores> -3` on the finished raw image, in turn. Removes the outputs before each run.
+# Prints the CPU time (user+sys), wall time and peak memory of each, the ratios pair by pair with their medians, and the
+# sizes. The images go to WORK (default /dev/shm). Keep it and the store in tmpfs, otherwise the disk limits the
+# results.
 set -euo pipefail
 export LC_ALL=C
 
@@ -13,9 +14,11 @@ closure=$1 root=$2 registration=$3 firmware=$4 runs=${5:-5}
 here=$(cd "$(dirname "$0")" && pwd)
 mkpiimg=${MKPIIMG:-$here/../.build/release/mkpiimg}
 work=$(mktemp -d "${WORK:-/dev/shm}/compare.XXXXXX"); trap 'rm -rf "$work"' EXIT
-options=(--closure "$closure" --store-root "$root" --registration "$registration" --firmware "$firmware" --progress none)
+options=(
+    --closure "$closure" --store-root "$root" --registration "$registration" --firmware "$firmware" --progress none
+)
 
-# run NAME COMMAND...: appends "cpu wall kilobytes" to NAME's list.
+# run NAME COMMAND... - runs the command and appends "cpu wall kilobytes" to the list of NAME.
 run() {
     local name=$1; shift
     /usr/bin/time -f '%U %S %e %M' -o "$work/time" "$@"

@@ -5,8 +5,8 @@
 
 Runs mkpiimg and its alternatives on the same store, in turn. Writes a page with a table (figures.md), and a plot of
 size against CPU time (figures.svg). BUILD-OPTIONS are mkpiimg's: --closure, --store-root, --registration, --firmware
-(one each). Images go to DIR (/dev/shm): keep it and the store in tmpfs, otherwise the disk limits the results. Peers named
-with --once run in the first round only. suite.sh makes the inputs and runs this script on each.
+(one each). Images go to DIR (/dev/shm): keep it and the store in tmpfs, otherwise the disk limits the results. Peers
+named with --once run in the first round only. suite.sh makes the inputs and runs this script on each.
 
   mkpiimg-L…    the whole job at that level
   zstd, pzstd   only compression of the finished raw image: mkpiimg's image, which has similar files side by side, or

@@ -12,8 +12,8 @@ then compares the root filesystem, name by name and byte by byte, with the conte
                      └──▶ mkpiimg verify, no errors ─┘
 
 Seeds are tried in order, beginning with SEED (by default a random one), until there were TREES trees; an image has
-about three. `run.py MKPIIMG 1 SEED` repeats one seed alone. Without root access or loop devices, debugfs is used instead
-of the kernel, which the output reports. TREES_KEEP=DIRECTORY keeps the trees of a failed image there.
+about three. `run.py MKPIIMG 1 SEED` repeats one seed alone. Without root access or loop devices, debugfs is used
+instead of the kernel, which the output reports. TREES_KEEP=DIRECTORY keeps the trees of a failed image there.
 """
 
 import itertools

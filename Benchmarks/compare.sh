@@ -27,7 +27,7 @@ run() {
 
 "$mkpiimg" "${options[@]}" --out "$work/raw.img"
 for _ in $(seq "$runs"); do
-    rm -f "$work/ours.img.zst"; run mkpiimg "$mkpiimg" "${options[@]}" --out "$work/ours.img.zst"
+    rm -f "$work/mkpiimg.img.zst"; run mkpiimg "$mkpiimg" "${options[@]}" --out "$work/mkpiimg.img.zst"
     rm -f "$work/zstd.zst"; run zstd zstd -q "-T$(nproc)" -3 "$work/raw.img" -o "$work/zstd.zst"
     run plan "$mkpiimg" "${options[@]}" --no-deduplicate --plan >/dev/null
     run plan+duplicates "$mkpiimg" "${options[@]}" --plan >/dev/null
@@ -42,5 +42,6 @@ done
 ratio() { paste -d' ' "$work/mkpiimg" "$work/zstd" | awk -v f="$1" '{printf "%.3f\n", $f / $(f + 3)}'; }
 printf 'mkpiimg / zstd   CPU %s (%s)   wall %s (%s)\n' "$(ratio 1 | median)" "$(ratio 1 | xargs)" \
     "$(ratio 2 | median)" "$(ratio 2 | xargs)"
-ours=$(stat -c %s "$work/ours.img.zst") theirs=$(stat -c %s "$work/zstd.zst")
-printf 'size             %d / %d = %s\n' "$ours" "$theirs" "$(awk "BEGIN {printf \"%.4f\", $ours / $theirs}")"
+own_size=$(stat -c %s "$work/mkpiimg.img.zst") zstd_size=$(stat -c %s "$work/zstd.zst")
+printf 'size             %d / %d = %s\n' "$own_size" "$zstd_size" \
+    "$(awk "BEGIN {printf \"%.4f\", $own_size / $zstd_size}")"

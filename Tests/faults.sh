@@ -5,9 +5,13 @@
 # change, signals at random moments, limits, two builds at once.
 #
 # CLOSURE is a directory that fixtures/small/make.sh filled. RUNS (100) is the number of runs that a signal ends, SEED
-# determines the moments. After each fault the exit status must be 1, one sentence must name the problem, its place and
-# a remedy, the old image must be unchanged, no temporary file may remain, and the next run must work. Faults that this
-# machine cannot inject are reported as skipped.
+# determines the moments. Faults that this machine cannot inject are reported as skipped.
+#
+# After each fault:
+#   - the exit status is 1
+#   - the message is one sentence that names the problem, its location and a remedy
+#   - the old image is unchanged, and there is no temporary file
+#   - the next run works
 set -euo pipefail
 
 [ $# -ge 2 ] || { echo "usage: faults.sh MKPIIMG CLOSURE [RUNS [SEED]]" >&2; exit 64; }

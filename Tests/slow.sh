@@ -1,9 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# slow.sh - proofs that take minutes: a directory of 60,000 entries read by U-Boot, an image of 9 GB and 188,000 inodes,
-# a kernel larger than U-Boot expects, cards of several sizes, a newer libext2fs, a thousand runs ended at random
-# moments, two thousand mutations of each kind of input, and all tests under sanitizers.
+# slow.sh - run the proofs that take minutes:
+#   - a directory of 60,000 entries, read by U-Boot
+#   - an image of 9 GB and 188,000 inodes
+#   - growth on cards of several sizes
+#   - a kernel larger than U-Boot expects
+#   - a thousand runs that are ended at random moments
+#   - the same bytes with a newer libext2fs
+#   - two thousand mutations of each kind of input
+#   - all tests under sanitizers
 #
 # It needs the packages that Tests/run.sh installs, about 25 GB in $TMPDIR, and the network for U-Boot and e2fsprogs.
 set -euo pipefail

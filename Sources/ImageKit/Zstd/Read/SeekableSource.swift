@@ -17,7 +17,7 @@ public final class SeekableSource: ByteSource {
     private let path: String
     let list: FrameList
     private let cache: FrameCache
-    private let memory = PageBuffer()
+    private let memory = PagePool()
     private let known: Monitor<Known>
 
     /// What is known of frames.

@@ -185,11 +185,11 @@ private final class FrameBuffer: @unchecked Sendable {
     /// Frames are what takes most of the memory, so where a limit is too tight, this is where it shows.
     init(capacity: Int) throws(ImageError) {
         var start: UnsafeMutableRawPointer?
-        let isLarge = capacity >= PageBuffer.unit
-        guard posix_memalign(&start, isLarge ? PageBuffer.unit : 4096, capacity) == 0, let start else {
+        let isLarge = capacity >= PageBuffer.hugePage
+        guard posix_memalign(&start, isLarge ? PageBuffer.hugePage : 4096, capacity) == 0, let start else {
             throw Self.outOfMemory(capacity)
         }
-        if isLarge { PageBuffer.preferLargePages(start, capacity) }
+        if isLarge { PageBuffer.preferHugePages(start, capacity) }
         memory = UnsafeMutableRawBufferPointer(start: start, count: capacity)
     }
 

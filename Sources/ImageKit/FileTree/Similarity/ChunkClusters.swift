@@ -1,111 +1,125 @@
-/// Decides which pieces of files are laid out together, from the features that were seen in the files.
+/// Decides which chunks of files are laid out together, from the features of the files.
 ///
 /// ```
-///   features ──▶ pairs of files ──▶ families of files ──▶ pairs of pieces ──▶ clusters of pieces
+///   features ──▶ pairs of files ──▶ families of files ──▶ pairs of chunks ──▶ clusters of chunks
 /// ```
 ///
-/// Since only a part of each file was seen, two pieces may have everything in common and no feature to show for it. So the
-/// features tell two things of a pair of files: how much they have in common, and by how much what they have in common is
-/// shifted; a piece is then held to be like the piece that lies where the nearest common feature says.
+/// Only a part of each file is sampled, so two similar chunks may share no feature. Features therefore decide two
+/// things for each *pair of files*: how much they have in common, and by what shift. Each chunk is then paired with the
+/// chunk at the shift of the nearest common feature.
 ///
-/// Files, and then the pieces of a family, are joined in the order of how much they have in common, as far as families and
-/// clusters stay small enough (Kruskal's algorithm). That is told by its number of binary digits alone, and ties are
-/// decided by the files' order, so that all pieces of a family are joined alike. The outcome depends on the files' sizes,
-/// places, order and features, and what a file has to do with is its own family only.
+/// First files are joined to families, then the chunks of a family to clusters: the most similar pair first, as long as
+/// families and clusters stay small enough (Kruskal's algorithm). Similarity counts only by its number of binary
+/// digits, and the order of files breaks ties, so all chunks of a family are joined alike. The result for a family
+/// depends only on the sizes, offsets, order and features of its files.
 ///
-/// Families are bounded because whoever reads one file of an image decompresses its whole family: a check that goes from
-/// file to file should not do that again for each, which it need not as long as all of it fits its memory.
-struct PieceClusters {
-    /// What is known of a file beside its features.
+/// The size of families is limited because a reader of one file decompresses its whole family. A check that reads all
+/// files in order does not decompress a family again for each file, as long as the family fits the check's memory.
+struct ChunkClusters {
+    /// A file, apart from its features.
     struct File {
         /// Bytes.
         var size: UInt64
-        /// The number of its unit, and how many bytes of the unit come before it.
+        /// The index of the file's unit, and the bytes of the unit before the file.
         var unit: Int, offset: UInt64
     }
 
-    /// A piece of a file, both by their numbers.
-    struct Piece: Hashable {
+    /// A chunk of a file, both by index.
+    struct Chunk: Hashable {
         var file: Int
         var index: Int
     }
 
-    /// Clusters of two pieces or more; these, and the pieces in each, in the files' order.
-    let clusters: [[Piece]]
+    /// The length of chunks, in bytes. (The last chunk of a file has from a half to one and a half of it.)
+    static let chunkSize: UInt64 = 512 << 10
+    /// The largest cluster, in bytes: the size that frames aim at.
+    static let maximumClusterSize: UInt64 = 16 << 20
+    /// The largest family, in bytes, and the largest distance of its files in a unit. (A pair of files may be larger,
+    /// since a reader goes through both in step.)
+    private static let maximumFamilySize: UInt64 = 96 << 20
+    /// The number of files with the same feature that follow a file and are compared with it.
+    private static let maximumFollowers = 8
+    /// The number of common features that makes files similar. Fewer do not justify separating a chunk from its file.
+    private static let minimumMatches = 8
+    /// The largest distance of a chunk from the nearest common feature, in chunks, for files with little in common.
+    private static let maximumDistance = 8
 
-    /// A feature that is in two files.
+    /// Clusters of at least two chunks. The clusters, and the chunks in each, are in the order of the files.
+    let clusters: [[Chunk]]
+
+    /// A feature of two files, with its blocks.
     private struct Match {
-        var one: UInt32, other: UInt32
-        var block: UInt32, otherBlock: UInt32
+        var left: UInt32, right: UInt32
+        var leftBlock: UInt32, rightBlock: UInt32
     }
 
-    /// Two files or pieces, by their numbers, and how much they seem to have in common.
+    /// Two files or chunks, by index, and how much they have in common.
     private struct Edge {
-        var one: Int, other: Int
+        var left: Int, right: Int
         var weight: Int
-        /// The matches that say so, of files.
+        /// For files, the indices of their matches.
         var matches = 0..<0
     }
-
-    /// With so many of the next files that have the same feature, a file is compared.
-    private static let mostFollowers = 8
-    /// Features that two files have in common at least: less is not worth being far from what is read with it.
-    private static let leastMatches = 8
-    /// From the nearest common feature as many pieces at most, where files have little in common.
-    private static let farthest = 8
-    /// The bytes of a family at most (but two files may be as large as they are, since they are gone through in step), and
-    /// how far apart its members may be within a unit.
-    private static let reach: UInt64 = 96 << 20
 
     /// - Parameters:
     ///   - files: in the order of their data on the disk.
     ///   - features: in any order.
     init(_ files: [File], features: [ContentSampler.Feature]) {
         let matches = Self.matches(among: features)
-        let pairs = Self.pairs(of: matches).filter { Self.areNear(files[$0.one], files[$0.other]) }
+        let pairs = Self.pairs(of: matches).filter { Self.areNear(files[$0.left], files[$0.right]) }
         var families = DisjointSets(files.map(\.size))
         for pair in pairs.sorted(by: Self.comesFirst) {
-            families.join(pair.one, pair.other) { $0 <= Self.reach || $1 == 2 }
+            families.join(pair.left, pair.right) { $0 <= Self.maximumFamilySize || $1 == 2 }
         }
 
-        let counts = files.map { FileTree.pieces(ofSize: $0.size) }
-        var firsts = [Int](repeating: 0, count: files.count)  // piece of each file that is in a family
-        var pieces: [Piece] = []
+        let counts = files.map { Self.count(ofSize: $0.size) }
+        var firsts = [Int](repeating: 0, count: files.count)  // the first chunk of each file in a family
+        var chunks: [Chunk] = []
         for file in families.sets().joined().sorted() {
-            firsts[file] = pieces.count
-            for index in 0..<counts[file] { pieces.append(Piece(file: file, index: index)) }
+            firsts[file] = chunks.count
+            for index in 0..<counts[file] { chunks.append(Chunk(file: file, index: index)) }
         }
         var edges: [Edge] = []
-        for pair in pairs where families.top(of: pair.one) == families.top(of: pair.other) {
-            Self.pieces(matches[pair.matches], counts[pair.one], counts[pair.other]) { piece, partner, weight in
-                edges.append(Edge(one: firsts[pair.one] + piece, other: firsts[pair.other] + partner, weight: weight))
+        for pair in pairs where families.representative(of: pair.left) == families.representative(of: pair.right) {
+            Self.pairChunks(matches[pair.matches], counts[pair.left], counts[pair.right]) { left, right, weight in
+                edges.append(Edge(left: firsts[pair.left] + left, right: firsts[pair.right] + right, weight: weight))
             }
         }
-        var joined = DisjointSets(
-            pieces.map { piece in
-                FileTree.range(ofPiece: piece.index, size: files[piece.file].size).length
-            })
+        var joined = DisjointSets(chunks.map { Self.range(ofChunk: $0.index, size: files[$0.file].size).length })
         for edge in edges.sorted(by: Self.comesFirst) {
-            joined.join(edge.one, edge.other) { bytes, _ in bytes <= FileTree.clusterSize }
+            joined.join(edge.left, edge.right) { bytes, _ in bytes <= Self.maximumClusterSize }
         }
-        clusters = joined.sets().map { $0.map { pieces[$0] } }
+        clusters = joined.sets().map { $0.map { chunks[$0] } }
     }
 
-    /// Far apart in one unit, files would make a reader of the unit keep all that is between them.
-    private static func areNear(_ one: File, _ other: File) -> Bool {
-        one.unit != other.unit || one.offset / reach == other.offset / reach
+    /// The number of chunks of a file of `size` bytes.
+    private static func count(ofSize size: UInt64) -> Int {
+        max(1, Int(clamping: size.addingClamping(chunkSize / 2) / chunkSize))
     }
 
-    private static func comesFirst(_ one: Edge, _ other: Edge) -> Bool {
-        (other.weight, one.one, one.other) < (one.weight, other.one, other.other)
+    /// The byte range of a chunk in its file of `size` bytes.
+    static func range(ofChunk index: Int, size: UInt64) -> Range<UInt64> {
+        let start = UInt64(index) * chunkSize
+        return start..<(index == count(ofSize: size) - 1 ? size : start + chunkSize)
     }
 
+    /// Whether two files may be in one family. Far apart in one unit, they would make a reader of the unit keep all
+    /// data between them.
+    private static func areNear(_ left: File, _ right: File) -> Bool {
+        left.unit != right.unit || left.offset / maximumFamilySize == right.offset / maximumFamilySize
+    }
+
+    private static func comesFirst(_ first: Edge, _ second: Edge) -> Bool {
+        (second.weight, first.left, first.right) < (first.weight, second.left, second.right)
+    }
+
+    /// The number of binary digits.
     private static func weight(_ value: Int) -> Int { Int.bitWidth - value.leadingZeroBitCount }
 
-    /// What pairs of files have in common, pair by pair, in the order of the first one's blocks.
+    /// The common features of pairs of files: pair by pair, in the order of the first file's blocks.
     private static func matches(among features: [ContentSampler.Feature]) -> [Match] {
         let sorted = features.sorted { ($0.hash, $0.file, $0.block) < ($1.hash, $1.file, $1.block) }
-        // A file that repeats itself counts once.
+        // A feature counts once in each file.
         var unique: [ContentSampler.Feature] = []
         unique.reserveCapacity(sorted.count)
         for feature in sorted {
@@ -114,58 +128,63 @@ struct PieceClusters {
         }
         var matches: [Match] = []
         for (index, feature) in unique.enumerated() {
-            for next in unique[(index + 1)...].prefix(mostFollowers) {
+            for next in unique[(index + 1)...].prefix(maximumFollowers) {
                 if next.hash != feature.hash { break }
                 matches.append(
-                    Match(one: feature.file, other: next.file, block: feature.block, otherBlock: next.block))
+                    Match(left: feature.file, right: next.file, leftBlock: feature.block, rightBlock: next.block))
             }
         }
         matches.sort {
-            ($0.one, $0.other, $0.block, $0.otherBlock) < ($1.one, $1.other, $1.block, $1.otherBlock)
+            ($0.left, $0.right, $0.leftBlock, $0.rightBlock) < ($1.left, $1.right, $1.leftBlock, $1.rightBlock)
         }
         return matches
     }
 
-    /// The pairs of files that have enough in common.
+    /// The pairs of files with enough in common.
     private static func pairs(of matches: [Match]) -> [Edge] {
         var pairs: [Edge] = []
         var start = 0
         while start < matches.count {
             let first = matches[start]
             var end = start + 1
-            while end < matches.count, matches[end].one == first.one, matches[end].other == first.other { end += 1 }
-            if end - start >= leastMatches {
+            while end < matches.count, matches[end].left == first.left, matches[end].right == first.right { end += 1 }
+            if end - start >= minimumMatches {
                 pairs.append(
                     Edge(
-                        one: Int(first.one), other: Int(first.other), weight: weight(end - start), matches: start..<end)
-                )
+                        left: Int(first.left), right: Int(first.right), weight: weight(end - start),
+                        matches: start..<end))
             }
             start = end
         }
         return pairs
     }
 
-    /// Finds, for each piece of the first file of a pair, the piece of the second that it is held to be like.
-    private static func pieces(
-        _ matches: ArraySlice<Match>, _ count: Int, _ otherCount: Int,
-        _ body: (_ piece: Int, _ partner: Int, _ weight: Int) -> Void
+    /// Pairs each chunk of the first file with the chunk of the second file that is probably similar.
+    ///
+    /// - Parameters:
+    ///   - matches: the common features of the two files.
+    ///   - leftCount: the number of chunks of the first file.
+    ///   - rightCount: the number of chunks of the second file.
+    private static func pairChunks(
+        _ matches: ArraySlice<Match>, _ leftCount: Int, _ rightCount: Int,
+        _ body: (_ left: Int, _ right: Int, _ weight: Int) -> Void
     ) {
-        let blocks = Int(FileTree.pieceSize / ContentSampler.window)
-        /// For each piece, as many matches as it would have if they were spread evenly, eighths of them.
-        let share = matches.count * 8 / count
+        let blocks = Int(chunkSize / ContentSampler.window)
+        // The matches that each chunk would have if they were spread evenly, in eighths.
+        let share = matches.count * 8 / leftCount
         var nearest = matches.startIndex
-        var first = matches.startIndex  // in the piece
-        for piece in 0..<count {
-            let middle = piece * blocks + blocks / 2
-            func distance(_ index: Int) -> Int { abs(Int(matches[index].block) - middle) }
+        var first = matches.startIndex  // the first match in the chunk
+        for chunk in 0..<leftCount {
+            let middle = chunk * blocks + blocks / 2
+            func distance(_ index: Int) -> Int { abs(Int(matches[index].leftBlock) - middle) }
             while nearest + 1 < matches.endIndex, distance(nearest + 1) <= distance(nearest) { nearest += 1 }
-            while first < matches.endIndex, Int(matches[first].block) < piece * blocks { first += 1 }
+            while first < matches.endIndex, Int(matches[first].leftBlock) < chunk * blocks { first += 1 }
             var end = first
-            while end < matches.endIndex, Int(matches[end].block) < (piece + 1) * blocks { end += 1 }
-            if share < 8, distance(nearest) > farthest * blocks { continue }
-            let place = middle + Int(matches[nearest].otherBlock) - Int(matches[nearest].block)
-            let partner = min(max(0, place / blocks), otherCount - 1)
-            body(piece, partner, weight(16 * (end - first) + share + 1))
+            while end < matches.endIndex, Int(matches[end].leftBlock) < (chunk + 1) * blocks { end += 1 }
+            if share < 8, distance(nearest) > maximumDistance * blocks { continue }
+            let target = middle + Int(matches[nearest].rightBlock) - Int(matches[nearest].leftBlock)
+            let partner = min(max(0, target / blocks), rightCount - 1)
+            body(chunk, partner, weight(16 * (end - first) + share + 1))
             first = end
         }
     }

@@ -4,11 +4,11 @@ import Testing
 
 @testable import ImageKit
 
-/// A filesystem in memory whose bytes can be changed. It recomputes checksums, so that damage is not found by them.
+/// A filesystem in memory whose bytes can be changed with the checksums repaired, so that damage gets deep.
 struct Ext4Forger {
     private(set) var bytes: [UInt8]
     let volume: Ext4Volume
-    /// The numbers of the KiB that have been changed.
+    /// What has been changed, in KiB.
     private(set) var touched: Set<Int> = []
 
     init(_ bytes: [UInt8]) throws {
@@ -26,7 +26,7 @@ struct Ext4Forger {
 
     mutating func store(_ text: [UInt8], at offset: Int) {
         bytes.store(bytes: text, at: offset)
-        for kibibyte in offset / 1024...(offset + text.count - 1) / 1024 { touched.insert(kibibyte) }
+        for place in offset / 1024...(offset + text.count - 1) / 1024 { touched.insert(place) }
     }
 
     mutating func flip(_ bit: UInt8 = 1, at offset: Int) { store(bytes[offset] ^ bit, at: offset) }
@@ -35,13 +35,13 @@ struct Ext4Forger {
     func u32(_ offset: Int) -> UInt32 { bytes.load(at: offset) ?? 0 }
     func block(_ number: UInt64) -> [UInt8] { Array(bytes[Int(number) * blockSize..<Int(number + 1) * blockSize]) }
 
-    // MARK: Offsets
+    // MARK: Places
 
     func node(_ path: String) throws -> Ext4Volume.Node { try #require(try volume.node(at: path), "\(path)") }
     func inode(_ path: String) throws -> Int { Int(try node(path).record.offset) }
     func inode(_ number: UInt32) throws -> Int { Int(try volume.offset(of: number)) }
 
-    /// The offset of a block of a file or directory.
+    /// The byte where the block of a file or directory begins on the disk.
     func place(_ path: String, block: UInt64 = 0) throws -> Int {
         let node = try node(path)
         var limit: UInt64 = 1 << 20
@@ -50,7 +50,7 @@ struct Ext4Forger {
         return Int(run.disk + block - run.first) * blockSize
     }
 
-    /// The offset of the directory entry of a name.
+    /// The byte where the entry of a name begins.
     func entry(_ name: String, in path: String) throws -> Int {
         var budget: UInt64 = 1 << 20
         let entries = try volume.entries(of: node(path), blockBudget: &budget)
@@ -67,20 +67,20 @@ struct Ext4Forger {
     mutating func sealSuperblock() { store(Ext4Checksums.superblock(Array(bytes[1024..<2048])), at: 1024 + 0x3FC) }
 
     mutating func sealGroup(_ group: Int) {
-        let start = descriptor(group)
-        let text = Array(bytes[start..<start + volume.superblock.descriptorSize])
+        let place = descriptor(group)
+        let text = Array(bytes[place..<place + volume.superblock.descriptorSize])
         if let sum = volume.checksums.descriptor(text, group: UInt32(group), volume.superblock.bytes) {
-            store(sum, at: start + 0x1E)
+            store(sum, at: place + 0x1E)
         }
     }
 
-    /// Recomputes the checksums of a group's bitmaps, and of its descriptor.
+    /// Also the descriptor's own.
     mutating func sealBitmaps(_ group: Int) {
-        let descriptorOfGroup = volume.groups[group]
+        let places = volume.groups[group]
         let perGroup = Int(volume.superblock.information.blocksPerGroup)
         for (block, bits, low, high) in [
-            (descriptorOfGroup.blockBitmap, perGroup, 0x18, 0x38),
-            (descriptorOfGroup.inodeBitmap, Int(volume.superblock.inodesPerGroup), 0x1A, 0x3A),
+            (places.blockBitmap, perGroup, 0x18, 0x38),
+            (places.inodeBitmap, Int(volume.superblock.inodesPerGroup), 0x1A, 0x3A),
         ] {
             let sum = volume.checksums.bitmap(self.block(block).prefix(bits / 8))
             store(UInt16(truncatingIfNeeded: sum), at: descriptor(group) + low)
@@ -92,12 +92,12 @@ struct Ext4Forger {
     }
 
     mutating func sealInode(_ number: UInt32) throws {
-        let start = try inode(number)
-        let record = Array(bytes[start..<start + volume.superblock.inodeSize])
+        let place = try inode(number)
+        let record = Array(bytes[place..<place + volume.superblock.inodeSize])
         guard let wrong = volume.checksums.inode(record, number) else { return }
-        store(UInt16(truncatingIfNeeded: wrong.expected), at: start + 0x7C)
-        if record.count > 128, u16(start + 0x80) >= 4 {
-            store(UInt16(truncatingIfNeeded: wrong.expected >> 16), at: start + 0x82)
+        store(UInt16(truncatingIfNeeded: wrong.expected), at: place + 0x7C)
+        if record.count > 128, u16(place + 0x80) >= 4 {
+            store(UInt16(truncatingIfNeeded: wrong.expected >> 16), at: place + 0x82)
         }
     }
 
@@ -105,7 +105,7 @@ struct Ext4Forger {
         volume.checksums.seed(inode: inode, generation: u32(try self.inode(inode) + 0x64))
     }
 
-    /// - Parameter place: the offset of any byte of the block.
+    /// - Parameter place: any byte of the block.
     mutating func sealExtents(at place: Int, of inode: UInt32) throws {
         let start = place / blockSize * blockSize
         if let wrong = volume.checksums.extentBlock(block(UInt64(start / blockSize)), seed: try seed(inode)) {
@@ -141,7 +141,7 @@ struct Ext4Forger {
         if isSealed { try sealInode(node.inode) }
     }
 
-    /// Changes a block of a directory; `place` is the offset of a byte of it.
+    /// Changes a directory's block at a byte of it.
     mutating func change(
         directory path: String, at place: Int, _ body: (inout Ext4Forger, Int) throws -> Void
     ) throws {
@@ -155,11 +155,11 @@ struct Ext4Forger {
         sealGroup(group)
     }
 
-    /// Writes the changed KiB to an image, or restores them from `old`.
+    /// Writes what has been changed (or what was there before, from `old`) into an image.
     func write(to image: String, from old: [UInt8]? = nil) throws {
         let file = try OpenFile(image.utf8, O_WRONLY)
-        for kibibyte in touched.sorted() {
-            let range = kibibyte * 1024..<min((kibibyte + 1) * 1024, bytes.count)
+        for place in touched.sorted() {
+            let range = place * 1024..<min((place + 1) * 1024, bytes.count)
             try file.write(Array((old ?? bytes)[range]), at: UInt64(range.lowerBound))
         }
     }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ImageKit
 
-/// A source of any size that needs no memory: each stored MiB begins and ends with its stamp, and all other bytes are
+/// A source of any size that costs nothing: every MiB that is stored begins with its stamp and ends with it, all else is
 /// zero.
 struct StampedSource: ByteSource {
     let size: UInt64
@@ -18,18 +18,18 @@ struct StampedSource: ByteSource {
         self.isStored = isStored
     }
 
-    /// The bytes of a range that are not zero.
+    /// Everything that is not zero in a range.
     func stamps(in range: Range<UInt64>) -> [(offset: UInt64, bytes: [UInt8])] {
         guard !range.isEmpty else { return [] }
         var found: [(UInt64, [UInt8])] = []
         for unit in range.lowerBound / Self.unit...(range.upperBound - 1) / Self.unit where isStored(unit) {
             var stamp: [UInt8] = [0xA5]
             stamp.append(littleEndian: unit &+ 1)
-            for start in [unit * Self.unit, (unit + 1) * Self.unit - 9] {
-                let part = range.clamped(to: start..<start + 9)
+            for place in [unit * Self.unit, (unit + 1) * Self.unit - 9] {
+                let part = range.clamped(to: place..<place + 9)
                 if part.isEmpty { continue }
                 found.append(
-                    (part.lowerBound, Array(stamp[Int(part.lowerBound - start)..<Int(part.upperBound - start)])))
+                    (part.lowerBound, Array(stamp[Int(part.lowerBound - place)..<Int(part.upperBound - place)])))
             }
         }
         return found
@@ -37,13 +37,13 @@ struct StampedSource: ByteSource {
 
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
         if let base = buffer.baseAddress { memset(base, 0, buffer.count) }
-        for (start, bytes) in stamps(in: offset..<offset + UInt64(buffer.count)) {
-            UnsafeMutableRawBufferPointer(rebasing: buffer[Int(start - offset)...]).copyBytes(from: bytes)
+        for (place, bytes) in stamps(in: offset..<offset + UInt64(buffer.count)) {
+            UnsafeMutableRawBufferPointer(rebasing: buffer[Int(place - offset)...]).copyBytes(from: bytes)
         }
     }
 }
 
-/// An open file or directory, closed with this value.
+/// An open file or directory that closes itself.
 struct OpenFile: ~Copyable {
     let descriptor: Int32
 
@@ -65,7 +65,7 @@ struct OpenFile: ~Copyable {
     }
 }
 
-/// Checks ext4 filesystems with e2fsprogs and the kernel.
+/// The tools that judge an ext4 filesystem, and the kernel.
 enum Ext4Judge {
     static let mountReason = "needs root, e2fsprogs and a kernel that mounts ext4 from a loop device"
 
@@ -90,7 +90,7 @@ enum Ext4Judge {
 
     static func cString(_ bytes: some Collection<UInt8>) -> [CChar] { bytes.map { CChar(bitPattern: $0) } + [0] }
 
-    /// Expects that e2fsck reports nothing.
+    /// e2fsck finds nothing at all to say.
     static func check(_ image: String, label: String = "NIXOS_SD") throws {
         let (status, said) = try Judge.run("e2fsck", ["-fn", image])
         let complaints = said.split(separator: "\n").filter {
@@ -99,7 +99,7 @@ enum Ext4Judge {
         #expect(status == 0 && complaints.isEmpty, "\(said.prefix(2000))")
     }
 
-    /// The superblock in the words of dumpe2fs.
+    /// The superblock as dumpe2fs tells it.
     static func superblock(_ image: String) throws -> [String: String] {
         var fields: [String: String] = [:]
         for line in try Judge.run("dumpe2fs", ["-h", image]).said.split(separator: "\n") {
@@ -109,7 +109,7 @@ enum Ext4Judge {
         return fields
     }
 
-    /// Compares a summary with dumpe2fs.
+    /// The summary says what dumpe2fs says.
     static func compare(_ summary: Ext4Formatter.Summary, _ image: String) throws {
         let fields = try superblock(image)
         for (field, value) in [
@@ -122,12 +122,12 @@ enum Ext4Judge {
         #expect(summary.groups == Int(summary.blocks.dividedRoundingUp(by: 32_768)))
     }
 
-    /// The answer of debugfs.
+    /// What debugfs answers.
     static func debugfs(_ request: String, _ image: String) throws -> String {
         try Judge.run("debugfs", ["-R", request, image]).said
     }
 
-    /// Runs `body` while the kernel has mounted the filesystem, which must not need recovery.
+    /// Does something with the filesystem mounted by the kernel, which must have nothing to recover.
     static func mounted<Result>(_ image: String, in scratch: String, _ body: (String) throws -> Result) throws -> Result
     {
         let place = scratch + "/mounted-\(UUID().uuidString)"
@@ -135,7 +135,7 @@ enum Ext4Judge {
         let (status, said) = try Judge.run("mount", ["-t", "ext4", "-o", "ro,noload,loop", image, place])
         try #require(status == 0, "\(said)")
         defer {
-            // A child process of another test may hold a descriptor for a moment.
+            // A child that another test just started may hold a descriptor for a moment.
             if (try? Judge.run("umount", [place]))?.status != 0 { _ = try? Judge.run("umount", ["-l", place]) }
         }
         return try body(place)
@@ -156,7 +156,7 @@ enum Ext4Judge {
 }
 
 extension ScratchDirectory {
-    /// Writes a layout to a sparse file, without the bytes that are zero.
+    /// Writes what was laid out into a sparse file, the bytes that are not zero alone.
     func write(_ layout: Ext4Formatter.Layout, as name: String = "ext4.img") throws -> String {
         let map = layout.map
         let image = try empty(name, size: map.size)
@@ -165,8 +165,8 @@ extension ScratchDirectory {
             if case .source(let index, let start) = segment.content,
                 let source = map.sources[Int(index)] as? StampedSource
             {
-                for (offset, bytes) in source.stamps(in: start..<start + segment.length) {
-                    try file.write(bytes, at: segment.offset + offset - start)
+                for (place, bytes) in source.stamps(in: start..<start + segment.length) {
+                    try file.write(bytes, at: segment.offset + place - start)
                 }
             } else {
                 try file.write(map.read(Int(segment.length), at: segment.offset), at: segment.offset)
@@ -175,7 +175,7 @@ extension ScratchDirectory {
         return image
     }
 
-    /// Lays out and writes a tree, and checks the image with e2fsck and dumpe2fs.
+    /// Lays out, writes, and lets e2fsck and dumpe2fs judge.
     func judged(_ tree: FileTree, _ options: Ext4Options? = nil) throws -> (image: String, Ext4Formatter.Layout) {
         let layout = try Ext4Formatter.layOut(tree, options ?? Ext4Judge.options())
         let image = try write(layout)
@@ -186,7 +186,7 @@ extension ScratchDirectory {
         return (image, layout)
     }
 
-    /// The same, and expects that the kernel finds exactly the tree in it.
+    /// The same, and the kernel must find the tree in it, and nothing else.
     func judgedByKernel(_ tree: FileTree, _ options: Ext4Options? = nil) throws -> (image: String, Ext4Formatter.Layout)
     {
         let (image, layout) = try judged(tree, options)
@@ -197,7 +197,7 @@ extension ScratchDirectory {
     }
 }
 
-/// Compares a mounted filesystem with the tree that it was laid out from.
+/// Compares a mounted filesystem with the tree that it was made from.
 final class MountedTree {
     private let tree: FileTree
     private var names: [FileTree.NodeID: Int] = [:]

@@ -2,11 +2,11 @@ import Foundation
 
 @testable import ImageKit
 
-/// A FAT volume in memory that tests damage at named offsets.
+/// A FAT volume in memory, to be spoilt at places that have a name.
 struct SpoiltFAT {
     var bytes: FATBytes
     let layout: FATLayout
-    /// The offsets of all directory slots, those of the root directory first.
+    /// Where each slot of a directory lies, the root directory's first.
     let slots: [Int]
 
     init(_ bytes: FATBytes) throws {
@@ -27,8 +27,7 @@ struct SpoiltFAT {
         self.slots = slots
     }
 
-    /// A FAT16 volume of the formatter: directories `d` and `d/e`, files `a` (three clusters), `d/b`, `empty` and one with
-    /// a long name.
+    /// FAT16 of the formatter: directories `d` and `d/e`, files `a` (three clusters), `d/b`, `empty` and one with a long name.
     static func ours() throws -> SpoiltFAT {
         let sample = SampleTree(files: [
             "a": FATFormatterTests.bytes(1300, 1), "d/b": FATFormatterTests.bytes(700, 2), "d/e/": [], "empty": [],
@@ -37,7 +36,7 @@ struct SpoiltFAT {
         return try SpoiltFAT(FATBytes.map(FATFormatter.layOut(sample.built(), options: FATOptions(size: 3 << 20))))
     }
 
-    /// A FAT12 or FAT32 volume of mkfs.vfat, filled by mtools.
+    /// FAT12 or FAT32 of mkfs.vfat, filled by mtools.
     static func theirs(_ options: [String], mebibytes: UInt64) throws -> SpoiltFAT {
         let fat = try ForeignFAT(options + ["-n", "FIRMWARE"], size: mebibytes << 20)
         try fat.directory("/d")
@@ -50,48 +49,48 @@ struct SpoiltFAT {
         return try SpoiltFAT(FATBytes.file(fat.image))
     }
 
-    /// Overwrites an entry in all copies of the FAT, or in one copy.
+    /// Overwrites an entry, in all copies of the FAT unless one is named.
     mutating func link(_ cluster: Int, _ value: UInt32, copy: Int? = nil) {
         for index in 0..<Int(layout.fatCopies) where index == copy ?? index {
             let start = Int(layout.fatOffset) + index * Int(layout.fatSize)
             switch layout.kind {
             case .fat12:
-                let offset = start + cluster * 3 / 2
-                let old = bytes.bytes.load(UInt16.self, at: offset) ?? 0
+                let place = start + cluster * 3 / 2
+                let old = bytes.bytes.load(UInt16.self, at: place) ?? 0
                 let new = UInt16(truncatingIfNeeded: value)
-                bytes.bytes.store(cluster % 2 == 0 ? old & 0xF000 | new & 0xFFF : old & 0xF | new << 4, at: offset)
+                bytes.bytes.store(cluster % 2 == 0 ? old & 0xF000 | new & 0xFFF : old & 0xF | new << 4, at: place)
             case .fat16: bytes.bytes.store(UInt16(truncatingIfNeeded: value), at: start + 2 * cluster)
             case .fat32: bytes.bytes.store(value, at: start + 4 * cluster)
             }
         }
     }
 
-    /// The offset of the slot of a short name.
+    /// Where the slot of this short name begins.
     func slot(_ short: String) throws -> Int {
         let name = Array(short.utf8) + Array(repeating: 0x20, count: 11 - short.utf8.count)
-        guard let offset = slots.first(where: { bytes.bytes[$0..<$0 + 11].elementsEqual(name) }) else {
+        guard let place = slots.first(where: { bytes.bytes[$0..<$0 + 11].elementsEqual(name) }) else {
             throw ImageError(.notFound, "no slot", path: short)
         }
-        return offset
+        return place
     }
 
-    /// The offset of the slot that ends the root directory of FAT12 or FAT16.
+    /// Where the slot lies that ends the root directory of FAT12 or FAT16.
     var rootEnd: Int {
-        var offset = Int(layout.rootOffset)
-        while bytes.bytes[offset] != 0 { offset += FATDirectoryEntry.size }
-        return offset
+        var place = Int(layout.rootOffset)
+        while bytes.bytes[place] != 0 { place += FATDirectoryEntry.size }
+        return place
     }
 
-    /// The first cluster of the file with a short name.
+    /// The first cluster of this short name.
     func cluster(_ short: String) throws -> Int { Int(bytes.bytes.load(UInt16.self, at: try slot(short) + 26) ?? 0) }
 
-    /// The offset of its first cluster.
+    /// Where its first cluster begins.
     func content(_ short: String) throws -> Int { Int(layout.offset(ofCluster: UInt64(try cluster(short)))) }
 
     mutating func set<T: FixedWidthInteger>(_ value: T, at offset: Int) { bytes.bytes.store(value, at: offset) }
     mutating func set(_ text: String, at offset: Int) { bytes.bytes.store(bytes: text.utf8, at: offset) }
 
-    /// The findings of the check, and its tree.
+    /// What the check finds, and the tree it gives.
     func check() throws -> (found: [Finding], tree: FileTree?) {
         var found: [Finding] = []
         let tree = try FATCheck.run(bytes) { found.append($0) }
@@ -100,7 +99,7 @@ struct SpoiltFAT {
 }
 
 extension Judge {
-    /// The output of fsck.fat for an image, without its version and its summary; empty if it finds no problem.
+    /// What fsck.fat says of an image, besides its name and its summary; empty where it is content.
     static func fsckFAT(_ image: String) throws -> String {
         let said = try run("fsck.fat", ["-n", image]).said
         return said.split(separator: "\n").filter {
@@ -108,7 +107,7 @@ extension Judge {
         }.joined(separator: "\n")
     }
 
-    /// The same for bytes.
+    /// The same, of bytes.
     static func fsckFAT(_ bytes: FATBytes, in scratch: borrowing ScratchDirectory) throws -> String {
         let file = scratch.path + "/judged.img"
         try Data(bytes.bytes).write(to: URL(fileURLWithPath: file))

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ImageKit
 
-/// A directory for one test, removed with this value.
+/// A directory that is there for one test.
 struct ScratchDirectory: ~Copyable {
     let path = NSTemporaryDirectory() + "mkpiimg-test-\(UUID().uuidString)"
 
@@ -12,7 +12,7 @@ struct ScratchDirectory: ~Copyable {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    /// Writes a map to a sparse file, and returns its path.
+    /// Writes a map into a sparse file and gives its path.
     func write(_ map: SegmentMap, as name: String = "fat.img") throws -> String {
         let file = try empty(name, size: map.size)
         let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: file))
@@ -24,7 +24,7 @@ struct ScratchDirectory: ~Copyable {
         return file
     }
 
-    /// A disk image that sfdisk has partitioned by a script.
+    /// A disk that sfdisk has divided as the script says.
     func disk(_ script: String, as name: String = "disk.img", size: UInt64) throws -> String {
         let file = try empty(name, size: size)
         let run = try Judge.run("sfdisk", ["--quiet", file], input: script)
@@ -49,7 +49,7 @@ struct ScratchDirectory: ~Copyable {
     }
 }
 
-/// A tree for tests: paths and contents. A path that ends with a slash is an empty directory.
+/// A tree for tests: paths and contents; a path that ends with a slash is an empty directory.
 struct SampleTree {
     var files: [String: [UInt8]] = [:]
 
@@ -75,7 +75,7 @@ struct SampleTree {
         return tree
     }
 
-    /// All directories and files. The content of a directory is `nil`.
+    /// Every directory and file: a directory's content is `nil`.
     var everything: [String: [UInt8]?] {
         var all: [String: [UInt8]?] = [:]
         for (path, content) in files {
@@ -87,7 +87,7 @@ struct SampleTree {
     }
 }
 
-/// Pseudorandom numbers, always the same for a state.
+/// Numbers that look random and are the same every time.
 struct SplitMix: RandomNumberGenerator {
     var state: UInt64
     mutating func next() -> UInt64 {
@@ -99,12 +99,12 @@ struct SplitMix: RandomNumberGenerator {
     }
 }
 
-/// A reader of FAT for tests only. It follows the specification, and shares no code with the formatter.
+/// A reader of FAT for tests alone: written for itself from the specification, sharing nothing with the formatter.
 struct PlainFATReader {
     struct Entry {
         var name: String
         var slot: [UInt8]
-        /// `nil` for a directory.
+        /// A directory's is `nil`.
         var content: [UInt8]?
     }
 
@@ -114,7 +114,7 @@ struct PlainFATReader {
     private(set) var entries: [String: Entry] = [:]
     private(set) var label: [UInt8]?
     private let cluster: UInt64, data: UInt64, fat: UInt64, is32: Bool
-    /// The clusters read so far, to detect one that is used twice.
+    /// Clusters met, to see that none is met twice.
     private(set) var seen: Set<UInt64> = []
 
     init(_ map: SegmentMap) throws {
@@ -133,14 +133,14 @@ struct PlainFATReader {
     }
 
     private mutating func chain(_ first: UInt64) throws -> [UInt8] {
-        var number = first
+        var place = first
         var found: [UInt8] = []
         let width: UInt64 = is32 ? 4 : 2
-        while number < (is32 ? 0x0FFF_FFF8 : 0xFFF8) {
-            guard number >= 2, seen.insert(number).inserted else { throw Damage(what: "cluster \(number) used twice") }
-            found += try bytes.read(Int(cluster), at: data + (number - 2) * cluster)
-            let entry = try bytes.read(Int(width), at: fat + number * width)
-            number = entry.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        while place < (is32 ? 0x0FFF_FFF8 : 0xFFF8) {
+            guard place >= 2, seen.insert(place).inserted else { throw Damage(what: "cluster \(place) met twice") }
+            found += try bytes.read(Int(cluster), at: data + (place - 2) * cluster)
+            let entry = try bytes.read(Int(width), at: fat + place * width)
+            place = entry.reversed().reduce(0) { $0 << 8 | UInt64($1) }
         }
         return found
     }

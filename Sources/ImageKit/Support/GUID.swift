@@ -17,9 +17,10 @@ public struct GUID: Hashable, Sendable {
     /// The number of bytes.
     static let size = 16
     /// All bytes are zero, which means "none".
-    static let zero = GUID(high: 0, low: 0)
+    public static let zero = GUID(high: 0, low: 0)
 
-    private init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
+    /// The identifier with these first and last eight bytes, as big-endian numbers.
+    public init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
 
     /// The identifier of 16 bytes in the order of the text; `nil` for any other number of bytes.
     public init?(bytes: some Collection<UInt8>) {

@@ -4,16 +4,24 @@ extension Ext4Volume {
     /// A file's bytes, readable from any thread. Other kinds of files have none.
     public func content(of node: Node) throws(ImageError) -> any ByteSource {
         var budget = superblock.maximumExtents
-        let extents = node.kind == .file && hasMap(node) ? try extents(of: node, budget: &budget) : []
-        let (source, offset) = try content(of: node, extents: extents)
+        let (source, offset) = try location(of: node, budget: &budget)
         let size = node.kind == .file ? node.size : 0
         return offset == 0 && source.size == size
             ? source : PieceSource(source, size: size, places: [offset..<offset + size])
     }
 
-    /// A file's bytes as a source and the offset in it. A file in one extent is in the volume's own source.
+    /// The source of a file's bytes and the offset in it. A file in one extent is in the volume's own source.
+    /// - Parameter budget: see ``Ext4BlockMapReader/extents(of:in:budget:)``.
+    func location(
+        of node: Node, budget: inout UInt64
+    ) throws(ImageError) -> (source: any ByteSource, offset: UInt64) {
+        let extents = node.kind == .file && hasMap(node) ? try extents(of: node, budget: &budget) : []
+        return try location(of: node, extents: extents)
+    }
+
+    /// The same.
     /// - Parameter extents: the map of its blocks, if it has one.
-    func content(
+    func location(
         of node: Node, extents: [Ext4Extent]
     ) throws(ImageError) -> (source: any ByteSource, offset: UInt64) {
         guard node.kind == .file else { return (SegmentMap(size: 0), 0) }

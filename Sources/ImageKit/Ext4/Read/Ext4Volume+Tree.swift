@@ -175,7 +175,7 @@ private struct Ext4TreeReader<Observer: Ext4TreeObserver> {
         if node.kind == .symlink {
             return tree.addSymlink(to: try volume.target(of: node, extents: extents), node.attributes)
         }
-        let (source, offset) = try volume.content(of: node, extents: extents)
+        let (source, offset) = try volume.location(of: node, extents: extents)
         return tree.addFile(source, offset: offset, size: node.size, node.attributes)
     }
 

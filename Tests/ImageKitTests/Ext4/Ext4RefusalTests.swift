@@ -128,7 +128,7 @@ import Testing
         let new = try tree.addDirectory(
             [([0x61], tree.addFile([4], Self.attributes)), ([0x62], kept)], Self.attributes)
         tree.root = try tree.addDirectory([([0x75], new)], Self.attributes)
-        tree.units = [FileTree.Unit(node: unit, key: 7)]
-        _ = try scratch.judgedByKernel(tree)
+        let hints = LayoutHints(units: [LayoutHints.Unit(node: unit, key: 7)])
+        _ = try scratch.judgedByKernel(tree, hints: hints)
     }
 }

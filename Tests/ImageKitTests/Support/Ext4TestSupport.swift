@@ -176,8 +176,10 @@ extension ScratchDirectory {
     }
 
     /// Lays a tree out, writes it, and lets e2fsck and dumpe2fs judge.
-    func judged(_ tree: FileTree, _ options: Ext4Options? = nil) throws -> (image: String, Ext4Formatter.Layout) {
-        let layout = try Ext4Formatter.layOut(tree, options ?? Ext4Judge.options())
+    func judged(
+        _ tree: FileTree, _ options: Ext4Options? = nil, hints: LayoutHints = LayoutHints()
+    ) throws -> (image: String, Ext4Formatter.Layout) {
+        let layout = try Ext4Formatter.layOut(tree, options ?? Ext4Judge.options(), hints: hints)
         let image = try write(layout)
         if Judge.hasExt4Tools {
             try Ext4Judge.check(image)
@@ -187,9 +189,10 @@ extension ScratchDirectory {
     }
 
     /// The same, and the kernel must find exactly the tree in it.
-    func judgedByKernel(_ tree: FileTree, _ options: Ext4Options? = nil) throws -> (image: String, Ext4Formatter.Layout)
-    {
-        let (image, layout) = try judged(tree, options)
+    func judgedByKernel(
+        _ tree: FileTree, _ options: Ext4Options? = nil, hints: LayoutHints = LayoutHints()
+    ) throws -> (image: String, Ext4Formatter.Layout) {
+        let (image, layout) = try judged(tree, options, hints: hints)
         if Ext4Judge.canMount {
             try Ext4Judge.mounted(image, in: path) { try MountedTree(tree).compare(with: $0) }
         }

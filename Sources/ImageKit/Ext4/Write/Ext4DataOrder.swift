@@ -34,8 +34,8 @@ struct Ext4DataOrder {
 
     /// - Parameter hasBlocks: whether a node has blocks of its own.
     init(
-        _ tree: FileTree, units: [(key: UInt64?, nodes: [FileTree.NodeID])], _ fileParts: FileParts,
-        hasBlocks: (FileTree.NodeID) -> Bool
+        _ tree: FileTree, units: [(key: UInt64?, nodes: [FileTree.NodeID])], clusters: [[FileTree.Part]],
+        _ fileParts: FileParts, hasBlocks: (FileTree.NodeID) -> Bool
     ) {
         // The unit that begins with the next item.
         var unit: Unit?
@@ -44,7 +44,7 @@ struct Ext4DataOrder {
             unit = nil
         }
         for (key, nodes) in units {
-            var clusters: [Int] = []
+            var begun: [Int] = []
             if let key { unit = Unit(key: key, isCluster: false) }
             for node in nodes where hasBlocks(node) {
                 guard let parts = fileParts.parts[node] else {
@@ -53,17 +53,17 @@ struct Ext4DataOrder {
                 }
                 for part in parts {
                     if let cluster = part.cluster {
-                        if part.isFirst { clusters.append(cluster) }
+                        if part.isFirst { begun.append(cluster) }
                     } else {
                         add(node, part.range, isWhole: false)
                     }
                 }
             }
-            for cluster in clusters {
-                guard let first = tree.clusters[cluster].first else { continue }
+            for cluster in begun {
+                guard let first = clusters[cluster].first else { continue }
                 let size = tree.size(of: first.node)
                 unit = Unit(key: FileParts.key(of: first, size: size, in: key ?? 0), isCluster: true)
-                for part in tree.clusters[cluster] { add(part.node, part.range, isWhole: false) }
+                for part in clusters[cluster] { add(part.node, part.range, isWhole: false) }
             }
         }
         formBatches()

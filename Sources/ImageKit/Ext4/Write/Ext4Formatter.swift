@@ -37,11 +37,12 @@ public enum Ext4Formatter {
     ///
     /// Throws `doesNotFit` if the tree does not fit the size in the options, 2 TiB or the format, `invalidInput` if no
     /// filesystem can hold the tree, and errors of the files' sources.
+    /// - Parameter hints: the order of the data, which may make the image compress better.
     public static func layOut(
-        _ tree: FileTree, _ options: Ext4Options, progress: Progress? = nil
+        _ tree: FileTree, _ options: Ext4Options, hints: LayoutHints = LayoutHints(), progress: Progress? = nil
     ) throws(ImageError) -> Layout {
         let hash = DirectoryHash(seed: options.uuid)
-        let plan = try Ext4Plan(tree, hash: hash, progress: progress)
+        let plan = try Ext4Plan(tree, hints, hash: hash, progress: progress)
         let (geometry, journal, reserved) = try size(plan, options)
         var writer = try Ext4Writer(plan, geometry, hash: hash, options: options, reservedBlocks: reserved)
         return try writer.layOut(journalBlocks: journal, progress: progress)

@@ -31,7 +31,9 @@ struct Ext4Plan {
     private static let maximumTarget: UInt64 = 4095
     private static let maximumFileSize: UInt64 = (1 << 32 - 1) * Ext4Geometry.blockSize
 
-    init(_ original: FileTree, hash: DirectoryHash, progress: Progress?) throws(ImageError) {
+    init(
+        _ original: FileTree, _ hints: LayoutHints, hash: DirectoryHash, progress: Progress?
+    ) throws(ImageError) {
         guard original.nodes.indices.contains(Int(original.root.index)), original.kind(of: original.root) == .directory
         else { throw ImageError(.invalidInput, "a filesystem needs a top folder") }
         var tree = original
@@ -39,15 +41,15 @@ struct Ext4Plan {
         self.tree = tree
         inodes = [UInt32](repeating: 0, count: tree.nodes.count)
         links = inodes
-        let units = tree.inLayoutOrder()
+        let units = hints.order(of: tree)
         order = units.flatMap(\.nodes)
         try number(lost)
         try countLinks()
         try progress?.checkCancelled()
         try measureDirectories(lost, hash: hash)
-        let parts = FileParts(of: tree)
+        let parts = FileParts(of: tree, hints.clusters)
         try measureFiles(parts, progress)
-        items = Ext4DataOrder(tree, units: units, parts) { hasBlocks($0) }.items
+        items = Ext4DataOrder(tree, units: units, clusters: hints.clusters, parts) { hasBlocks($0) }.items
     }
 
     private static func addLostAndFound(to tree: inout FileTree) throws(ImageError) -> FileTree.NodeID {

@@ -11,8 +11,8 @@ struct FileParts {
     /// The parts of each file that is cut: ascending, without gaps.
     private(set) var parts: [FileTree.NodeID: [Part]] = [:]
 
-    init(of tree: FileTree) {
-        for (number, cluster) in tree.clusters.enumerated() {
+    init(of tree: FileTree, _ clusters: [[FileTree.Part]]) {
+        for (number, cluster) in clusters.enumerated() {
             for (index, part) in cluster.enumerated() {
                 parts[part.node, default: []].append(Part(range: part.range, cluster: number, isFirst: index == 0))
             }

@@ -29,13 +29,16 @@ struct ReadAhead: ~Copyable {
     /// - Parameters:
     ///   - isCold: whether a disk had to be read for their names. If not, a few files are looked at first.
     ///   - budget: bytes that may be read.
-    init(_ tree: FileTree, isCold: Bool, budget: @autoclosure () -> UInt64 = HostMemory.spare / 4) {
+    init(
+        _ tree: FileTree, _ hints: LayoutHints = LayoutHints(), isCold: Bool,
+        budget: @autoclosure () -> UInt64 = HostMemory.spare / 4
+    ) {
         // How much memory is free is asked only where something is to be read.
         let budget = isCold || Self.mustRead(tree) ? budget() : 0
         left = Monitor(budget)
         isNeeded = budget > 0
         guard isNeeded else { return }
-        let ids = Self.smallFiles(of: tree), files = tree.hostFiles
+        let ids = Self.smallFiles(of: tree, hints), files = tree.hostFiles
         // Without it, all only takes longer.
         try? threads.start { [left] in
             for file in ids {
@@ -60,9 +63,9 @@ struct ReadAhead: ~Copyable {
 
     deinit { left.change { $0 = 0 } }
 
-    private static func smallFiles(of tree: FileTree) -> [HostFiles.FileID] {
+    private static func smallFiles(of tree: FileTree, _ hints: LayoutHints) -> [HostFiles.FileID] {
         var seen = [Bool](repeating: false, count: tree.nodes.count)
-        var ordered = tree.units.flatMap { tree.nodesInOrder(from: $0.node, seen: &seen) }
+        var ordered = hints.units.flatMap { tree.nodesInOrder(from: $0.node, seen: &seen) }
         for index in seen.indices where !seen[index] { ordered.append(FileTree.NodeID(index: UInt32(index))) }
         return ordered.compactMap { smallFile($0, of: tree) }
     }

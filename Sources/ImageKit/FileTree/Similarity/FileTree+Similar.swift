@@ -27,16 +27,18 @@ extension FileTree {
     /// What a cluster has at most, in bytes: as much as a frame aims at.
     static let clusterSize: UInt64 = 16 << 20
 
-    /// Finds parts of large files that look alike; ``Ext4Formatter`` lays them out side by side.
-    ///
-    /// To be called when the tree is complete.
-    /// - Parameter threads: for reading, at least 1.
-    public mutating func gatherSimilar(threads: Int, progress: Progress? = nil) throws(ImageError) {
+    /// The similar parts of large files, in clusters.
+    /// - Parameters:
+    ///   - groups: the tree's nodes in the order in which they are laid out: those of each unit, then the others.
+    ///   - threads: for reading, at least 1.
+    func similarParts(
+        of groups: [[NodeID]], threads: Int, progress: Progress?
+    ) throws(ImageError) -> [[Part]] {
         var files: [NodeID] = []
         var places: [PieceClusters.File] = []
-        for (unit, group) in inLayoutOrder().enumerated() {
+        for (unit, nodes) in groups.enumerated() {
             var offset: UInt64 = 0
-            for node in group.nodes where kind(of: node) == .file {
+            for node in nodes where kind(of: node) == .file {
                 let size = size(of: node)
                 if Self.similarSizes.contains(size) {
                     files.append(node)
@@ -45,10 +47,9 @@ extension FileTree {
                 offset = offset.addingClamping(size)
             }
         }
-        clusters = []
-        guard files.count > 1 else { return }
+        guard files.count > 1 else { return [] }
         let features = try ContentSampler(tree: self, files: files).run(threads: threads, progress: progress)
-        clusters = PieceClusters(places, features: features).clusters.map { cluster in
+        return PieceClusters(places, features: features).clusters.map { cluster in
             var parts: [Part] = []
             for piece in cluster {
                 let node = files[piece.file]
@@ -61,19 +62,6 @@ extension FileTree {
             }
             return parts
         }
-    }
-
-    /// The nodes that the tree reaches, each once: unit by unit, then those that are in no unit.
-    func inLayoutOrder() -> [(key: UInt64?, nodes: [NodeID])] {
-        var isReachable = [Bool](repeating: false, count: nodes.count)
-        _ = nodesInOrder(from: root, seen: &isReachable)
-        // What only a unit still knows, because something else took its place in the tree, is left out.
-        var seen = isReachable.map { !$0 }
-        var groups: [(key: UInt64?, nodes: [NodeID])] = []
-        for unit in units where !seen[Int(unit.node.index)] {
-            groups.append((unit.key, nodesInOrder(from: unit.node, seen: &seen)))
-        }
-        return groups + [(nil, nodesInOrder(from: root, seen: &seen))]
     }
 
     /// How many pieces a file of that size has.

@@ -37,14 +37,6 @@ public struct FileTree: Sendable {
         case source(any ByteSource, offset: UInt64)
     }
 
-    /// One unit of content that stays together on the disk (a store path).
-    public struct Unit: Sendable {
-        /// The top of the subtree.
-        public var node: NodeID
-        /// A number that depends on nothing but what the unit is called.
-        public var key: UInt64
-    }
-
     struct Node: Sendable {
         var kind: Kind
         var storage: Storage
@@ -71,10 +63,6 @@ public struct FileTree: Sendable {
     public var hostFiles = HostFiles()
     /// The top directory. Set once the tree is built.
     public var root = NodeID(index: 0)
-    /// The subtrees whose data is laid out first, each kept together, in this order. Others follow in tree order.
-    public var units: [Unit] = []
-    /// Parts of files that are laid out side by side because they look alike; see ``gatherSimilar(threads:progress:)``.
-    var clusters: [[Part]] = []
 
     /// An empty tree.
     public init() {}

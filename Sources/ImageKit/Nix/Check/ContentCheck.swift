@@ -25,7 +25,10 @@ struct ContentCheck: Sendable {
     ///   - tree: what was laid out.
     ///   - map: the filesystem that it was laid out in.
     ///   - start: where that begins on the disk, in bytes.
-    init(_ paths: [PathInfo], of tree: FileTree, _ hints: LayoutHints, on map: SegmentMap, from start: UInt64, in store: StoreLocation) {
+    init(
+        _ paths: [PathInfo], of tree: FileTree, _ hints: LayoutHints, on map: SegmentMap, from start: UInt64,
+        in store: StoreLocation
+    ) {
         self.store = store
         var places: [UInt64?] = Array(repeating: nil, count: tree.hostFiles.count)
         for segment in map.segments {

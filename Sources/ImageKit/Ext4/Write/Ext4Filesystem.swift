@@ -105,10 +105,10 @@ struct Ext4Filesystem: ~Copyable {
 
     /// Sets the locations of the groups' structures.
     func setLocations(_ locations: [Ext4Geometry.GroupLocations]) {
-        for (group, location) in locations.enumerated() {
-            ext2fs_block_bitmap_loc_set(filesystem, dgrp_t(group), location.blockBitmap)
-            ext2fs_inode_bitmap_loc_set(filesystem, dgrp_t(group), location.inodeBitmap)
-            ext2fs_inode_table_loc_set(filesystem, dgrp_t(group), location.inodeTable)
+        for (group, structures) in locations.enumerated() {
+            ext2fs_block_bitmap_loc_set(filesystem, dgrp_t(group), structures.blockBitmap)
+            ext2fs_inode_bitmap_loc_set(filesystem, dgrp_t(group), structures.inodeBitmap)
+            ext2fs_inode_table_loc_set(filesystem, dgrp_t(group), structures.inodeTable)
         }
     }
 

@@ -58,7 +58,9 @@ import Testing
         let options = try Ext4Options(label: label, uuid: Ext4Judge.uuid, slack: 0)
         let layout = try Ext4Formatter.layOut(Self.tree { $0.addFile([1], Self.attributes) }, options)
         let image = try scratch.write(layout)
-        #expect(try layout.map.read(16, at: 1024 + 120).prefix { $0 != 0 }.elementsEqual(label.utf8))
+        let offset = UInt64(Ext4Forger.superblock(Ext4Superblock.Field.label))
+        let stored = try layout.map.read(Ext4Superblock.Field.labelLength, at: offset)
+        #expect(stored.prefix { $0 != 0 }.elementsEqual(label.utf8))
         if Judge.hasExt4Tools { #expect(try Judge.run("e2fsck", ["-fn", image]).status == 0) }
     }
 

@@ -58,7 +58,7 @@ struct HeldImage: ByteSource {
             let layout = try Ext4Formatter.layOut(tree, Ext4Judge.options())
             let volume = try Ext4Volume(layout.map)
             let contents = try volume.tree()
-            #expect(contents.others.isEmpty)
+            #expect(contents.specialFiles.isEmpty)
             let (expected, found) = (try Self.listing(tree), try Self.listing(contents.tree))
             #expect(expected.count > 20)
             for (left, right) in zip(expected, found) where left != right {
@@ -196,7 +196,7 @@ struct HeldImage: ByteSource {
             if path == "sparse", what.contains("inline_data"), !what.hasPrefix("mounted") { return }
             if !isSame { Issue.record("\(what): \(path) differs") }
         }
-        for (bytes, node) in contents.others {
+        for (bytes, node) in contents.specialFiles {
             seen += 1
             var status = stat()
             lstat(directory + "/" + String(decoding: bytes, as: UTF8.self), &status)

@@ -43,12 +43,12 @@ struct Ext4Bitmap {
         return free
     }
 
-    /// Visits ranges of bits below `count` that are set here and not in `other`.
-    func forEachRange(notIn other: Ext4Bitmap, _ count: Int, _ visit: (Range<Int>) -> Void) {
+    /// Visits ranges of bits below `count` that are set here and not in `bitmap`.
+    func forEachRange(notIn bitmap: Ext4Bitmap, _ count: Int, _ visit: (Range<Int>) -> Void) {
         var start: Int?
         var bit = 0
         while bit < count {
-            let word = words[bit >> 6] & ~(bit >> 6 < other.words.count ? other.words[bit >> 6] : 0)
+            let word = words[bit >> 6] & ~(bit >> 6 < bitmap.words.count ? bitmap.words[bit >> 6] : 0)
             if start == nil, word == 0, bit & 63 == 0 {
                 bit += 64
                 continue

@@ -45,7 +45,7 @@ final class Ext4Census {
     /// Whether that is because this library does not read its kind. It may be sound.
     private(set) var isUnsupported = false
     /// Findings about inodes, whose paths are known after the walk.
-    private var pending: [(finding: Finding, inode: UInt32, other: UInt32?)] = []
+    private var pending: [(finding: Finding, inode: UInt32, second: UInt32?)] = []
     /// The directory whose entries are being read.
     private var directory: Ext4DirectoryCheck?
     /// Extents and map blocks that the files without a name may have together.
@@ -68,12 +68,12 @@ final class Ext4Census {
         onFinding(Finding(kind, what, path: path, offset: offset))
     }
 
-    /// Reports a finding about an inode and perhaps another one. It waits until their paths are known.
+    /// Reports a finding about an inode, and a second one if there is one. It waits until their paths are known.
     func report(
-        _ kind: Finding.Kind, _ what: String, inode: UInt32, other: UInt32? = nil, offset: UInt64? = nil
+        _ kind: Finding.Kind, _ what: String, inode: UInt32, second: UInt32? = nil, offset: UInt64? = nil
     ) {
         let finding = Finding(kind, what, offset: offset)
-        if pending.count < Self.maximumPending { pending.append((finding, inode, other)) } else { onFinding(finding) }
+        if pending.count < Self.maximumPending { pending.append((finding, inode, second)) } else { onFinding(finding) }
     }
 
     /// Reports the damage that stopped a reader.
@@ -86,10 +86,10 @@ final class Ext4Census {
     func reportPending(_ contents: Ext4Volume.Contents?) throws(ImageError) {
         defer { pending = [] }
         let paths = try paths(in: contents)
-        for (finding, inode, other) in pending {
+        for (finding, inode, second) in pending {
             var finding = finding
             if let path = paths[inode], !path.isEmpty { finding.path = path }
-            if let other, let path = paths[other], !path.isEmpty { finding.what += ", which is \(path)" }
+            if let second, let path = paths[second], !path.isEmpty { finding.what += ", which is \(path)" }
             onFinding(finding)
         }
     }
@@ -97,9 +97,9 @@ final class Ext4Census {
     /// The first paths of the inodes in waiting findings; empty for inodes that have none.
     private func paths(in contents: Ext4Volume.Contents?) throws(ImageError) -> [UInt32: String] {
         var paths: [UInt32: String] = [:]
-        for (_, inode, other) in pending {
+        for (_, inode, second) in pending {
             paths[inode] = ""
-            if let other { paths[other] = "" }
+            if let second { paths[second] = "" }
         }
         guard let contents, !paths.isEmpty else { return paths }
         let tree = contents.tree
@@ -107,7 +107,7 @@ final class Ext4Census {
             guard Int(node.index) < inodes.count, paths[inodes[Int(node.index)]] == "" else { return }
             paths[inodes[Int(node.index)]] = "/" + String(decoding: path, as: UTF8.self)
         }
-        for (path, node) in contents.others where paths[node.inode] == "" {
+        for (path, node) in contents.specialFiles where paths[node.inode] == "" {
             paths[node.inode] = "/" + String(decoding: path, as: UTF8.self)
         }
         return paths

@@ -114,7 +114,7 @@ extension Ext4GroupCheck {
         var last: Ext4Census.Claim?
         for claim in claims {
             if let last, claim.first < last.end {
-                let (file, other) = claim.owner == 0 ? (last.owner, claim.owner) : (claim.owner, last.owner)
+                let (file, second) = claim.owner == 0 ? (last.owner, claim.owner) : (claim.owner, last.owner)
                 let count = min(claim.end, last.end) - claim.first
                 let words = "\(count) blocks from \(claim.first) on are twice in use: by "
                 let offset = claim.first * superblock.blockSize
@@ -123,8 +123,8 @@ extension Ext4GroupCheck {
                 } else {
                     census.report(
                         .ext4BlockTwice,
-                        words + "inode \(file) and by \(other == 0 ? "the filesystem itself" : "inode \(other)")",
-                        inode: file, other: other == 0 ? nil : other, offset: offset)
+                        words + "inode \(file) and by \(second == 0 ? "the filesystem itself" : "inode \(second)")",
+                        inode: file, second: second == 0 ? nil : second, offset: offset)
                 }
             }
             if last == nil || claim.end > (last?.end ?? 0) { last = claim }

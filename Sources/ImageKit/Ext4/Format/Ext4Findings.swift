@@ -62,7 +62,7 @@ extension Finding.Kind {
     /// The superblock's free blocks or inodes differ from the sums of the groups.
     public static let ext4Totals = Self(
         "ext4-totals", .warning, "Readers that do not count for themselves show a wrong free space.")
-    /// A group's inodes that were never used include used ones.
+    /// A group states that inodes were never used, and some are in use.
     public static let ext4UnusedInodes = Self(
         "ext4-unused-inodes", .damage, "Inodes that are in use count as never used, and a check loses them.")
     /// Blocks are in use, and free in the bitmap.
@@ -91,7 +91,7 @@ extension Finding.Kind {
     public static let ext4Inode = Self("ext4-inode", .damage, "The file cannot be read.")
     /// The checksum of an inode is wrong.
     public static let ext4InodeChecksum = Self("ext4-inode-checksum", .damage, "Linux refuses to open the file.")
-    /// An inode has no kind of file, or another one than it must have.
+    /// An inode's kind of file does not exist, or is not the required one.
     public static let ext4InodeKind = Self("ext4-inode-kind", .damage, "Linux refuses to open the file.")
     /// An inode's size does not fit its blocks.
     public static let ext4InodeSize = Self("ext4-inode-size", .damage, "The file ends too early or too late.")
@@ -105,7 +105,7 @@ extension Finding.Kind {
     /// An inode's number of links differs from its names.
     public static let ext4LinkCount = Self(
         "ext4-link-count", .damage, "The file is deleted with one of its names, or never.")
-    /// The target of a symbolic link is not one.
+    /// The target of a symbolic link is empty, has a zero byte, or does not fit its size.
     public static let ext4LinkTarget = Self("ext4-link-target", .damage, "The symbolic link leads nowhere.")
     /// A file's tree of extents is damaged.
     public static let ext4ExtentTree = Self("ext4-extent-tree", .damage, "The file's bytes cannot be read.")

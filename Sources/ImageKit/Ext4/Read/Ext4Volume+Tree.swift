@@ -5,7 +5,7 @@ extension Ext4Volume {
         public var tree: FileTree
         /// Devices, pipes and sockets, which a tree cannot hold, with their paths from the root without a leading
         /// slash.
-        public var others: [(path: [UInt8], node: Node)]
+        public var specialFiles: [(path: [UInt8], node: Node)]
     }
 
     /// The depth to which directories are read.
@@ -52,7 +52,7 @@ private struct Ext4TreeReader<Observer: Ext4TreeObserver> {
     let volume: Ext4Volume
     let observer: Observer
     var tree = FileTree()
-    var others: [(path: [UInt8], node: Node)] = []
+    var specialFiles: [(path: [UInt8], node: Node)] = []
     var levels: [Level] = []
     var directories: Set<UInt32> = []
     /// The tree's nodes of inodes that further names may lead to.
@@ -102,7 +102,7 @@ private struct Ext4TreeReader<Observer: Ext4TreeObserver> {
                 try onDamage(error.on(Self.path(of: entry.name, levels)))
             }
         }
-        return Ext4Volume.Contents(tree: tree, others: others)
+        return Ext4Volume.Contents(tree: tree, specialFiles: specialFiles)
     }
 
     private mutating func readRoot(_ onDamage: OnDamage) throws(ImageError) -> Node {
@@ -130,7 +130,7 @@ private struct Ext4TreeReader<Observer: Ext4TreeObserver> {
         if lost.contains(entry.inode) { return nil }
         if let node = special[entry.inode] {
             observer.revisit(entry)
-            try addOther(entry, node)
+            try addSpecialFile(entry, node)
             return nil
         }
         let levels = levels
@@ -158,7 +158,7 @@ private struct Ext4TreeReader<Observer: Ext4TreeObserver> {
             return added
         case .characterDevice, .blockDevice, .fifo, .socket:
             special[entry.inode] = node
-            try addOther(entry, node)
+            try addSpecialFile(entry, node)
             return nil
         }
     }
@@ -179,12 +179,12 @@ private struct Ext4TreeReader<Observer: Ext4TreeObserver> {
         return tree.addFile(source, offset: offset, size: node.size, node.attributes)
     }
 
-    private mutating func addOther(_ entry: Ext4DirectoryEntry, _ node: Node) throws(ImageError) {
+    private mutating func addSpecialFile(_ entry: Ext4DirectoryEntry, _ node: Node) throws(ImageError) {
         var path: [UInt8] = []
         for level in levels.dropFirst() { path += level.name + [UInt8(ascii: "/")] }
         path += entry.name
         try spend(names: UInt64(path.count))
-        others.append((path, node))
+        specialFiles.append((path, node))
     }
 
     private mutating func spend(names bytes: UInt64) throws(ImageError) {

@@ -3,8 +3,9 @@
 /// The superblock is checked before libext2fs sees it, and every number is checked before it is used to find a file's
 /// bytes. A damaged or hostile image therefore causes an error and nothing worse.
 ///
-/// A volume may be used from several threads without a lock: nothing in it changes once it is open. libext2fs is used
-/// only to open it, through a handle that is freed before the initializer returns.
+/// A volume may be used from several threads without a lock: nothing in it changes once it is open. libext2fs opens it
+/// through a handle that is freed before the initializer returns. Later, only pure functions of the library are called:
+/// checksums and hashes.
 public final class Ext4Volume: Sendable {
     /// An inode that has been read.
     public struct Node: Sendable {

@@ -27,7 +27,7 @@ public struct LayoutHints: Sendable {
     /// Finds similar parts of large files of a tree, to lay them out side by side.
     ///
     /// Call it when the tree is complete and ``units`` are set.
-    /// - Parameter threads: for reading, at least 1.
+    /// - Parameter threads: the number of threads that read, at least 1.
     public mutating func gatherSimilar(
         in tree: FileTree, threads: Int, progress: Progress? = nil
     ) throws(ImageError) {
@@ -35,11 +35,11 @@ public struct LayoutHints: Sendable {
         clusters = try tree.similarParts(of: groups, threads: threads, progress: progress)
     }
 
-    /// The nodes that the tree reaches, each once: unit by unit, then those that are in no unit.
+    /// The nodes that the root reaches, each once: unit by unit, then those outside of units, without a key.
     func order(of tree: FileTree) -> [(key: UInt64?, nodes: [FileTree.NodeID])] {
         var isReachable = [Bool](repeating: false, count: tree.nodes.count)
         _ = tree.nodesInOrder(from: tree.root, seen: &isReachable)
-        // Nodes that only a unit still has, because something else replaced them in the tree, are left out.
+        // A node that was replaced in the tree may still be in a unit. It is left out.
         var seen = isReachable.map { !$0 }
         var groups: [(key: UInt64?, nodes: [FileTree.NodeID])] = []
         for unit in units where !seen[Int(unit.node.index)] {

@@ -168,9 +168,9 @@ extension Ext4Census: Ext4TreeObserver {
         if steps % 1024 == 0 { try progress?.checkCancelled() }
     }
 
-    func follow(_ entry: Ext4DirectoryEntry) { reached[entry.inode, default: Reached()].names += 1 }
+    func willFollow(_ entry: Ext4DirectoryEntry) { reached[entry.inode, default: Reached()].names += 1 }
 
-    func read(_ node: Ext4Volume.Node, by entry: Ext4DirectoryEntry?) throws(ImageError) {
+    func didRead(_ node: Ext4Volume.Node, by entry: Ext4DirectoryEntry?) throws(ImageError) {
         var seen = reached[node.inode] ?? Reached()
         let isFirst = seen.links == 0
         seen.links = node.record.links
@@ -179,11 +179,13 @@ extension Ext4Census: Ext4TreeObserver {
         if isFirst, node.kind == .directory { seen.names += node.inode == Ext4ReservedInode.root ? 2 : 1 }
         reached[node.inode] = seen
         if isFirst { try check(node) }
-        if let entry { revisit(entry) }
+        if let entry { compareKind(of: entry) }
     }
 
+    func didRevisit(_ entry: Ext4DirectoryEntry) { compareKind(of: entry) }
+
     /// Compares the kind of file in an entry with that of its inode.
-    func revisit(_ entry: Ext4DirectoryEntry) {
+    private func compareKind(of entry: Ext4DirectoryEntry) {
         guard let kind = reached[entry.inode]?.kind, kind != .unknown else { return }
         let expected = volume.superblock.has(.fileTypes) ? kind : .unknown
         // Entries from before the filesystem got the feature are of unknown kind.
@@ -194,14 +196,14 @@ extension Ext4Census: Ext4TreeObserver {
             inode: entry.inode, offset: entry.offset)
     }
 
-    func read(_ map: Ext4BlockMap, of node: Ext4Volume.Node) {
+    func didRead(_ map: Ext4BlockMap, of node: Ext4Volume.Node) {
         for (disk, count) in map.claims { claim(disk, count, owner: node.inode) }
         check(map, of: node)
     }
 
-    func add(_ inode: UInt32) { inodes.append(inode) }
+    func didAdd(_ inode: UInt32) { inodes.append(inode) }
 
-    func fail(_ inode: UInt32, _ error: ImageError) {
+    func didFail(_ inode: UInt32, _ error: ImageError) {
         switch error.damage {
         case Finding.Kind.ext4EntryInode: reached[inode] = reached[inode].flatMap { $0.links > 0 ? $0 : nil }
         case Finding.Kind.ext4DirectoryTwice, Finding.Kind.ext4LinkTarget, Finding.Kind.ext4DirectoryChecksum,
@@ -213,19 +215,19 @@ extension Ext4Census: Ext4TreeObserver {
         }
     }
 
-    func beginDirectory(_ node: Ext4Volume.Node, parent: UInt32, path: String) {
+    func willReadDirectory(_ node: Ext4Volume.Node, parent: UInt32, path: String) {
         directory = Ext4DirectoryCheck(node, parent: parent, path, volume.superblock)
     }
 
-    func readInlineParent(_ inode: UInt32) { directory?.checkInlineParent(inode) }
+    func didReadInlineParent(_ inode: UInt32) { directory?.checkInlineParent(inode) }
 
-    func readBlock(_ bytes: [UInt8], number: UInt64, at offset: UInt64) {
+    func didReadBlock(_ bytes: [UInt8], number: UInt64, at offset: UInt64) {
         directory?.addBlock(bytes, number, at: offset)
     }
 
-    func readEntry(_ entry: Ext4DirectoryEntry, at position: Int) { directory?.check(entry, at: position) }
+    func didReadEntry(_ entry: Ext4DirectoryEntry, at position: Int) { directory?.check(entry, at: position) }
 
-    func endDirectory() {
+    func didReadDirectory() {
         guard let directory else { return }
         self.directory = nil
         let isWhole = reached[directory.node.inode]?.isPartial != true

@@ -41,7 +41,7 @@ public struct Ext4Check: Sendable {
             return try volume.tree(observer: census) { census.report($0) }
         } catch {
             guard error.damage != nil else { throw error }
-            census.fail(Ext4ReservedInode.root, error)
+            census.didFail(Ext4ReservedInode.root, error)
             census.report(error.on("/"))
             return nil
         }

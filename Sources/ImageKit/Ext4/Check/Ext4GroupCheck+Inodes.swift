@@ -200,7 +200,7 @@ extension Ext4GroupCheck {
         let map = try volume.read(mapOf: node, budget: &census.extentBudget, observer: census)
         for error in map.faults { census.report(error) }
         if let failure = map.failure {
-            census.fail(node.inode, failure)
+            census.didFail(node.inode, failure)
             census.report(failure)
         }
         return map

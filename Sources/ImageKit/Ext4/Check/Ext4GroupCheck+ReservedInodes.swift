@@ -18,7 +18,7 @@ extension Ext4GroupCheck {
                 try checkReserved(inode)
             } catch {
                 guard error.damage != nil else { throw error }
-                census.fail(inode, error)
+                census.didFail(inode, error)
                 census.report(error)
             }
         }

@@ -1,11 +1,11 @@
 /// Follows ``Ext4Volume`` while it reads the whole tree, so that a check needs no walk of its own.
 ///
 /// ```
-///   for each directory:   beginDirectory  map  inlineParent │ block  entry …  endDirectory
-///   for each name in it:  follow  (read  map  add │ revisit │ fail)
+///   for each directory:   willReadDirectory  (map  (block  entry …) … │ inlineParent  entry …)  didReadDirectory
+///   for each name in it:  willFollow  (node  map  didAdd │ didRevisit │ didFail)
 /// ```
 ///
-/// Functions that take one are generic, so that reading without an observer (``Ext4NoObserver``) costs nothing.
+/// Functions with an observer are generic, so that reading without one (``Ext4NoObserver``) costs nothing.
 protocol Ext4TreeObserver {
     /// Whether maps are read beyond the end of the file, and list all of their blocks.
     static var readsWholeMaps: Bool { get }
@@ -14,30 +14,30 @@ protocol Ext4TreeObserver {
     func checkCancelled() throws(ImageError)
 
     /// A name leads to an inode that is going to be read, if it has not been before.
-    func follow(_ entry: Ext4DirectoryEntry)
+    func willFollow(_ entry: Ext4DirectoryEntry)
     /// An inode has been read.
     /// - Parameter entry: the entry that leads to it; `nil` for the root directory.
-    func read(_ node: Ext4Volume.Node, by entry: Ext4DirectoryEntry?) throws(ImageError)
+    func didRead(_ node: Ext4Volume.Node, by entry: Ext4DirectoryEntry?) throws(ImageError)
     /// A further name leads to an inode that has been read.
-    func revisit(_ entry: Ext4DirectoryEntry)
+    func didRevisit(_ entry: Ext4DirectoryEntry)
     /// The map of a file, a directory or a symbolic link has been read.
-    func read(_ map: Ext4BlockMap, of node: Ext4Volume.Node)
+    func didRead(_ map: Ext4BlockMap, of node: Ext4Volume.Node)
     /// An inode has become the next node of the tree.
-    func add(_ inode: UInt32)
+    func didAdd(_ inode: UInt32)
     /// An inode, or a part of it, could not be read.
-    func fail(_ inode: UInt32, _ error: ImageError)
+    func didFail(_ inode: UInt32, _ error: ImageError)
 
     /// The blocks of a directory are going to be read.
-    func beginDirectory(_ node: Ext4Volume.Node, parent: UInt32, path: String)
+    func willReadDirectory(_ node: Ext4Volume.Node, parent: UInt32, path: String)
     /// The directory is in its inode, which states its parent.
-    func readInlineParent(_ inode: UInt32)
+    func didReadInlineParent(_ inode: UInt32)
     /// A block of the directory has been read; its entries follow.
-    func readBlock(_ bytes: [UInt8], number: UInt64, at offset: UInt64)
+    func didReadBlock(_ bytes: [UInt8], number: UInt64, at offset: UInt64)
     /// An entry has been read, used or not.
     /// - Parameter position: its offset in its block in bytes.
-    func readEntry(_ entry: Ext4DirectoryEntry, at position: Int)
+    func didReadEntry(_ entry: Ext4DirectoryEntry, at position: Int)
     /// All blocks of the directory have been read.
-    func endDirectory()
+    func didReadDirectory()
 }
 
 /// Observes nothing.
@@ -45,15 +45,15 @@ struct Ext4NoObserver: Ext4TreeObserver {
     static let readsWholeMaps = false
 
     func checkCancelled() throws(ImageError) {}
-    func follow(_ entry: Ext4DirectoryEntry) {}
-    func read(_ node: Ext4Volume.Node, by entry: Ext4DirectoryEntry?) throws(ImageError) {}
-    func revisit(_ entry: Ext4DirectoryEntry) {}
-    func read(_ map: Ext4BlockMap, of node: Ext4Volume.Node) {}
-    func add(_ inode: UInt32) {}
-    func fail(_ inode: UInt32, _ error: ImageError) {}
-    func beginDirectory(_ node: Ext4Volume.Node, parent: UInt32, path: String) {}
-    func readInlineParent(_ inode: UInt32) {}
-    func readBlock(_ bytes: [UInt8], number: UInt64, at offset: UInt64) {}
-    func readEntry(_ entry: Ext4DirectoryEntry, at position: Int) {}
-    func endDirectory() {}
+    func willFollow(_ entry: Ext4DirectoryEntry) {}
+    func didRead(_ node: Ext4Volume.Node, by entry: Ext4DirectoryEntry?) throws(ImageError) {}
+    func didRevisit(_ entry: Ext4DirectoryEntry) {}
+    func didRead(_ map: Ext4BlockMap, of node: Ext4Volume.Node) {}
+    func didAdd(_ inode: UInt32) {}
+    func didFail(_ inode: UInt32, _ error: ImageError) {}
+    func willReadDirectory(_ node: Ext4Volume.Node, parent: UInt32, path: String) {}
+    func didReadInlineParent(_ inode: UInt32) {}
+    func didReadBlock(_ bytes: [UInt8], number: UInt64, at offset: UInt64) {}
+    func didReadEntry(_ entry: Ext4DirectoryEntry, at position: Int) {}
+    func didReadDirectory() {}
 }

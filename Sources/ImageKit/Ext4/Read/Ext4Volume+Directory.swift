@@ -72,7 +72,7 @@ extension Ext4Volume {
         let record = node.record
         if record.isInline {
             let (first, rest) = try record.inlineParts()
-            observer.readInlineParent(first.load(at: 0) ?? 0)
+            observer.didReadInlineParent(first.load(at: 0) ?? 0)
             // The parent's inode is before the entries, in place of `.` and `..`.
             for part in [Array(first.dropFirst(4)), rest] where !part.isEmpty {
                 guard try read(part, of: node, block: 0, at: record.offset, observer, onDamage, visit) else { return }
@@ -94,7 +94,7 @@ extension Ext4Volume {
                             node.inode, at: offset, "block \(block) of the folder \(wrong.words)",
                             isIndex ? .ext4IndexChecksum : .ext4DirectoryChecksum))
                 }
-                observer.readBlock(bytes, number: block, at: offset)
+                observer.didReadBlock(bytes, number: block, at: offset)
                 guard try read(bytes, of: node, block: block, at: offset, observer, onDamage, visit) else { return }
             }
         }
@@ -129,7 +129,7 @@ extension Ext4Volume {
     ) throws(ImageError) -> Ext4BlockMap {
         let map = try Ext4BlockMapReader.read(
             node.record, in: self, budget: &budget, isComplete: Observer.readsWholeMaps)
-        observer.read(map, of: node)
+        observer.didRead(map, of: node)
         return map
     }
 
@@ -169,7 +169,7 @@ extension Ext4Volume {
                 try onDamage(
                     damage("a name in the folder is empty or has a slash or a zero byte in it", .ext4EntryName))
             } else {
-                observer.readEntry(entry, at: position)
+                observer.didReadEntry(entry, at: position)
                 guard visit(entry) else { return false }
             }
             position += length

@@ -77,14 +77,14 @@ private struct Ext4TreeReader<Observer: Ext4TreeObserver> {
 
     mutating func read(_ onDamage: OnDamage) throws(ImageError) -> Ext4Volume.Contents {
         let root = try readRoot(onDamage)
-        try observer.read(root, by: nil)
+        try observer.didRead(root, by: nil)
         try enter(root, [], onDamage)
         while let depth = levels.indices.last {
             try observer.checkCancelled()
             guard let entry = levels[depth].pending.popLast() else {
                 let level = levels.removeLast()
                 let node = try tree.addDirectory(level.children, level.node.attributes)
-                observer.add(level.node.inode)
+                observer.didAdd(level.node.inode)
                 if depth == 0 {
                     tree.root = node
                 } else {
@@ -92,13 +92,13 @@ private struct Ext4TreeReader<Observer: Ext4TreeObserver> {
                 }
                 continue
             }
-            observer.follow(entry)
+            observer.willFollow(entry)
             do {
                 if let node = try read(entry, onDamage) { levels[depth].children.append((entry.name, node)) }
             } catch {
                 guard error.damage != nil else { throw error }
                 lost.insert(entry.inode)
-                observer.fail(entry.inode, error)
+                observer.didFail(entry.inode, error)
                 try onDamage(error.on(Self.path(of: entry.name, levels)))
             }
         }
@@ -124,12 +124,12 @@ private struct Ext4TreeReader<Observer: Ext4TreeObserver> {
         _ entry: Ext4DirectoryEntry, _ onDamage: OnDamage
     ) throws(ImageError) -> FileTree.NodeID? {
         if let node = known[entry.inode] {
-            observer.revisit(entry)
+            observer.didRevisit(entry)
             return node
         }
         if lost.contains(entry.inode) { return nil }
         if let node = special[entry.inode] {
-            observer.revisit(entry)
+            observer.didRevisit(entry)
             try addSpecialFile(entry, node)
             return nil
         }
@@ -138,7 +138,7 @@ private struct Ext4TreeReader<Observer: Ext4TreeObserver> {
             try onDamage(error.on(Self.path(of: entry.name, levels)))
         }
         let node = try node(entry.inode, onDamage: report)
-        try observer.read(node, by: entry)
+        try observer.didRead(node, by: entry)
         switch node.kind {
         case .directory:
             guard levels.count < Ext4Volume.maximumDepth else {
@@ -152,7 +152,7 @@ private struct Ext4TreeReader<Observer: Ext4TreeObserver> {
             return nil
         case .file, .symlink:
             let added = try add(node, report)
-            observer.add(node.inode)
+            observer.didAdd(node.inode)
             // A check must recognise further names of an inode that states only one.
             if node.links > 1 || node.kind == .symlink || Observer.readsWholeMaps { known[entry.inode] = added }
             return added
@@ -208,13 +208,13 @@ private struct Ext4TreeReader<Observer: Ext4TreeObserver> {
         }
         let path = levels.isEmpty ? "/" : Self.path(of: name, levels)
         let observer = observer
-        observer.beginDirectory(node, parent: levels.last?.node.inode ?? node.inode, path: path)
+        observer.willReadDirectory(node, parent: levels.last?.node.inode ?? node.inode, path: path)
         let entries = try volume.entries(of: node, blockBudget: &blockBudget, observer: observer) {
             (error) throws(ImageError) in
-            observer.fail(node.inode, error)
+            observer.didFail(node.inode, error)
             try onDamage(error.on(path))
         }
-        observer.endDirectory()
+        observer.didReadDirectory()
         try spend(names: entries.reduce(0 as UInt64) { $0 + UInt64($1.name.count) })
         // In the order of inodes, whose records then follow one another. Names, above all those of store paths, lead to
         // inodes in any order, and the inode tables of a large image are in more frames than the cache keeps.

@@ -117,7 +117,7 @@ import Testing
     @Test func tellsOfIdentities() throws {
         let small = try SmallClosure.shared.get().registeredRecipe()
         var other = small
-        other.rootUUID[0] = 0x55
+        other.rootUUID = GUID(high: 0x5544_4444_4444_4444, low: 0x8888_8888_8888_8888)
         other.firmwareLabel = "OTHER"
         other.diskID = 0x1234_5678
         other.rootSlack = 96 << 20

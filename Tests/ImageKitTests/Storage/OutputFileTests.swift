@@ -104,7 +104,7 @@ import Testing
     private func layOut(_ directory: String) throws -> Ext4Formatter.Layout {
         var tree = FileTree(), links = FileTree.HostLinks()
         tree.root = try tree.scan(FilePath(directory), rules: .init(metadata: .store), links: &links)
-        return try Ext4Formatter.layOut(tree, Ext4Options(uuid: [UInt8](repeating: 4, count: 16), slack: 0))
+        return try Ext4Formatter.layOut(tree, Ext4Options(uuid: GUID(high: 4, low: 4), slack: 0))
     }
 
     @Test func aSourceThatChangesIsNoticed() throws {

@@ -11,8 +11,8 @@ public struct ImagePlan: Sendable {
     public let table: MBRTable
     /// The labels of the firmware and the root filesystem.
     public let firmwareLabel: String, rootLabel: String
-    /// The root filesystem's UUID, 16 bytes.
-    public let rootUUID: [UInt8]
+    /// The root filesystem's UUID.
+    public let rootUUID: GUID
     /// The closure it holds.
     public let closure: Closure
     /// How it boots, and on which boards.
@@ -55,7 +55,7 @@ public struct ImagePlan: Sendable {
             try check.checkMounts(
                 BootPreflight.Identities(
                     firmwareLabel: recipe.firmwareLabel, rootLabel: recipe.rootLabel,
-                    rootUUID: Ext4Options.uuidText(recipe.rootUUID), diskID: recipe.diskID))
+                    rootUUID: recipe.rootUUID.description, diskID: recipe.diskID))
             warnings = check.warnings()
         }
         let threads = max(1, recipe.threads)

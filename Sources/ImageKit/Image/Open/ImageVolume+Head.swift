@@ -26,7 +26,7 @@ extension ImageVolume {
         init(_ said: Ext4Information) {
             kind = said.kind
             label = said.label.isEmpty ? nil : said.label
-            uuid = Ext4Options.uuidText(said.uuid)
+            uuid = said.uuid.description
             size = said.blocks.multipliedClamping(by: said.blockSize)
             blockSize = said.blockSize
             inodes = said.inodes

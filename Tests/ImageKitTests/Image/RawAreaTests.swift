@@ -79,12 +79,12 @@ import Testing
             (
                 [(large, 4 << 20)],
                 [
-                    "bytes 4194304 to 9437183", "partition 1 has bytes 8388608 to 39845887", "--gap 9M",
+                    "bytes 4194304 to 9437183", "partition 1 has bytes 8388608 to 39845887", "gap 9M",
                     "below byte 8388608",
                 ]
             ),
-            ([(one, 8 << 20)], ["partition 1 has", "--gap 9M"]), ([(one, (8 << 20) + 1)], ["--gap 9M"]),
-            ([(one, 40 << 20)], ["partition 2 has bytes 39845888 to", "--gap 41M"]),
+            ([(one, 8 << 20)], ["partition 1 has", "gap 9M"]), ([(one, (8 << 20) + 1)], ["gap 9M"]),
+            ([(one, 40 << 20)], ["partition 2 has bytes 39845888 to", "gap 41M"]),
             ([(one, 1 << 40)], ["the image has only", "choose an offset that leaves it below byte 8388608"]),
             ([(one, UInt64(Int64.max))], ["no disk has"]), ([(one, .max)], ["no disk has", "smaller offset"]),
             ([(large, .max - 5)], ["no disk has"]),

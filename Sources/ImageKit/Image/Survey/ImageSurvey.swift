@@ -63,7 +63,7 @@ public struct ImageSurvey: Sendable {
         }
         map = DiskMap(size: size, layers: [walk.extents, walk.free, background])
         space = walk.space
-        frames = image.file.flatMap { FrameMap($0, map) }
+        frames = image.container.flatMap { FrameMap($0, map) }
         addSizes()
     }
 

@@ -15,7 +15,7 @@ missing() { echo "docs.sh: $*" >&2; failed=1; }
 # shellcheck disable=SC2016
 while read -r name; do
     suite=${name%/*} test=${name#*/}
-    file=$(grep -lE "(struct|class|actor) $suite\b" Tests/ImageKitTests/*.swift) || { missing "there is no suite $suite"; continue; }
+    file=$(grep -lE "(struct|class|actor) $suite\b" -r Tests/ImageKitTests) || { missing "there is no suite $suite"; continue; }
     # shellcheck disable=SC2086 # a suite may be spread over files
     grep -qE "func $test\(" $file || missing "there is no test $name"
 done < <(grep -ohE '`[A-Z][A-Za-z0-9]+Tests/[a-z][A-Za-z0-9]+`' README.md docs/*.md | tr -d '`' | sort -u)

@@ -33,6 +33,7 @@ gate() {
     gate "lengths of lines, files and functions" Tests/tidy/lengths.py $lower
     gate "words" Tests/tidy/words.py $lower
     gate "options in the library's texts" Tests/tidy/options.py $lower
+    gate "build products and conflicts" Tests/tidy/strays.py
     gate "planted violations" Tests/tidy/planted.py
 }
 wait

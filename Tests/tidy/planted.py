@@ -70,7 +70,8 @@ SOUND = {
 
 # A gate, the files that replace or follow those of the sound checkout ("+" appends; None removes), and what it says.
 FORMAT, SCRIPTS = ["tools.py", "format"], ["tools.py", "scripts"]
-ARROWS, LENGTHS, WORDS, OPTION = ["arrows.py"], ["lengths.py"], ["words.py"], ["options.py"]
+ARROWS, LENGTHS, WORDS = ["arrows.py"], ["lengths.py"], ["words.py"]
+OPTION, STRAYS = ["options.py"], ["strays.py"]
 PLANTED = [
     (ARROWS, {"Sources/ImageKit/FAT/FATRoom.swift": "+// Image\nlet image: Image?\n"},
      ["FAT/ -> Image/ points up:", "Sources/ImageKit/FAT/FATRoom.swift:5 Image", "circle: FAT/, Image/"]),
@@ -105,6 +106,8 @@ PLANTED = [
      ["there are 3:", "Sources/ImageKit/Image/Image.swift:4 --store-root"]),
     (OPTION, {"Sources/ImageKit/Image/Image.swift": "+let text = \"\"\"\n    look with 'mkpiimg build'\n    \"\"\"\n"},
      ["mkpiimg build"]),
+    (STRAYS, {"Sources/ImageKit/Image.swiftmodule": "a\0b"}, ["Image.swiftmodule is not text"]),
+    (STRAYS, {"docs/words.md": "a\n<<<<<<" + "< HEAD\nb\n"}, ["docs/words.md has a conflict"]),
 ]
 
 
@@ -166,7 +169,7 @@ def lowering():
 
 
 def main():
-    sound = [(gate, {}, []) for gate in (FORMAT, SCRIPTS, ARROWS, LENGTHS, WORDS, OPTION)]
+    sound = [(gate, {}, []) for gate in (FORMAT, SCRIPTS, ARROWS, LENGTHS, WORDS, OPTION, STRAYS)]
     with ThreadPoolExecutor() as pool:
         complaints = list(pool.map(lambda case: complaint(*case), sound + PLANTED)) + [lowering()]
     complaints = list(filter(None, complaints))

@@ -28,7 +28,8 @@ def format_findings():
 
 def script_findings():
     """The findings of shellcheck in all shell scripts."""
-    return findings(["shellcheck", "--format=gcc", *map(str, files.scripts())])
+    shellcheck = ["shellcheck", "--format=gcc", "--external-sources", "--source-path=SCRIPTDIR"]
+    return findings([*shellcheck, *map(str, files.scripts())])
 
 
 def findings(command):

@@ -2,7 +2,7 @@ import Foundation
 import ImageKit
 import SystemPackage
 
-/// `build-image FOLDER OUT.img.zst`: a disk with a small FAT partition, and a directory of this machine on an ext4 one.
+/// `build-image FOLDER OUT.img.zst` makes a disk with a small FAT partition, and a directory of this machine on ext4.
 @main
 struct BuildImage {
     static func main() {
@@ -37,7 +37,7 @@ struct BuildImage {
         try directories.put(files, at: "/srv")
         try directories.put(hostname, at: "/etc/hostname")
         tree.root = try directories.build(into: &tree)
-        // The same bytes every time; where a UUID must be unique, take random ones.
+        // The same bytes every time. If the UUID must be unique, take 16 random bytes.
         let options = try Ext4Options(label: "ROOT", uuid: [UInt8](1...16), slack: 16 << 20)
         return try Ext4Formatter.layOut(tree, options).map
     }
@@ -49,8 +49,8 @@ struct BuildImage {
         let table = try MBRTable(
             diskID: 0x1234_5678,
             partitions: [
-                Partition(number: 1, start: first / sector, count: firmware.size / sector, type: 0x0C),
-                Partition(number: 2, start: second / sector, count: root.size / sector, type: 0x83),
+                MBREntry(number: 1, start: first / sector, count: firmware.size / sector, type: 0x0C),
+                MBREntry(number: 2, start: second / sector, count: root.size / sector, type: 0x83),
             ])
         var disk = SegmentMap(size: second + root.size)
         disk.add(table.encoded(), at: 0)
@@ -61,7 +61,7 @@ struct BuildImage {
     }
 
     static func write(_ disk: SegmentMap, to path: FilePath) throws(ImageError) {
-        // It can be looked into before it exists.
+        // The plan can be read before the image exists.
         let hostname = try DiskImage(disk, path: "the plan").volume(.root).node(at: "/etc/hostname")
         print("the name has \(hostname?.size ?? 0) bytes")
         let format = ImageWriter.Format.seekable(ZstdParameters(), frameSize: ImageWriter.defaultFrameSize)

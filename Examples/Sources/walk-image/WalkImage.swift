@@ -2,8 +2,8 @@ import Foundation
 import ImageKit
 import SystemPackage
 
-/// `walk-image IMAGE [PLACE [FILE]]`: what is on an image, what takes the space below a place in it, and what is in a file
-/// there.
+/// `walk-image IMAGE [PLACE [FILE]]` lists the partitions of an image, sums up the files below a path in it, and prints
+/// one of these files.
 @main
 struct WalkImage {
     static func main() {

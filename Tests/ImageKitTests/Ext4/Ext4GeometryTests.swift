@@ -102,7 +102,7 @@ import Testing
             }
             #expect(error.code == .doesNotFit)
             #expect(error.description.contains(ByteSize.format(size)) && error.description.contains("too small"))
-            #expect(error.remedy?.contains("--root-size") == true)
+            #expect(error.remedy?.description.contains("root size") == true)
         }
     }
 
@@ -115,7 +115,7 @@ import Testing
                 let size = mebibytes * Self.mebi
                 var options = try Ext4Judge.options(slack: slack * Self.mebi, reservedPercent: percent, size: size)
                 var remedy = ""
-                do { _ = try Ext4Formatter.layOut(tree, options) } catch { remedy = error.remedy ?? "" }
+                do { _ = try Ext4Formatter.layOut(tree, options) } catch { remedy = error.remedy?.description ?? "" }
                 guard let words = remedy.split(separator: "raise --root-size to ").first else { continue }
                 let needed = try #require(ByteSize.parse(String(words.prefix { $0 != "," })), "\(remedy)")
                 #expect(needed > size)

@@ -49,7 +49,7 @@ private struct FailingSource: ByteSource {
 
     // MARK: Layers
 
-    @Test func layersHideWhatIsBelow() {
+    @Test func upperLayersHideLowerOnes() {
         let map = DiskMap(
             size: 100,
             layers: [
@@ -161,7 +161,7 @@ private struct FailingSource: ByteSource {
     }
 
     @Test(.enabled(if: Judge.hasExt4Tools && Judge.has("mke2fs"), "needs e2fsprogs"))
-    func sizesAreWhatE2fsprogsSays() throws {
+    func extentsAgreeWithE2fsprogs() throws {
         let scratch = try ScratchDirectory()
         let files = scratch.path + "/files"
         try FileManager.default.createDirectory(atPath: files + "/a/b", withIntermediateDirectories: true)
@@ -180,7 +180,7 @@ private struct FailingSource: ByteSource {
             let image = try scratch.empty("\(number).img", size: 33 << 20)
             let made = try Judge.run("mke2fs", ["-q", "-F", "-d", files] + options + [image])
             try #require(made.status == 0, "\(made.said)")
-            // A hole in the middle of what is used.
+            // A hole in the middle of used blocks.
             _ = try Judge.run("debugfs", ["-w", "-R", "rm /a/b/small", image])
             if options.contains("bigalloc") {
                 let disk = try DiskImage.open(FilePath(image))
@@ -193,7 +193,7 @@ private struct FailingSource: ByteSource {
         }
     }
 
-    @Test(.enabled(if: Judge.hasFATTools, "needs dosfstools and mtools")) func clustersAreWhereTheFATSays() throws {
+    @Test(.enabled(if: Judge.hasFATTools, "needs dosfstools and mtools")) func clustersAgreeWithMtools() throws {
         for options in [["-F", "12"], ["-F", "16", "-s", "2"], ["-F", "32", "-s", "1"]] {
             let fat = try ForeignFAT(options, size: options[1] == "12" ? 2 << 20 : 40 << 20)
             try fat.put([UInt8](repeating: 7, count: 70_000), "/one.bin")
@@ -226,19 +226,19 @@ private struct FailingSource: ByteSource {
     // MARK: Sizes
 
     @Test func ourImageIsSurveyedCompletely() throws {
-        let layout = try ImagePlan(SmallClosure.shared.get().registeredRecipe())
-        let disk = try DiskImage(layout.map, path: "plan")
+        let plan = try ImagePlan(SmallClosure.shared.get().registeredRecipe())
+        let disk = try DiskImage(plan.map, path: "plan")
         let survey = try ImageSurvey(disk)
-        check(survey.map, layout.map.size)
+        check(survey.map, plan.map.size)
         let kinds = survey.volumes.map(\.head?.kind)
         #expect(kinds == ["FAT16", "ext4"] || kinds == ["FAT32", "ext4"])
         #expect(survey.volumes.allSatisfy { $0.problem == nil })
         let names = survey.space.storePaths.map { survey.space.nodes[Int($0.node)].name }
-        #expect(names == layout.closure.paths.map(\.path.baseName))
+        #expect(names == plan.closure.paths.map(\.path.baseName))
         // Every byte of the disk is counted once.
-        #expect(survey.space.totals { $0.disk }[0] == layout.map.size)
+        #expect(survey.space.totals { $0.disk }[0] == plan.map.size)
         #expect(survey.space.nodes.indices.dropFirst().allSatisfy { survey.space.nodes[$0].parent < Int32($0) })
-        #expect(survey.space.savings.names == layout.savings.names)
+        #expect(survey.space.savings.names == plan.savings.names)
         // No block of the filesystem is of unknown use.
         #expect(survey.map.bytes[.used] == nil)
     }
@@ -266,11 +266,11 @@ private struct FailingSource: ByteSource {
     }
 
     @Test func anOutlineHasAllSizesInFewLines() throws {
-        let layout = try ImagePlan(SmallClosure.shared.get().registeredRecipe())
-        let space = try ImageSurvey(try DiskImage(layout.map, path: "plan")).space
+        let plan = try ImagePlan(SmallClosure.shared.get().registeredRecipe())
+        let space = try ImageSurvey(try DiskImage(plan.map, path: "plan")).space
         for limit in [0, 1, 20, 100, 100_000] {
             let lines = space.outline(nodes: limit, bytes: 1 << 20)
-            #expect(lines.reduce(0) { $0 + $1.disk } == layout.map.size)
+            #expect(lines.reduce(0) { $0 + $1.disk } == plan.map.size)
             #expect(lines.count <= 2 * limit + 2)
             #expect(lines.first?.depth == 0)
             for (line, next) in zip(lines, lines.dropFirst()) {
@@ -281,7 +281,7 @@ private struct FailingSource: ByteSource {
         #expect(space.outline(nodes: 100_000, bytes: 0).count <= 2)
     }
 
-    @Test func framesAreSharedByWhatTheyHold() {
+    @Test func framesAreSharedByTheirUsedBytes() {
         let map = DiskMap(
             size: 400, layers: [[.init(0..<50, .file), .init(120..<180, .file), .init(250..<400, .inodeTable)]])
         let frames = FrameMap(frames: [(100, 20), (100, 30), (0, 5), (200, 10)], map)

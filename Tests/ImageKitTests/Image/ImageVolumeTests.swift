@@ -16,7 +16,9 @@ import Testing
     }
 
     @Test(arguments: ["", "nix", "boot:/x", "0:/x", "-1:/x", "+1:/x", "1:x", ":/x", "99999999999999999999:/"])
-    func otherTextsAreRefused(text: String) { #expect(message(try ImageAddress(parsing: text)).contains("there is no place")) }
+    func otherTextsAreRefused(text: String) {
+        #expect(message(try ImageAddress(parsing: text)).contains("there is no place"))
+    }
 
     /// The paths of the directories that a walk visits, and its errors.
     private func walked(_ volume: ImageVolume) throws -> (directories: [String], damages: [String]) {

@@ -1,6 +1,6 @@
 extension ImageRecipe {
-    /// Checks the settings that no closure can make right: a label that no filesystem can have, a gap that is not a whole
-    /// number of MiB, boards that run different systems.
+    /// Checks the settings that no closure can make right: a label that no filesystem can have, a gap that is not a
+    /// whole number of MiB, boards that run different systems.
     ///
     /// ``ImagePlan`` checks this first, before the work that takes minutes.
     /// - Throws: ``ImageError/Code/invalidInput`` for the first setting that is wrong.

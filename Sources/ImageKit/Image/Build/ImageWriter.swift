@@ -5,7 +5,8 @@ public import SystemPackage
 public struct ImageWriter: Sendable {
     /// The form of the output.
     public enum Format: Sendable, Hashable {
-        /// Many zstd frames and a seek table. `frameSize` is the target for the plain bytes of a frame, 64 KiB to 512 MiB.
+        /// Many zstd frames and a seek table. `frameSize` is the target for the plain bytes of a frame, 64 KiB to 512
+        /// MiB.
         case seekable(ZstdParameters, frameSize: UInt64)
         /// One zstd frame.
         case singleFrame(ZstdParameters)
@@ -99,8 +100,8 @@ public struct ImageWriter: Sendable {
         }
     }
 
-    /// Writes the output, and beside it hashes the store paths if that was asked for. Bytes on standard output cannot be
-    /// taken back when a store path is wrong, but the run fails.
+    /// Writes the output, and beside it hashes the store paths if that was asked for. Bytes on standard output cannot
+    /// be taken back when a store path is wrong, but the run fails.
     /// - Returns: bytes of the output.
     private func writeChecked(
         to descriptor: Int32, _ path: FilePath, _ progress: Progress

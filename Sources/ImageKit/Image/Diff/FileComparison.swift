@@ -1,4 +1,5 @@
-/// Compares the files of two filesystems, directory by directory: by kind, size, permissions and owner, then by content.
+/// Compares the files of two filesystems, directory by directory: by kind, size, permissions and owner, then by
+/// content.
 ///
 /// Only the directories from the top down to the current one are in memory, with the names that wait in them.
 struct FileComparison {
@@ -106,8 +107,8 @@ struct FileComparison {
             try new.children(of: newNode, at: path, leavingOutStorePaths: leavingOutStorePaths))
     }
 
-    /// Reports a node that only one side has. A directory is reported with the sum of everything in it, or without it if
-    /// everything in it is reported one by one.
+    /// Reports a node that only one side has. A directory is reported with the sum of everything in it, or without it
+    /// if everything in it is reported one by one.
     /// - Returns: the children that are still to be reported.
     private mutating func report(_ pair: Pair, at path: [UInt8]) throws(ImageError) -> [Pair] {
         guard let node = pair.old ?? pair.new else { return [] }

@@ -16,8 +16,8 @@ public struct ImageDifference: Sendable, Encodable {
     public struct Options: Sendable, Hashable {
         /// Whether the bytes of store paths that both images have are compared.
         public var comparesContent = false
-        /// Whether the files inside of changed store paths are compared, and the files in added or removed directories are
-        /// listed one by one.
+        /// Whether the files inside of changed store paths are compared, and the files in added or removed directories
+        /// are listed one by one.
         public var listsFiles = false
         /// Neither of the two.
         public init() {}
@@ -139,7 +139,8 @@ public struct ImageDifference: Sendable, Encodable {
     /// Whether nothing changed.
     public var isEmpty: Bool { disk.isEmpty && boot.isEmpty && paths.isEmpty && files.isEmpty }
 
-    /// Compares two images. Memory grows with the number of store paths, and of names in the directories from the top down to the current one.
+    /// Compares two images. Memory grows with the number of store paths, and of names in the directories from the top
+    /// down to the current one.
     ///
     /// - Throws: errors of reading the images, such as ``ImageError/Code/corrupt`` where a filesystem is damaged.
     public init(

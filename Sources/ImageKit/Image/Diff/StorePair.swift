@@ -75,8 +75,8 @@ struct StorePair {
         var changes: [PathChange] = []
         var comparison = FileComparison(
             old.volume, new.volume, partition: "root", listsFiles: true, progress: progress)
-        // In the order of package names, which is the order on the disk in images of mkpiimg: a compressed image is read
-        // from its beginning to its end.
+        // In the order of package names, which is the order on the disk in images of mkpiimg: a compressed image is
+        // read from its beginning to its end.
         for path in common.sorted(by: { ($0.name, $0) < ($1.name, $1) }) {
             var isSame = true
             let oldInfo = old.registration?[path], newInfo = new.registration?[path]

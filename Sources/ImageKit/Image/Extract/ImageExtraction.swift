@@ -8,8 +8,9 @@ public import SystemPackage
 ///                                   (in disk order)            of files          directories     destination
 /// ```
 ///
-/// The copy appears whole or not at all: everything is created in a temporary directory beside the destination, and moved
-/// at the end. Nothing is written elsewhere, whatever the names in the image are, and no existing file is overwritten.
+/// The copy appears whole or not at all: everything is created in a temporary directory beside the destination, and
+/// moved at the end. Nothing is written elsewhere, whatever the names in the image are, and no existing file is
+/// overwritten.
 public struct ImageExtraction: Sendable {
     /// What was copied.
     public struct Report: Sendable, Hashable {
@@ -63,12 +64,13 @@ public struct ImageExtraction: Sendable {
     /// Copies the file or directory at `path` of a volume.
     ///
     /// If `destination` is a directory, the copy goes into it under its own name; otherwise `destination` is the copy's
-    /// name. The content of the volume's top directory goes into `destination` itself, which must be empty or not exist.
+    /// name. The content of the volume's top directory goes into `destination` itself, which must be empty or not
+    /// exist.
     ///
     /// Modes, times and links are copied, and owners if this process is root. Without owners, set-user-ID bits are not.
     ///
-    /// - Throws: ``ImageError/Code/notFound`` where there is no file at `path`; ``ImageError/Code/invalidInput`` where the
-    ///   destination exists; ``ImageError/Code/corrupt`` where the image is damaged there.
+    /// - Throws: ``ImageError/Code/notFound`` where there is no file at `path`; ``ImageError/Code/invalidInput`` where
+    ///   the destination exists; ``ImageError/Code/corrupt`` where the image is damaged there.
     public static func run(
         _ volume: ImageVolume, path: String, to destination: FilePath, threads: Int = 1, progress: Progress? = nil
     ) throws(ImageError) -> Report {
@@ -268,7 +270,8 @@ public struct ImageExtraction: Sendable {
         return try DirectoryWriter(names.reversed(), below: temporary)
     }
 
-    /// Writes all files in the order of their blocks on the disk, so that each frame of a compressed image is read once.
+    /// Writes all files in the order of their blocks on the disk, so that each frame of a compressed image is read
+    /// once.
     private func writeFiles(in temporary: borrowing DirectoryWriter) throws(ImageError) {
         try progress?.begin(.write, total: report.bytes)
         let order = files.indices.sorted { files[$0].node.identity < files[$1].node.identity }
@@ -300,7 +303,7 @@ public struct ImageExtraction: Sendable {
 
 extension ImageError {
     /// The error for a path of an image without a file or directory.
-    public static func nothing(at path: String) -> ImageError {
+    package static func nothing(at path: String) -> ImageError {
         ImageError(
             .notFound, "there is nothing at", path: path, reason: "the filesystem has no such file or folder",
             remedy: "look at the folder above with \(.listing)")

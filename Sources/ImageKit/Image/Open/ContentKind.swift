@@ -1,4 +1,4 @@
-/// The filesystem or other content of a partition, recognized by its first bytes.
+/// The filesystem or other content of a partition, recognised by its first bytes.
 public enum ContentKind: String, Sendable, Hashable {
     /// FAT12, FAT16 or FAT32.
     case fat
@@ -38,7 +38,8 @@ public enum ContentKind: String, Sendable, Hashable {
         return head.allSatisfy { $0 == 0 } ? .empty : .unknown
     }
 
-    /// FAT has no magic number of its own: it is recognized by a boot sector's signature, its jump, and plausible sizes.
+    /// FAT has no magic number of its own: it is recognised by a boot sector's signature, its jump, and plausible
+    /// sizes.
     private static func isFAT(_ head: [UInt8]) -> Bool {
         typealias Field = FATBootSector.Field
         guard head.load(at: FATBootSector.signatureOffset) == FATBootSector.signature,

@@ -13,8 +13,8 @@ struct DirectoryReader {
     ///
     /// - Parameters:
     ///   - path: the directory's path, for errors.
-    ///   - leavingOutStorePaths: whether to skip names that are store paths, without reading their inodes, and `.links`,
-    ///     where Nix keeps further names of files in store paths.
+    ///   - leavingOutStorePaths: whether to skip names that are store paths, without reading their inodes, and
+    ///     `.links`, where Nix keeps further names of files in store paths.
     ///   - onDamage: is called for each inode that cannot be read. If it returns, the other children are still listed;
     ///     the default throws.
     mutating func children(

@@ -42,8 +42,9 @@ public struct DiskImage: Sendable {
             self.table = isFilesystem ? .whole(source.size) : table
         } catch {
             let kind = try ContentKind.of(source)
-            // The code matters here, not the blame: `.invalidInput` means that there is no table, so the whole source may
-            // be one filesystem. A table that is damaged (`.corrupt`) has the image to blame as well, and is an error.
+            // The code matters here, not the blame: `.invalidInput` means that there is no table, so the whole source
+            // may be one filesystem. A table that is damaged (`.corrupt`) has the image to blame as well, and is an
+            // error.
             guard error.code == .invalidInput, kind != .unknown, kind != .empty else {
                 throw ImageError(
                     error.code, "there is no disk in", path: path, offset: error.offset,
@@ -58,7 +59,7 @@ public struct DiskImage: Sendable {
     /// The bytes of a partition that are on the disk.
     public func bytes(of partition: Partition) -> SourceSlice { SourceSlice(source, partition.bytes) }
 
-    /// The content of a partition, recognized by its first bytes.
+    /// The content of a partition, recognised by its first bytes.
     public func content(of partition: Partition) throws(ImageError) -> ContentKind {
         try ContentKind.of(bytes(of: partition))
     }
@@ -120,8 +121,8 @@ public struct DiskImage: Sendable {
 
     /// Opens the filesystem in the partition of a selector.
     ///
-    /// - Throws: ``ImageError/Code/notFound`` where there is no such partition, ``ImageError/Code/invalidInput`` where it
-    ///   has no filesystem that can be read.
+    /// - Throws: ``ImageError/Code/notFound`` where there is no such partition, ``ImageError/Code/invalidInput`` where
+    ///   it has no filesystem that can be read.
     public func volume(_ selector: ImageAddress.Selector) throws(ImageError) -> ImageVolume {
         let partition = try partition(selector), content = try content(of: partition)
         if let volume = try volume(of: partition, content: content) { return volume }

@@ -6,8 +6,8 @@ extension ImageSource {
     /// the seek table, the frame headers, the end of the file.
     ///
     /// The content of frames is not checked: reads of damaged frames fail, and
-    /// ``SeekableSource/checkRest(threads:progress:onFinding:)`` finds them all. A file that can only be decompressed as
-    /// a whole is decompressed up to the first damage.
+    /// ``SeekableSource/checkRest(threads:progress:onFinding:)`` finds them all. A file that can only be decompressed
+    /// as a whole is decompressed up to the first damage.
     ///
     /// - Parameter onFinding: receives the findings, with offsets in the file.
     /// - Throws: as ``open(_:limits:progress:)``, except for errors that become findings.

@@ -1,4 +1,4 @@
-/// The kernel that an image boots when nobody chooses another: the menu's default entry, or the firmware's settings.
+/// The kernel that an image boots by default: the menu's default entry, or the firmware's settings.
 struct BootChoice: Equatable {
     /// The program that starts the kernel: `U-Boot` with its menu, or the `firmware`.
     var starter: String

@@ -1,7 +1,7 @@
 /// Finds the files that decide how an image boots: U-Boot's menu, and the firmware's settings.
 ///
-/// It reads the same files as ``BootChainCheck``, but from volumes instead of trees, and only the first menu:
-/// a report needs few files of an image that nobody has read yet.
+/// ``BootChainCheck`` reads the same files from trees that a check has read already, and follows every menu. This reads
+/// from volumes, and only the first menu: a report reads few files of an image.
 struct BootReader {
     let root: ImageVolume?, firmware: ImageVolume?
 

@@ -25,9 +25,11 @@ public struct BootReport: Sendable, Encodable {
     public struct Entry: Sendable, Encodable {
         /// The entry's label, and its title in the menu; `nil` where the firmware starts the kernel.
         public var label: String?, title: String?
-        /// The paths of its files, with their sizes in bytes; a size is `nil` where the file does not exist.
+        /// The kernel. Paths have the sizes of their files in bytes, which are `nil` where a file does not exist.
         public var kernel: String?, kernelSize: UInt64?
+        /// The initial RAM disk.
         public var initrd: String?, initrdSize: UInt64?
+        /// The device tree, or the directory of device trees.
         public var deviceTrees: String?
         /// The path that `init=` names, and whether it exists in the image.
         public var initPath: String?, initExists: Bool?
@@ -53,9 +55,10 @@ public struct BootReport: Sendable, Encodable {
     public var defaultLabel: String?
     /// The boards whose start file exists.
     public var boards: [Firmware]
+    /// The entries, in the menu's order.
     public var entries: [Entry]
 
-    /// The entry that boots when nobody chooses.
+    /// The entry that boots by default.
     public var defaultEntry: Entry? { entries.first { $0.label == defaultLabel } ?? entries.first }
 
     /// The number of menu entries that are read: each costs several searches in the filesystem.
@@ -175,8 +178,8 @@ extension BootReport.Firmware {
 
     /// The text before U-Boot's version in its file.
     private static let versionMark = Array("U-Boot 20".utf8)
-    /// The largest file that is searched for U-Boot's version, in bytes. U-Boot for these boards is smaller; kernels are
-    /// larger.
+    /// The largest file that is searched for U-Boot's version, in bytes. U-Boot for these boards is smaller; kernels
+    /// are larger.
     private static let maximumUBootSize: UInt64 = 4 << 20
 
     /// U-Boot's version, which is in its file as text: `U-Boot 2023.07`.

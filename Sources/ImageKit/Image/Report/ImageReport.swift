@@ -14,6 +14,7 @@ public struct ImageReport: Sendable, Encodable {
 
     /// A partition and its content.
     public struct Partition: Sendable, Encodable {
+        /// Its number, from 1.
         public var number: Int
         /// The offset on the disk and the length, in bytes.
         public var start: UInt64, size: UInt64
@@ -21,6 +22,7 @@ public struct ImageReport: Sendable, Encodable {
         public var type: String, typeName: String?
         /// The PARTUUID, and the partition's name in a GPT.
         public var id: String?, name: String?
+        /// Whether an MBR marks it as active, or a GPT as bootable by old BIOSes.
         public var isActive: Bool
         /// `firmware` or `root`; see ``DiskImage/partition(_:)``.
         public var role: String?
@@ -36,6 +38,7 @@ public struct ImageReport: Sendable, Encodable {
     public struct Filesystem: Sendable, Encodable {
         /// `FAT16`, `ext4`.
         public var kind: String
+        /// The label and the UUID; `nil` where the filesystem has none.
         public var label: String?, uuid: String?
         /// The features of ext2, ext3 and ext4, by e2fsprogs' names.
         public var features: [String]?
@@ -43,8 +46,10 @@ public struct ImageReport: Sendable, Encodable {
         public var size: UInt64, free: UInt64, reserved: UInt64?
         /// Bytes in a block or cluster.
         public var blockSize: UInt64
+        /// The number of inodes, and of free ones; `nil` for FAT.
         public var inodes: UInt64?, freeInodes: UInt64?
-        /// The size in bytes to which it can grow while it is mounted; `nil` where nothing limits it, or it cannot grow.
+        /// The size in bytes to which it can grow while it is mounted; `nil` where nothing limits it, or it cannot
+        /// grow.
         public var growthLimit: UInt64?
         /// Whether it was unmounted cleanly; `nil` for FAT.
         public var isClean: Bool?
@@ -68,18 +73,25 @@ public struct ImageReport: Sendable, Encodable {
         public var frames: Int
         /// Plain bytes of the largest frame.
         public var largestFrame: UInt64
+        /// The regions of the disk, in order.
         public var regions: [Region]
     }
 
     /// The version of this structure. It grows when a field disappears or changes its meaning.
     public let version = 1
+    /// The file that holds the image.
     public var file: File
     /// The scheme of the table (`mbr`, `gpt` or `none`), and the disk's identifier.
     public var table: String, diskID: String?
+    /// The partitions, in the order of the table.
     public var partitions: [Partition]
+    /// How the image boots; `nil` where neither a menu nor settings of the firmware tell.
     public var boot: BootReport?
+    /// The NixOS system; `nil` where there is none.
     public var system: SystemReport?
+    /// The Nix store; `nil` where there is none.
     public var store: StoreReport?
+    /// The frames; `nil` where the image is not compressed, or the frames are not known.
     public var compression: Compression?
     /// Errors that kept parts of this report from being read, such as a damaged frame of a compressed image.
     public var problems: [String] = []
@@ -263,8 +275,8 @@ extension FrameList {
 }
 
 extension Ext4Volume {
-    /// The size in bytes to which the filesystem can grow while it is mounted: the blocks reserved for group descriptors
-    /// are the limit. `nil` where none are reserved, or where nothing limits it (`meta_bg`).
+    /// The size in bytes to which the filesystem can grow while it is mounted: the blocks reserved for group
+    /// descriptors are the limit. `nil` where none are reserved, or where nothing limits it (`meta_bg`).
     var growthLimit: UInt64? {
         guard information.features.contains("resize_inode"), !information.features.contains("meta_bg") else {
             return nil

@@ -2,8 +2,11 @@
 public struct SystemReport: Sendable, Encodable {
     /// A generation of the system's profile.
     public struct Generation: Sendable, Encodable {
+        /// Its number, from 1.
         public var number: Int
+        /// The target of its link: the store path of its system.
         public var toplevel: String
+        /// Whether the profile leads to it.
         public var isCurrent: Bool
     }
 
@@ -69,6 +72,7 @@ public struct SystemReport: Sendable, Encodable {
 public struct StoreReport: Sendable, Encodable {
     /// A store path.
     public struct Path: Sendable, Encodable {
+        /// The store path.
         public var path: String
         /// The package, with the output where it is not the main one, and the version; from the path's name.
         public var name: String, version: String?

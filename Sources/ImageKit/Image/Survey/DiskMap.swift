@@ -45,7 +45,7 @@ public struct DiskMap: Sendable {
         public var end: UInt64 { offset + length }
 
         /// See the properties of the same names.
-        public init(_ bytes: Range<UInt64>, _ kind: Kind, owner: Int32 = -1) {
+        init(_ bytes: Range<UInt64>, _ kind: Kind, owner: Int32 = -1) {
             offset = bytes.lowerBound
             length = bytes.length
             self.kind = kind
@@ -58,7 +58,7 @@ public struct DiskMap: Sendable {
 
     /// Puts layers on top of each other, the first one uppermost: its extents hide those below. Bytes in no layer are
     /// ``Kind/gap``. The extents of a layer may have any order; where two overlap, the one that begins first wins.
-    public init(size: UInt64, layers: [[Extent]]) {
+    init(size: UInt64, layers: [[Extent]]) {
         var extents: [Extent] = []
         for layer in layers.reversed() {
             extents = Self.cover(extents, with: Self.ordered(layer, size))
@@ -67,7 +67,7 @@ public struct DiskMap: Sendable {
     }
 
     /// The same disk with other owners. Neighbours of the same kind and owner are joined.
-    public func joined(owner: (Extent) -> Int32) -> DiskMap {
+    package func joined(owner: (Extent) -> Int32) -> DiskMap {
         var copy = self
         copy.extents = []
         for var extent in extents {
@@ -138,7 +138,7 @@ public struct DiskMap: Sendable {
 extension DiskMap {
     /// The same disk in at most about `count` extents. It is cut into steps of equal length; each step has the kind and
     /// owner that take most of it, where extents in use count before free ones.
-    public func coarse(_ count: Int) -> DiskMap {
+    package func coarse(_ count: Int) -> DiskMap {
         guard let last = extents.last, count > 0 else { return self }
         let step = max(512, last.end.dividedRoundingUp(by: UInt64(count)))
         var copy = self

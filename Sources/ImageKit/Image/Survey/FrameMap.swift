@@ -8,7 +8,8 @@
 /// The file does not record the compressed size of a part of a frame. It is estimated: the part's share of the frame's
 /// bytes that are in use. Free space is zeros and takes next to nothing.
 public struct FrameMap: Sendable {
-    /// The offset on the disk where each frame's content ends, in bytes, ascending; without frames that have no content.
+    /// The offset on the disk where each frame's content ends, in bytes, ascending; without frames that have no
+    /// content.
     public private(set) var ends: [UInt64] = []
     /// Bytes of each frame in the file.
     public private(set) var compressed: [UInt64] = []
@@ -16,7 +17,7 @@ public struct FrameMap: Sendable {
     private var ratios: [Double] = []
 
     /// The frames of an image; `nil` where it is not compressed, or as one stream whose frames are not known.
-    public init?(_ image: ImageSource, _ map: DiskMap) {
+    init?(_ image: ImageSource, _ map: DiskMap) {
         guard let source = image.form.frames else { return nil }
         for frame in 0..<source.frameCount {
             let range = source.range(ofFrame: frame)

@@ -1,14 +1,14 @@
 extension SpaceUse {
     /// A line of an outline: a node, or all the small nodes below one.
-    public struct Line: Sendable {
+    package struct Line: Sendable {
         /// The number of ancestors in the outline; 0 for the disk.
-        public var depth: Int
+        package var depth: Int
         /// The index of the node; `nil` for small nodes together.
-        public var node: Int32?
+        package var node: Int32?
         /// The number of nodes that it stands for; small directories are not counted.
-        public var count: Int
+        package var count: Int
         /// The node's own figures, see ``Node``; for small nodes, sums that include everything below them.
-        public var size: UInt64, disk: UInt64, compressed: Double
+        package var size: UInt64, disk: UInt64, compressed: Double
     }
 
     /// The tree without its smallest nodes, parents before their children, the largest first.
@@ -19,7 +19,7 @@ extension SpaceUse {
     /// - Parameters:
     ///   - maximumNodes: about how many nodes are kept.
     ///   - maximumBytes: how many bytes their names may have together, with 30 more for each.
-    public func outline(nodes maximumNodes: Int, bytes maximumBytes: Int) -> [Line] {
+    package func outline(nodes maximumNodes: Int, bytes maximumBytes: Int) -> [Line] {
         let totals = totals { $0.disk }
         let isKept = kept(totals, maximumNodes, maximumBytes)
         var children: [Int32: [Int32]] = [:]

@@ -8,8 +8,8 @@
 ///         └─ space in no partition
 /// ```
 ///
-/// Store paths are directly below their partition. A file with several names is counted with the first one that the walk
-/// meets, since it takes its space only once.
+/// Store paths are directly below their partition. A file with several names is counted with the first one that the
+/// walk meets, since it takes its space only once.
 public struct SpaceUse: Sendable {
     /// The kind of a node.
     public enum Kind: UInt8, Sendable, Hashable, CaseIterable {

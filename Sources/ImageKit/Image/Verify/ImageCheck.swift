@@ -17,9 +17,9 @@ public struct ImageCheck {
         public var form: String
         /// Bytes of the file, and of the image in it.
         public var fileSize: UInt64, size: UInt64
-        /// The findings. Offsets are from the beginning of the disk, except for findings about compression: their kinds'
-        /// names begin with `zstd-`, their ``Finding/partition`` is `nil`, and their offsets are from the beginning of the
-        /// file.
+        /// The findings. Offsets are from the beginning of the disk, except for findings about compression: their
+        /// kinds' names begin with `zstd-`, their ``Finding/partition`` is `nil`, and their offsets are from the
+        /// beginning of the file.
         public var findings = Findings()
         /// How much was checked.
         public var checked = Checked()
@@ -148,7 +148,7 @@ public struct ImageCheck {
         var content = try ContentKind.of(source)
         var findings = Findings()
         defer { report.findings.add(findings.moved(into: partition)) }
-        // A filesystem whose first bytes are lost cannot be recognized, but the table says what it was.
+        // A filesystem whose first bytes are lost cannot be recognised, but the table says what it was.
         if content == .unknown || content == .empty, try !source.isZero(first: 1 << 20) {
             if partition.isForFAT {
                 content = .fat

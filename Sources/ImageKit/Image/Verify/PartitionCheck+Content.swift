@@ -5,7 +5,7 @@ extension PartitionCheck {
     ///
     /// - Parameter onFinding: receives the findings, with offsets from the disk's beginning.
     /// - Throws: only errors of reading the disk.
-    public static func checkContents(
+    static func checkContents(
         of disk: DiskImage, onFinding report: (Finding) -> Void
     ) throws(ImageError) {
         for partition in disk.table.partitions where !partition.isExtended {

@@ -18,24 +18,31 @@ import Testing
         let after = try SmallClosure(copyTo: FilePath(directory.path).appending("small"))
         let script = """
             cd "$1"; chmod -R u+w root; cd root/nix/store
-            linux=$(ls -d ????????????????????????????????-linux-6.6.30); etc=$(ls -d ????????????????????????????????-etc)
+            linux=$(ls -d ????????????????????????????????-linux-6.6.30)
+            etc=$(ls -d ????????????????????????????????-etc)
             system=$(ls -d *-nixos-system-*); edge=$(ls -d *-edge-cases-*)
-            mv "$linux" "0${linux:1:31}-linux-6.6.31"; mv "$etc" "0${etc:1}"; mv "$system" "0${system:1:31}-nixos-system-small-24.11"
+            mv "$linux" "0${linux:1:31}-linux-6.6.31"; mv "$etc" "0${etc:1}"
+            mv "$system" "0${system:1:31}-nixos-system-small-24.11"
             rm -rf "$edge"; hello=0000000000000000000000000000000z-hello-2.12
             echo hello >$hello
             head -c 1000 /dev/zero >>"0${linux:1:31}-linux-6.6.31/Image"
             sed -i s/24.05/24.11/ "0${etc:1}/etc/os-release"
             cd 0*-nixos-system-*; rm kernel dtbs etc extra-dependencies
-            ln -s "/nix/store/0${linux:1:31}-linux-6.6.31/Image" kernel; ln -s "/nix/store/0${linux:1:31}-linux-6.6.31/dtbs" dtbs
+            ln -s "/nix/store/0${linux:1:31}-linux-6.6.31/Image" kernel
+            ln -s "/nix/store/0${linux:1:31}-linux-6.6.31/dtbs" dtbs
             ln -s "/nix/store/0${etc:1}/etc" etc
             ln -sfn "/nix/store/0${system:1:31}-nixos-system-small-24.11" "$1/result"
             sed -i s/enable_uart=1/enable_uart=0/ "$1/firmware/config.txt"
             # In the registration, hello replaces the removed path, without its references.
             awk -v edge="/nix/store/$edge" -v hello="/nix/store/$hello" '
                 skip > 0 { skip--; next }
-                $0 == edge && !seen { seen = 1; print hello; getline; print; getline; print 200; print ""; print 0; getline; getline; skip = $0; next }
+                $0 == edge && !seen {
+                    seen = 1; print hello; getline; print; getline; print 200; print ""; print 0
+                    getline; getline; skip = $0; next
+                }
                 { sub(edge, hello); print }' "$2" |
-            sed "s|$linux|0${linux:1:31}-linux-6.6.31|; s|$etc|0${etc:1}|; s|$system|0${system:1:31}-nixos-system-small-24.11|" |
+            sed "s|$linux|0${linux:1:31}-linux-6.6.31|; s|$etc|0${etc:1}|" |
+            sed "s|$system|0${system:1:31}-nixos-system-small-24.11|" |
             awk 'grows { $0 += 1000; grows = 0 }
                 /^sha256:/ && last ~ /-linux-6.6.31$/ { grows = 1 }
                 { last = $0; print }' >"$1/registration"

@@ -229,7 +229,8 @@ import Testing
                   MENU LABEL NixOS - Default
                   LINUX ../nixos/\(hashes.linux)-linux-6.6.30-Image
                   INITRD ../nixos/\(hashes.initrd)-initrd-linux-6.6.30-initrd
-                  APPEND init=/nix/store/6aaabbbcccdddfffggghhhiiijjjkkkl-nixos-system-small-24.05/init console=ttyS1,115200n8 loglevel=4
+                  APPEND init=/nix/store/6aaabbbcccdddfffggghhhiiijjjkkkl-nixos-system-small-24.05/init \
+                console=ttyS1,115200n8 loglevel=4
                   FDTDIR ../nixos/\(hashes.linux)-linux-6.6.30-dtbs
 
                 """)

@@ -115,7 +115,8 @@ struct UpstreamParityTests {
         #expect(field("Maximum mount count") == "-1" && field("Default directory hash") == "half_md4")
         #expect(field("Journal inode") == "8" && field("Filesystem OS type") == "Linux")
         let upstream =
-            "has_journal ext_attr resize_inode dir_index filetype extent 64bit flex_bg sparse_super large_file huge_file dir_nlink extra_isize metadata_csum"
+            "has_journal ext_attr resize_inode dir_index filetype extent 64bit flex_bg sparse_super large_file "
+            + "huge_file dir_nlink extra_isize metadata_csum"
         #expect(field("Filesystem features") == upstream)
         let names = try Judge.run("debugfs", ["-R", "ls -p /", root]).said
         let top = names.split(separator: "\n").compactMap { line -> String? in

@@ -76,7 +76,8 @@ import Testing
     {
         let directory = try ScratchDirectory()
         let script = """
-            cd "$1"; mkdir -p root/etc root/boot root/bin; echo 'PARTUUID=12345678-02 / ext4 defaults 0 1' >root/etc/fstab
+            cd "$1"; mkdir -p root/etc root/boot root/bin
+            echo 'PARTUUID=12345678-02 / ext4 defaults 0 1' >root/etc/fstab
             echo sh >root/bin/sh; chmod +x root/bin/sh
             truncate -s 40M card.img; echo 'label-id: 0x12345678
             start=2048, size=16384, type=c
@@ -128,7 +129,8 @@ import Testing
         block() { debugfs -R "blocks $1" "$root" 2>/dev/null | cut -d' ' -f1; }
         poke() { printf "$2" | dd of="$image" bs=1 seek="$1" conv=notrunc status=none; }
         menu=/boot/extlinux/extlinux.conf registration=/nix-path-registration
-        busybox=/nix/store/$(store busybox-1.36) edge=/nix/store/$(store edge-cases-1.0) initrd=/nix/store/$(store initrd-linux-6.6.30)
+        busybox=/nix/store/$(store busybox-1.36) edge=/nix/store/$(store edge-cases-1.0)
+        initrd=/nix/store/$(store initrd-linux-6.6.30)
         system=/nix/store/$(store nixos-system-small-24.05)
 
         """
@@ -158,8 +160,10 @@ import Testing
             name: "an empty registration", script: "printf '' | put $registration", kinds: ["store-registration"]),
         Damage(
             name: "a wrong size",
-            script:
-                "get $registration | awk 'n == 1 && /^[0-9]+$/ { $0++; n = 2 } /^sha256/ && !n { n = 1 } { print }' | put $registration",
+            script: """
+                get $registration |
+                awk 'n == 1 && /^[0-9]+$/ { $0++; n = 2 } /^sha256/ && !n { n = 1 } { print }' | put $registration
+                """,
             kinds: ["store-size"]),
         Damage(
             name: "a wrong hash",
@@ -168,13 +172,26 @@ import Testing
             kinds: ["store-content"]),
         Damage(
             name: "a path that is not registered",
-            script:
-                "get $registration | awk -v p=$busybox '$0 == p && !n { n = 1; for (i = 0; i < 4; i++) getline; k = $0; for (i = 0; i < k; i++) getline; next } { print }' | put $registration",
+            script: """
+                get $registration | awk -v p=$busybox '
+                    $0 == p && !n {
+                        n = 1; for (i = 0; i < 4; i++) getline
+                        k = $0; for (i = 0; i < k; i++) getline
+                        next
+                    }
+                    { print }' | put $registration
+                """,
             kinds: ["store-reference", "store-unknown"]),
         Damage(
             name: "a circle",
-            script:
-                "get $registration | awk -v p=$initrd -v q=$system '$0 == p && !n { n = 1; print; for (i = 0; i < 3; i++) { getline; print } getline; print $0 + 1; print q; next } { print }' | put $registration",
+            script: """
+                get $registration | awk -v p=$initrd -v q=$system '
+                    $0 == p && !n {
+                        n = 1; print; for (i = 0; i < 3; i++) { getline; print }
+                        getline; print $0 + 1; print q; next
+                    }
+                    { print }' | put $registration
+                """,
             kinds: ["store-circle"]),
         Damage(
             name: "a path that is gone", script: "root \"rm $initrd/initrd\"; root \"rmdir $initrd\"",
@@ -183,8 +200,10 @@ import Testing
             name: "a file that is gone", script: "root \"rm $edge/sizes/65535\"", kinds: ["store-content"]),
         Damage(
             name: "a path too many",
-            script:
-                "p=/nix/store/00000000000000000000000000000000-more; root \"mkdir $p\"; root \"sif $p mode 040555\"; root \"sif $p mtime @1\"",
+            script: """
+                p=/nix/store/00000000000000000000000000000000-more
+                root "mkdir $p"; root "sif $p mode 040555"; root "sif $p mtime @1"
+                """,
             kinds: ["store-unknown"], status: 0),
         Damage(
             name: "a name that is none",
@@ -216,8 +235,10 @@ import Testing
             kinds: ["boot-empty"]),
         Damage(
             name: "no device trees",
-            script:
-                "p=/boot/nixos/$(boot dtbs)/broadcom; for f in $(debugfs -R \"ls -p $p\" \"$root\" 2>/dev/null | cut -d/ -f6 | grep dtb); do root \"rm $p/$f\"; done",
+            script: """
+                p=/boot/nixos/$(boot dtbs)/broadcom
+                for f in $(debugfs -R "ls -p $p" "$root" 2>/dev/null | cut -d/ -f6 | grep dtb); do root "rm $p/$f"; done
+                """,
             kinds: ["boot-device-tree"]),
         Damage(
             name: "a folder of device trees that is not there",

@@ -11,20 +11,13 @@ enum ContentComparison {
     ) throws(ImageError) -> UInt64? {
         let end = min(left.size, right.size)
         let length = Int(min(UInt64(chunkSize), end))
-        let buffers = (
-            left: UnsafeMutableRawBufferPointer.allocate(byteCount: length, alignment: 16),
-            right: UnsafeMutableRawBufferPointer.allocate(byteCount: length, alignment: 16)
-        )
-        defer {
-            buffers.left.deallocate()
-            buffers.right.deallocate()
-        }
+        let leftBuffer = PageBuffer(count: length, alignment: 16)
+        let rightBuffer = PageBuffer(count: length, alignment: 16)
         var offset: UInt64 = 0
         while offset < end {
             try progress?.checkCancelled()
             let count = Int(min(UInt64(length), end - offset))
-            let leftBytes = UnsafeMutableRawBufferPointer(rebasing: buffers.left[..<count])
-            let rightBytes = UnsafeMutableRawBufferPointer(rebasing: buffers.right[..<count])
+            let leftBytes = leftBuffer.prefix(count), rightBytes = rightBuffer.prefix(count)
             try left.read(into: leftBytes, at: offset)
             try right.read(into: rightBytes, at: offset)
             if !UnsafeRawBufferPointer(leftBytes).isEqual(to: UnsafeRawBufferPointer(rightBytes)) {

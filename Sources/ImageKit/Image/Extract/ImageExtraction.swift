@@ -278,8 +278,7 @@ public struct ImageExtraction: Sendable {
         let path = temporary.path
         let extraction = self
         try onThreads(threads, sharing: order.count, by: 1) { (next) throws(ImageError) in
-            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.chunkSize, alignment: 4096)
-            defer { buffer.deallocate() }
+            let buffer = PageBuffer(count: Self.chunkSize)
             let temporary = try DirectoryWriter(at: path)
             var directory = Self.noDirectory
             var writer = try DirectoryWriter(at: path)
@@ -291,7 +290,7 @@ public struct ImageExtraction: Sendable {
                     directory = file.directory
                 }
                 try writer.makeFile(
-                    file.name, try file.node.content(), Self.metadata(file.node), buffer: buffer
+                    file.name, try file.node.content(), Self.metadata(file.node), buffer: buffer.bytes
                 ) { (bytes) throws(ImageError) in
                     try extraction.checkCancelled()
                     extraction.progress?.advance(bytes)

@@ -23,7 +23,7 @@ public struct FrameMap: Sendable {
             let range = source.range(ofFrame: frame)
             guard !range.isEmpty else { continue }
             ends.append(range.upperBound)
-            compressed.append(source.place(ofFrame: frame).length)
+            compressed.append(source.fileRange(ofFrame: frame).length)
         }
         computeRatios(map)
     }

@@ -138,7 +138,7 @@ import Testing
         let node = try #require(try disk.volume(.root).node(at: "/nix-path-registration"))
         guard case .ext4(let inode, let ext4) = node.storage else { return }
         var budget: UInt64 = 100
-        let offset = try ext4.place(of: inode, runBudget: &budget).offset + plan.table.partitions[1].bytes.lowerBound
+        let offset = try ext4.location(of: inode, budget: &budget).offset + plan.table.partitions[1].bytes.lowerBound
         let list = try #require(disk.container?.form.frames?.list)
         let frame = list.frame(holding: offset)
         let middle = (list.fileOffsets[frame] + list.fileOffsets[frame + 1]) / 2

@@ -57,7 +57,7 @@ public struct ImagePlan: Sendable {
             // The check must read the bytes that go into the image, not bytes that were kept from an earlier read.
             keepsShortFiles: !recipe.checksContent, profile: system.profile,
             additions: recipe.additions, threads: threads, progress: progress)
-        let ext4 = try Ext4Formatter.layOut(root.tree, options, progress: progress)
+        let ext4 = try Ext4Formatter.layOut(root.tree, options, hints: root.hints, progress: progress)
         let disk = try PlannedDisk(recipe, firmware: firmwareMap, root: ext4.map, rawAreas)
 
         map = disk.map
@@ -76,7 +76,8 @@ public struct ImagePlan: Sendable {
         isPrivate = root.isPrivate || firmware.isPrivate || rawAreas.isPrivate
         check =
             recipe.checksContent
-            ? ContentCheck(root.paths, of: root.tree, on: ext4.map, from: disk.rootStart, in: recipe.store) : nil
+            ? ContentCheck(
+                root.paths, of: root.tree, root.hints, on: ext4.map, from: disk.rootStart, in: recipe.store) : nil
     }
 
     /// Compares the store paths with their registration without writing the image; does nothing unless the recipe asks

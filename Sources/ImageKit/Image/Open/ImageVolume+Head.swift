@@ -23,7 +23,7 @@ extension ImageVolume {
             blockSize = fat.layout.clusterSize
         }
 
-        init(_ information: Ext4Volume.Information) {
+        init(_ information: Ext4Information) {
             kind = information.kind
             label = information.label.isEmpty ? nil : information.label
             uuid = Ext4Options.uuidText(information.uuid)

@@ -168,7 +168,7 @@ public struct ImageCheck {
         case .ext:
             let contents = try Ext4Check.run(source, progress: progress) { findings.add($0) }
             tree = contents?.tree
-            specialPaths = contents?.others.map(\.path) ?? []
+            specialPaths = contents?.specialFiles.map(\.path) ?? []
             if tree != nil { head = ImageVolume.Head(try Ext4Superblock(source).information) }
         default:
             tree = nil

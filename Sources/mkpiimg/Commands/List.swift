@@ -47,18 +47,18 @@ struct List: ParsableCommand {
             StandardError.write("mkpiimg: \(error.sentence)\n")
         }
         let isDirectory = node.kind == .directory && !directory
-        var listing = Listing(volume: volume, isLong: long, isJSON: json, partition: partition.number, top: place.path)
+        var listing = Listing(isLong: long, isJSON: json, partition: partition.number, top: place.path)
         if !isDirectory {
             try listing.show([], [(Array(place.path.utf8), node)], isTop: true)
         } else if !recursive, !long, !json {
             // Names alone cost no inode.
-            try listing.show(names: try volume.names(of: node))
+            try listing.show(names: try node.names())
         } else if !recursive {
             try listing.show(
-                [], try volume.children(of: node) { (name, error) throws(ImageError) in damaged(name, error) },
+                [], try node.children { (name, error) throws(ImageError) in damaged(name, error) },
                 isTop: true)
         } else {
-            try volume.walk(from: node) { (path, error) throws(ImageError) in
+            try node.walk { (path, error) throws(ImageError) in
                 damaged(path, error)
             } _: { (path, _, children) throws(ImageError) in
                 try listing.show(path, children, isTop: false)

@@ -108,22 +108,22 @@ extension InspectPage {
             let isTop = nodes.indices.contains(parent) && nodes[parent].kind == .partition
             owners[index] = isTop ? places[Int32(index)].map { Int32($0) } ?? -1 : owners[parent]
         }
-        let joined = survey.map.joined { piece in
-            guard piece.owner >= 0, nodes.indices.contains(Int(piece.owner)) else { return -1 }
-            switch piece.kind {
-            case .file, .link, .blockMap, .directory: return owners[Int(piece.owner)]
-            default: return places[piece.owner].map { Int32($0) } ?? -1
+        let joined = survey.map.joined { extent in
+            guard extent.owner >= 0, nodes.indices.contains(Int(extent.owner)) else { return -1 }
+            switch extent.kind {
+            case .file, .link, .blockMap, .directory: return owners[Int(extent.owner)]
+            default: return places[extent.owner].map { Int32($0) } ?? -1
             }
         }
-        let pieces = joined.pieces.count > Limit.pieces ? joined.coarse(Limit.pieces).pieces : joined.pieces
+        let extents = joined.extents.count > Limit.pieces ? joined.coarse(Limit.pieces).extents : joined.extents
         let sums = survey.map.joined { _ in -1 }
         return ScriptText.object([
-            ("l", ScriptText.array(pieces.map(\.length))), ("k", ScriptText.array(pieces.map(\.kind.rawValue))),
-            ("o", ScriptText.array(pieces.map(\.owner))),
+            ("l", ScriptText.array(extents.map(\.length))), ("k", ScriptText.array(extents.map(\.kind.rawValue))),
+            ("o", ScriptText.array(extents.map(\.owner))),
             ("sums", ScriptText.array(DiskMap.Kind.allCases.map { sums.bytes[$0] ?? 0 })),
             (
                 "runs",
-                ScriptText.array(DiskMap.Kind.allCases.map { kind in sums.pieces.count { $0.kind == kind } })
+                ScriptText.array(DiskMap.Kind.allCases.map { kind in sums.extents.count { $0.kind == kind } })
             ),
         ])
     }

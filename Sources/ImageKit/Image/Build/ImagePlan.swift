@@ -64,12 +64,14 @@ public struct ImagePlan: Sendable {
         // Firmware first: when it is missing, nobody should wait for the store to be scanned.
         let firmware = try FirmwareTree(
             boot, closure: closure, in: recipe.store, toplevel: toplevel, progress: progress)
-        let firmwareMap = try FATFormatter.layOut(
+        let fat = try FATFormatter.layOut(
             firmware.tree,
-            options: FATOptions(label: recipe.firmwareLabel, serial: recipe.diskID, size: recipe.firmwareSize))
+            FATOptions(
+                label: recipe.firmwareLabel, serial: recipe.diskID, size: recipe.firmwareSize, purpose: "firmware"),
+            progress: progress)
         let firmwareStart = recipe.gap
         let firmwarePartition = MBREntry(
-            number: 1, start: firmwareStart / Self.sector, count: firmwareMap.size / Self.sector, type: 0x0B)
+            number: 1, start: firmwareStart / Self.sector, count: fat.map.size / Self.sector, type: 0x0B)
         try rawAreas.check([firmwarePartition])
         let root = try RootTree(
             closure, in: recipe.store, toplevel: toplevel, boot: boot, registrationPath: recipe.registrationPath,
@@ -79,7 +81,7 @@ public struct ImagePlan: Sendable {
             additions: recipe.additions, threads: threads, progress: progress)
         let ext4 = try Ext4Formatter.layOut(root.tree, options, progress: progress)
 
-        let rootStart = (firmwareStart + firmwareMap.size).roundedUp(to: Self.mebibyte)
+        let rootStart = (firmwareStart + fat.map.size).roundedUp(to: Self.mebibyte)
         let rootSize = max(ext4.map.size, recipe.rootSize.map { $0 / Self.sector * Self.sector } ?? 0)
         table = try MBRTable(
             diskID: recipe.diskID,
@@ -91,10 +93,10 @@ public struct ImagePlan: Sendable {
             ])
         var map = SegmentMap(size: rootStart + rootSize)
         map.add(
-            table.encoded().dropFirst(Int(MBRTable.place.lowerBound)), at: MBRTable.place.lowerBound)
+            table.encoded().dropFirst(Int(MBRTable.byteRange.lowerBound)), at: MBRTable.byteRange.lowerBound)
         try rawAreas.add(to: &map, around: table.partitions)
         map.addMark(at: firmwareStart)
-        map.add(firmwareMap, at: firmwareStart)
+        map.add(fat.map, at: firmwareStart)
         map.addMark(at: rootStart)
         map.add(ext4.map, at: rootStart)
         try map.seal()

@@ -4,7 +4,7 @@ struct DirectoryReader {
     let volume: ImageVolume
     private var directories: Set<UInt64> = []
     private var blockBudget: UInt64 = 0
-    private var entryBudget = FATVolume.entryLimit
+    private var entryBudget = FATVolume.maximumEntries
 
     init(_ volume: ImageVolume) {
         self.volume = volume

@@ -53,7 +53,7 @@ extension FATCheck {
         if !directory.isRoot || layout.kind == .fat32 {
             let chain = try follow(directory.cluster, of: directory.owner, directory.shown, onFinding: report)
             ranges = volume.byteRanges(of: chain)
-            if chain.count * layout.clusterSize > UInt64(FATDirectoryEntry.maximumSlots * FATDirectoryEntry.size) {
+            if chain.count * layout.clusterSize > FATDirectoryEntry.maximumDirectorySize {
                 report(
                     Finding(
                         .fatDirectoryLong,
@@ -79,8 +79,7 @@ extension FATCheck {
             report(
                 Finding(
                     .fatAfterEnd, "slots are in use after the one that ends it: \(reading.strays)",
-                    path: directory.shown,
-                    offset: first))
+                    path: directory.shown, offset: first))
         }
         return reading.directories
     }
@@ -98,7 +97,7 @@ extension FATCheck {
         let found = reading.parser.parse(slot)
         checkLongName(slot, reading.parser.fault, at: offset, of: directory, onFinding: report)
         if reading.slot < 2, !directory.isRoot {
-            checkDots(slot, at: offset, of: directory, &reading, onFinding: report)
+            checkDots(slot, at: offset, of: directory, isDot: reading.slot == 0, onFinding: report)
         }
         switch found {
         case .end: reading.hasEnded = true
@@ -147,8 +146,7 @@ extension FATCheck {
     /// Checks the entry of a file or directory.
     private mutating func check(
         _ entry: FATDirectoryEntry, _ long: String?, at offset: UInt64, of directory: Directory,
-        _ reading: inout Reading,
-        onFinding report: (Finding) -> Void
+        _ reading: inout Reading, onFinding report: (Finding) -> Void
     ) throws(ImageError) {
         let short = entry.shortName
         let name = long ?? short
@@ -259,12 +257,11 @@ extension FATCheck {
                 path: path, offset: offset))
     }
 
-    /// Checks the first two slots of a directory, `.` and `..`.
+    /// Checks one of the first two slots of a directory, `.` or `..`.
     private func checkDots(
-        _ slot: ArraySlice<UInt8>, at offset: UInt64, of directory: Directory, _ reading: inout Reading,
+        _ slot: ArraySlice<UInt8>, at offset: UInt64, of directory: Directory, isDot: Bool,
         onFinding report: (Finding) -> Void
     ) {
-        let isDot = reading.slot == 0
         let expected = isDot ? FATDirectoryParser.dot : FATDirectoryParser.dotDot
         let shown = isDot ? "." : ".."
         func reportDots(_ what: String) {

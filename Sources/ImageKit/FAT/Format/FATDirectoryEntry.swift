@@ -16,8 +16,10 @@
 struct FATDirectoryEntry {
     /// Bytes of a slot.
     static let size = 32
-    /// The slots that a directory can have, 2 MiB (specification, section "FAT Directory Structure").
+    /// The slots that a directory can have (specification, section "FAT Directory Structure").
     static let maximumSlots = 65_536
+    /// The bytes of these slots, 2 MiB.
+    static let maximumDirectorySize = UInt64(maximumSlots * size)
     /// The bytes that a file can have: its size is a field of 32 bits.
     static let maximumFileSize = UInt64(UInt32.max)
     /// UTF-16 units of a long name in one slot.

@@ -194,7 +194,7 @@ public struct FATVolume: Sendable {
         of directory: Entry, claims: inout FATClusterSet?, onDamage: (ImageError) throws(ImageError) -> Void
     ) throws(ImageError) -> [Range<UInt64>] {
         if let fixed = fixedRoot(directory) { return fixed }
-        let maximum = UInt64(FATDirectoryEntry.maximumSlots * FATDirectoryEntry.size) / layout.clusterSize
+        let maximum = FATDirectoryEntry.maximumDirectorySize / layout.clusterSize
         let chain = try FATChain(table, layout, from: directory.firstCluster, atMost: maximum, claims: &claims)
         switch chain.end {
         case .last: break

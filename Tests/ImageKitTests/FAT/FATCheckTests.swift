@@ -85,42 +85,42 @@ import Testing
     struct Damage: Sendable, CustomTestStringConvertible {
         var name: String
         var kinds: Set<Finding.Kind>
-        var judgeSpeaks = true
-        var spoil: @Sendable (inout SpoiltFAT) throws -> Void
+        var fsckReports = true
+        var plant: @Sendable (inout DamagedFAT) throws -> Void
         var testDescription: String { name }
 
         init(
-            _ name: String, _ kinds: Set<Finding.Kind>, judgeSpeaks: Bool = true,
-            _ spoil: @escaping @Sendable (inout SpoiltFAT) throws -> Void
+            _ name: String, _ kinds: Set<Finding.Kind>, fsckReports: Bool = true,
+            _ plant: @escaping @Sendable (inout DamagedFAT) throws -> Void
         ) {
-            (self.name, self.kinds, self.judgeSpeaks, self.spoil) = (name, kinds, judgeSpeaks, spoil)
+            (self.name, self.kinds, self.fsckReports, self.plant) = (name, kinds, fsckReports, plant)
         }
     }
 
     static let damages: [Damage] = [
         // fsck.fat continues without it; Linux refuses the filesystem.
-        Damage("no signature", [.fatBootSector], judgeSpeaks: false) { $0.set(0 as UInt16, at: Boot.signature) },
+        Damage("no signature", [.fatBootSector], fsckReports: false) { $0.set(0 as UInt16, at: Boot.signature) },
         Damage("too many sectors", [.fatBootSector]) { $0.set(0xFFFF as UInt16, at: Boot.sectors16) },
         // Linux does not read the jump either; Windows does.
-        Damage("no jump", [.fatBootUnusual], judgeSpeaks: false) { $0.set(0 as UInt8, at: Boot.jump) },
+        Damage("no jump", [.fatBootUnusual], fsckReports: false) { $0.set(0 as UInt8, at: Boot.jump) },
         // By the specification the text has no meaning, but some readers use it.
-        Damage("another type", [.fatBootUnusual], judgeSpeaks: false) {
+        Damage("another type", [.fatBootUnusual], fsckReports: false) {
             $0.set("FAT12   ", at: Tail.start16 + Tail.type)
         },
         // fsck.fat uses the shorter number, like every reader.
-        Damage("two numbers of sectors", [.fatBootUnusual], judgeSpeaks: false) {
+        Damage("two numbers of sectors", [.fatBootUnusual], fsckReports: false) {
             $0.set(5 as UInt32, at: Boot.sectors32)
         },
         // fsck.fat does not compare the kind of disk.
-        Damage("another kind of disk", [.fatMedia], judgeSpeaks: false) { $0.set(0xF0 as UInt8, at: Boot.media) },
-        Damage("a second entry that is no end", [.fatMedia], judgeSpeaks: false) { $0.link(1, 0xC005) },
+        Damage("another kind of disk", [.fatMedia], fsckReports: false) { $0.set(0xF0 as UInt8, at: Boot.media) },
+        Damage("a second entry that is no end", [.fatMedia], fsckReports: false) { $0.link(1, 0xC005) },
         Damage("in use, by the boot sector", [.fatDirty]) { $0.set(Tail.isDirty, at: Tail.start16 + Tail.state) },
         Damage("in use, by the FAT", [.fatDirty]) { $0.link(1, 0x7FFF) },
         // fsck.fat ignores the bit beside it.
-        Damage("errors of the disk", [.fatDiskErrors], judgeSpeaks: false) { $0.link(1, 0xBFFF) },
+        Damage("errors of the disk", [.fatDiskErrors], fsckReports: false) { $0.link(1, 0xBFFF) },
         Damage("copies differ", [.fatCopies]) { $0.link(900, 5, copy: 1) },
         // fsck.fat counts bad clusters only with -v.
-        Damage("bad clusters", [.fatBadClusters], judgeSpeaks: false) { $0.link(900, 0xFFF7) },
+        Damage("bad clusters", [.fatBadClusters], fsckReports: false) { $0.link(900, 0xFFF7) },
         Damage("lost clusters", [.fatLostClusters]) {
             $0.link(900, 901)
             $0.link(901, 0xFFFF)
@@ -167,14 +167,14 @@ import Testing
         Damage("a control character", [.fatName]) { try $0.set(1 as UInt8, at: $0.slot("EMPTY") + 1) },
         Damage("a slash", [.fatName]) { try $0.set("E/", at: $0.slot("EMPTY")) },
         // fsck.fat accepts them, but readers of short names alone may not.
-        Damage("a plus", [.fatNameUnusual], judgeSpeaks: false) { try $0.set("E+", at: $0.slot("EMPTY")) },
-        Damage("lower case", [.fatNameUnusual], judgeSpeaks: false) { try $0.set("e", at: $0.slot("EMPTY")) },
+        Damage("a plus", [.fatNameUnusual], fsckReports: false) { try $0.set("E+", at: $0.slot("EMPTY")) },
+        Damage("lower case", [.fatNameUnusual], fsckReports: false) { try $0.set("e", at: $0.slot("EMPTY")) },
         Damage("a bit that means nothing", [.fatNameUnusual]) {
             try $0.bytes.bytes[$0.slot("EMPTY") + Slot.lowerCase] = 0x20
         },
         Damage("the same short name", [.fatDuplicateName]) { try $0.set("A          ", at: $0.slot("EMPTY")) },
         // fsck.fat compares short names only.
-        Damage("the same long name", [.fatDuplicateName], judgeSpeaks: false) {
+        Damage("the same long name", [.fatDuplicateName], fsckReports: false) {
             let slot = try $0.slot("ALONGN~1TEX")
             // The long name becomes the short name of another file, with another case.
             for (index, offset) in FATDirectoryEntry.LongField.units.enumerated() {
@@ -200,7 +200,7 @@ import Testing
             try $0.set(FATDirectoryParser.deleted, at: $0.slot("ALONGN~1TEX"))
         },
         // fsck.fat accepts any UTF-16.
-        Damage("half a character", [.fatName], judgeSpeaks: false) {
+        Damage("half a character", [.fatName], fsckReports: false) {
             try $0.set(0xD83D as UInt16, at: $0.piece(1) + Piece.units[0])
         },
         Damage("a cluster in a long name", [.fatLongNameFields]) {
@@ -219,26 +219,26 @@ import Testing
         Damage("a . in the root folder", [.fatDots]) { try $0.set(".          ", at: $0.slot("EMPTY")) },
         Damage("a folder with a size", [.fatDirectorySize]) { try $0.set(5 as UInt32, at: $0.slot("D") + Slot.size) },
         // fsck.fat continues after the end, and reads the slot as a file.
-        Damage("after the end", [.fatAfterEnd], judgeSpeaks: false) {
+        Damage("after the end", [.fatAfterEnd], fsckReports: false) {
             $0.set("X          ", at: $0.rootEnd + 2 * FATDirectoryEntry.size)
         },
         // For fsck.fat, a second label and a label with clusters are files.
-        Damage("two labels", [.fatLabels], judgeSpeaks: false) {
+        Damage("two labels", [.fatLabels], fsckReports: false) {
             try $0.set(FATDirectoryEntry.Attribute.volumeLabel, at: $0.slot("EMPTY") + Slot.attributes)
         },
-        Damage("a label in a folder", [.fatLabels, .fatLostClusters], judgeSpeaks: false) {
+        Damage("a label in a folder", [.fatLabels, .fatLostClusters], fsckReports: false) {
             try $0.set(FATDirectoryEntry.Attribute.volumeLabel, at: $0.slot("B") + Slot.attributes)
         },
         Damage("another label", [.fatLabel]) { try $0.set("OTHER", at: $0.slot("FIRMWARE")) },
         Damage("no label", [.fatLabel]) { try $0.set(FATDirectoryParser.deleted, at: $0.slot("FIRMWARE")) },
     ]
 
-    static let ours = Result { try SpoiltFAT.ours() }
+    static let formatted = Result { try DamagedFAT.formatted() }
 
     @Test(arguments: damages)
     func namesTheDamage(_ damage: Damage) throws {
-        var fat = try Self.ours.get()
-        try damage.spoil(&fat)
+        var fat = try Self.formatted.get()
+        try damage.plant(&fat)
         let (found, tree) = try fat.check()
         #expect(Set(found.map(\.kind)) == damage.kinds, "\(found)")
         #expect((tree == nil) == damage.kinds.contains(.fatBootSector))
@@ -248,11 +248,11 @@ import Testing
         }
         guard Judge.hasFATTools else { return }
         let said = try Judge.fsckFAT(fat.bytes, in: ScratchDirectory())
-        #expect(said.isEmpty != damage.judgeSpeaks, "\(said)")
+        #expect(said.isEmpty != damage.fsckReports, "\(said)")
     }
 
     /// Damages that only FAT32 and FAT12 can have.
-    static let otherDamages: [(String, Int, Set<Finding.Kind>, @Sendable (inout SpoiltFAT) throws -> Void)] = [
+    static let otherDamages: [(String, Int, Set<Finding.Kind>, @Sendable (inout DamagedFAT) throws -> Void)] = [
         ("a damaged boot sector", 32, [.fatBootSector], { $0.set(0 as UInt16, at: Boot.bytesPerSector) }),
         ("another backup", 32, [.fatBackup], { $0.set(7 as UInt8, at: backup + Boot.name) }),
         ("a backup among the data", 32, [.fatBackup], { $0.set(4000 as UInt16, at: Boot32.backupSector) }),
@@ -288,16 +288,16 @@ import Testing
         ("another kind of disk", 12, [.fatMedia], { $0.link(0, 0xFF0) }),
     ]
 
-    static let fat12 = Result { try SpoiltFAT.theirs(["-F", "12"], mebibytes: 3) }
-    static let fat32 = Result { try SpoiltFAT.theirs(["-F", "32", "-s", "1"], mebibytes: 34) }
+    static let fat12 = Result { try DamagedFAT.foreign(["-F", "12"], mebibytes: 3) }
+    static let fat32 = Result { try DamagedFAT.foreign(["-F", "32", "-s", "1"], mebibytes: 34) }
 
     @Test(.enabled(if: Judge.hasFATTools, "\(Judge.fatReason)"), arguments: otherDamages.indices)
     func namesTheDamageOfFAT32AndFAT12(index: Int) throws {
-        let (_, kind, kinds, spoil) = Self.otherDamages[index]
+        let (_, kind, kinds, plant) = Self.otherDamages[index]
         let sound = try (kind == 12 ? Self.fat12 : Self.fat32).get()
         #expect(sound.layout.kind.rawValue == kind)
         var fat = sound
-        try spoil(&fat)
+        try plant(&fat)
         let (found, tree) = try fat.check()
         #expect(Set(found.map(\.kind)) == kinds, "\(found)")
         // FAT32 without a boot sector is read with its backup.
@@ -306,13 +306,13 @@ import Testing
     }
 
     @Test func isSilentBeforeTheDamage() throws {
-        #expect(try Self.ours.get().check().found == [])
+        #expect(try Self.formatted.get().check().found == [])
         guard Judge.hasFATTools else { return }
         for fat in try [Self.fat12.get(), Self.fat32.get()] { #expect(try fat.check().found == []) }
     }
 
     @Test func namesBothOfACrossLink() throws {
-        var fat = try Self.ours.get()
+        var fat = try Self.formatted.get()
         let cluster = try fat.cluster("A") + 1
         try fat.link(fat.cluster("B"), UInt32(cluster))
         let finding = try #require(try fat.check().found.first { $0.kind == .fatCrossLink })
@@ -322,7 +322,7 @@ import Testing
     }
 
     @Test func stopsAtItsMaximums() throws {
-        let fat = try Self.ours.get()
+        let fat = try Self.formatted.get()
         func kinds(_ limit: Int) throws -> [String] {
             var found: [Finding] = []
             let tree = try FATCheck.run(fat.bytes, maximumEntries: limit, progress: nil) { found.append($0) }

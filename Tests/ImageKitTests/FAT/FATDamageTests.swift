@@ -127,10 +127,10 @@ import Testing
 
     @Test(arguments: damage.indices)
     func namesTheDamage(index: Int) throws {
-        let (_, spoil, expected, lost) = Self.damage[index]
+        let (_, plant, expected, lost) = Self.damage[index]
         var small = try Small()
         let whole = try FATVolume(small.bytes).tree().everything()
-        try spoil(&small)
+        try plant(&small)
         let volume = try FATVolume(small.bytes)
         let error = try #require(throws: ImageError.self) { try volume.tree() }
         #expect(error.code == .corrupt && "\(error)".contains(expected), "\(error)")
@@ -200,9 +200,9 @@ import Testing
         let sample = SampleTree(files: ["A long name.text": [7]])
         let good = try FATBytes.map(FATFormatter.layOut(sample.built()).map)
         let root = Int(try FATVolume(good).layout.rootOffset) + 32
-        func name(_ spoil: (inout [UInt8]) -> Void) throws -> [String] {
+        func name(_ plant: (inout [UInt8]) -> Void) throws -> [String] {
             var bad = good
-            spoil(&bad.bytes)
+            plant(&bad.bytes)
             let volume = try FATVolume(bad)
             return try volume.entries(of: volume.root).map(\.name)
         }

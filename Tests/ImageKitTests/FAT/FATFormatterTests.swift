@@ -88,14 +88,18 @@ import Testing
     /// Lays out a tree, and compares it with the results of all readers.
     static func judge(_ sample: SampleTree, _ options: FATOptions, mtools: Bool) throws {
         let scratch = try ScratchDirectory()
-        let tree = try sample.built()
-        let map = try FATFormatter.layOut(tree, options).map
+        let layout = try FATFormatter.layOut(sample.built(), options)
+        let map = layout.map
         let expected = sample.everything
         if let size = options.size { #expect(map.size == size) }
 
         let reader = try PlainFATReader(map)
         #expect(Set(reader.entries.keys) == Set(expected.keys))
         #expect(reader.label == Array("FIRMWARE   ".utf8))
+        let geometry = try FATGeometry(partitionSize: map.size)
+        #expect(layout.summary.kind == geometry.kind && layout.summary.clusterSize == geometry.clusterSize)
+        #expect(layout.summary.clusters == geometry.clusterCount)
+        #expect(layout.summary.freeClusters == geometry.clusterCount - UInt64(reader.seen.count))
         for (path, entry) in reader.entries {
             #expect(entry.content == expected[path] ?? nil, "\(path)")
             #expect(
@@ -106,7 +110,6 @@ import Testing
         guard Judge.hasFATTools else { return }
         let image = try scratch.write(map)
         let checked = try Judge.run("fsck.fat", ["-n", image])
-        let geometry = try FATGeometry(partitionSize: map.size)
         let summary =
             "\(image): \(expected.count + 1) files, \(reader.seen.count)/\(geometry.clusterCount) clusters\n"
         #expect(checked.status == 0 && checked.said.hasSuffix(summary), "\(checked.said)")

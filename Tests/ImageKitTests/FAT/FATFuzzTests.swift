@@ -7,7 +7,7 @@ import Testing
 @Suite struct FATFuzzTests {
     @Test(.enabled(if: Judge.hasFATTools, "\(Judge.fatReason)"), .timeLimit(.minutes(60)), arguments: 0..<3)
     func nothingStopsTheCheck(volume: Int) throws {
-        let sound = try [FATCheckTests.ours, FATCheckTests.fat12, FATCheckTests.fat32][volume].get()
+        let sound = try [FATCheckTests.formatted, FATCheckTests.fat12, FATCheckTests.fat32][volume].get()
         let scratch = try ScratchDirectory()
         var random = Fuzz.random(UInt64(volume) + 300)
         var fat = sound
@@ -38,7 +38,7 @@ import Testing
     }
 
     /// One change outside of the boot sector, as new bytes with their offsets.
-    private static func mutation(of fat: SpoiltFAT, _ random: inout SplitMix) -> [(Int, UInt8)] {
+    private static func mutation(of fat: DamagedFAT, _ random: inout SplitMix) -> [(Int, UInt8)] {
         typealias Field = FATDirectoryEntry.Field
         let values: [UInt8] = [0, 1, 2, 3, 5, 8, 0x0F, 0x10, 0x20, 0x2E, 0x41, 0x42, 0x61, 0xE5, 0xFF]
         let slot = fat.slots.randomElement(using: &random) ?? 0

@@ -133,6 +133,14 @@ import Testing
         #expect("\(try Self.refusal(tree))" == "the tree for a FAT filesystem is not a folder")
     }
 
+    @Test func canBeCancelled() throws {
+        let tree = try SampleTree(files: ["overlays/README": []]).built()
+        let progress = Progress()
+        progress.cancel()
+        let error = try #require(throws: ImageError.self) { try FATFormatter.layOut(tree, progress: progress) }
+        #expect(error.code == .cancelled)
+    }
+
     @Test(arguments: [
         ("TWELVE CHARS", "it has 12 bytes and 11 is the limit"), ("a/b", "letters, digits"), ("é", "letters, digits"),
         (" a", "it begins with a space"), ("a\u{7}", "cannot have the label 'a\\x07'"),

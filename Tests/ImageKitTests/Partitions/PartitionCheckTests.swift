@@ -60,14 +60,14 @@ struct PartitionCheckTests {
         var name: String
         var isGPT: Bool
         var kinds: [Finding.Kind]
-        var spoil: @Sendable (inout [UInt8]) throws -> Void
+        var plant: @Sendable (inout [UInt8]) throws -> Void
         var testDescription: String { name }
 
         init(
             _ name: String, gpt: Bool = false, _ kinds: [Finding.Kind],
-            _ spoil: @escaping @Sendable (inout [UInt8]) throws -> Void
+            _ plant: @escaping @Sendable (inout [UInt8]) throws -> Void
         ) {
-            (self.name, isGPT, self.kinds, self.spoil) = (name, gpt, kinds, spoil)
+            (self.name, isGPT, self.kinds, self.plant) = (name, gpt, kinds, plant)
         }
     }
 
@@ -178,7 +178,7 @@ struct PartitionCheckTests {
     @Test(arguments: damages)
     func namesTheDamage(_ damage: Damage) throws {
         var disk = try (damage.isGPT ? Self.gpt : Self.mbr).get()
-        try damage.spoil(&disk.bytes)
+        try damage.plant(&disk.bytes)
         let found = try findings(disk)
         #expect(found.map(\.kind) == damage.kinds, "\(found)")
         for finding in found { #expect(!finding.what.hasSuffix(".") && finding.offset != nil) }

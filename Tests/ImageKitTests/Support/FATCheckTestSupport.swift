@@ -3,7 +3,7 @@ import Foundation
 @testable import ImageKit
 
 /// A FAT volume in memory, to be damaged at offsets with names.
-struct SpoiltFAT {
+struct DamagedFAT {
     var bytes: FATBytes
     let layout: FATVolume.Layout
     /// The offset of each directory slot, those of the root directory first.
@@ -29,16 +29,16 @@ struct SpoiltFAT {
 
     /// FAT16 of the formatter: directories `d` and `d/e`, files `a` (three clusters), `d/b`, `empty`, and a file with
     /// a long name.
-    static func ours() throws -> SpoiltFAT {
+    static func formatted() throws -> DamagedFAT {
         let sample = SampleTree(files: [
             "a": FATFormatterTests.bytes(1300, 1), "d/b": FATFormatterTests.bytes(700, 2), "d/e/": [], "empty": [],
             "A long name of 2.text": [7],
         ])
-        return try SpoiltFAT(FATBytes.map(FATFormatter.layOut(sample.built(), FATOptions(size: 3 << 20)).map))
+        return try DamagedFAT(FATBytes.map(FATFormatter.layOut(sample.built(), FATOptions(size: 3 << 20)).map))
     }
 
     /// FAT12 or FAT32 of mkfs.vfat, filled by mtools.
-    static func theirs(_ options: [String], mebibytes: UInt64) throws -> SpoiltFAT {
+    static func foreign(_ options: [String], mebibytes: UInt64) throws -> DamagedFAT {
         let fat = try ForeignFAT(options + ["-n", "FIRMWARE"], size: mebibytes << 20)
         try fat.directory("/d")
         try fat.directory("/d/e")
@@ -47,7 +47,7 @@ struct SpoiltFAT {
         try fat.put(FATFormatterTests.bytes(size + 1, 2), "/d/b")
         try fat.put([7], "/A long name of 2.text")
         try fat.put([8], "/d/e/another long name")
-        return try SpoiltFAT(FATBytes.file(fat.image))
+        return try DamagedFAT(FATBytes.file(fat.image))
     }
 
     /// Overwrites an entry of the FAT, in one copy or in all.

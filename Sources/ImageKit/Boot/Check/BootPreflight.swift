@@ -97,7 +97,7 @@ struct BootPreflight {
             } else if mount.place.hasPrefix("/boot"), mount.type == "vfat" || mount.type == "msdos" {
                 try check(
                     mount, in: place, label: image.firmwareLabel, option: "firmware",
-                    uuid: FATOptions.serialText(image.diskID), partition: 1, image)
+                    uuid: FATSerial.text(image.diskID), partition: 1, image)
             }
         }
     }

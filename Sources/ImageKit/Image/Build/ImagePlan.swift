@@ -47,10 +47,12 @@ public struct ImagePlan: Sendable {
         // The firmware comes first: an error about missing files need not wait for the scan of the store.
         let firmware = try FirmwareTree(
             boot, closure: closure, in: recipe.store, toplevel: system.toplevel, progress: progress)
-        let firmwareMap = try FATFormatter.layOut(
+        let fat = try FATFormatter.layOut(
             firmware.tree,
-            options: FATOptions(label: recipe.firmwareLabel, serial: recipe.diskID, size: recipe.firmwareSize))
-        try rawAreas.check([PlannedDisk.firmwarePartition(recipe, firmwareMap)])
+            FATOptions(
+                label: recipe.firmwareLabel, serial: recipe.diskID, size: recipe.firmwareSize, purpose: "firmware"),
+            progress: progress)
+        try rawAreas.check([PlannedDisk.firmwarePartition(recipe, fat.map)])
         let root = try RootTree(
             closure, in: recipe.store, toplevel: system.toplevel, boot: boot,
             registrationPath: recipe.registrationPath, deduplicates: recipe.deduplicates,
@@ -58,7 +60,7 @@ public struct ImagePlan: Sendable {
             keepsShortFiles: !recipe.checksContent, profile: system.profile,
             additions: recipe.additions, threads: threads, progress: progress)
         let ext4 = try Ext4Formatter.layOut(root.tree, options, hints: root.hints, progress: progress)
-        let disk = try PlannedDisk(recipe, firmware: firmwareMap, root: ext4.map, rawAreas)
+        let disk = try PlannedDisk(recipe, firmware: fat.map, root: ext4.map, rawAreas)
 
         map = disk.map
         table = disk.table
@@ -149,7 +151,7 @@ private struct PlannedDisk {
             ])
         var map = SegmentMap(size: rootStart + rootSize)
         map.add(
-            table.encoded().dropFirst(Int(MBRTable.place.lowerBound)), at: MBRTable.place.lowerBound)
+            table.encoded().dropFirst(Int(MBRTable.byteRange.lowerBound)), at: MBRTable.byteRange.lowerBound)
         try rawAreas.add(to: &map, around: table.partitions)
         map.addMark(at: firmwareStart)
         map.add(firmware, at: firmwareStart)

@@ -62,7 +62,7 @@ final class PageBuffer: Sendable {
 
     /// Large pages cost the kernel much less where every page is going to be written. (Where it has none, this does nothing.)
     static func preferLargePages(_ start: UnsafeMutableRawPointer, _ length: Int) {
-        madvise(start, length, 14)  // MADV_HUGEPAGE, which glibc only shows to GNU sources
+        madvise(start, length, LinuxConstants.adviseHugePages)
     }
 
     private static func allocated(_ count: Int) -> Piece {

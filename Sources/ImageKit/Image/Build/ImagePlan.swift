@@ -23,8 +23,9 @@ public struct ImagePlan: Sendable {
     public let root: Ext4Formatter.Summary
     /// What joining files of the same content saved.
     public let savings: FileTree.LinkSavings
-    /// What may keep the image from booting, hide what it says, or show what should be hidden: sentences for a person.
-    public let warnings: [String]
+    /// Sentences for a person: reasons why the image may not boot, may not show its messages, or may show secrets.
+    /// Escape them with ``ImageError/printable(_:)`` before they are printed.
+    public let warnings: [Advice]
     /// Names in the root filesystem: files, links and directories.
     public let entries: Int
     /// Whether files were added that not everybody may read: then the image's file is for its owner alone.
@@ -49,7 +50,7 @@ public struct ImagePlan: Sendable {
         let profile = recipe.hasProfile ? try ProfileLinks.target(system) : nil
         let toplevel = recipe.boot == .none ? nil : system
         let boot = recipe.bootOptions
-        var warnings: [String] = []
+        var warnings: [Advice] = []
         if let toplevel {
             let check = BootPreflight(toplevel, boot, in: recipe.store)
             try check.checkMounts(
@@ -108,7 +109,7 @@ public struct ImagePlan: Sendable {
         boards = boot.boards
         self.root = ext4.summary
         savings = root.savings
-        self.warnings = (warnings + firmware.warnings + root.warnings).map(ImageError.printable)
+        self.warnings = warnings + firmware.warnings + root.warnings
         entries = root.tree.names(below: root.tree.root)
         isPrivate = root.isPrivate || firmware.isPrivate || rawAreas.isPrivate
         check =

@@ -77,7 +77,7 @@ extension BootChoice {
         add("initrd", old?.initrd, new?.initrd)
         add("device trees", old?.deviceTrees, new?.deviceTrees)
         add("init", old?.commandLine.initPath, new?.commandLine.initPath)
-        addEach("parameter", old?.commandLine.others ?? [], new?.commandLine.others ?? [])
+        addEach("parameter", old?.commandLine.wordsWithoutInit ?? [], new?.commandLine.wordsWithoutInit ?? [])
         addEach("menu entry", old?.labels ?? [], new?.labels ?? [])
         return changes
     }
@@ -89,7 +89,7 @@ extension ExtlinuxConfig {
         in volumes: [ImageVolume?]
     ) throws(ImageError) -> (menu: ExtlinuxConfig, path: String, volume: ImageVolume)? {
         for volume in volumes.compactMap(\.self) {
-            for path in places {
+            for path in menuPaths {
                 guard let text = try volume.text(at: path, atMost: BootChoice.limit) else { continue }
                 return (parse(String(decoding: text, as: UTF8.self)), path, volume)
             }

@@ -181,7 +181,7 @@ public struct ImageCheck {
         _ filesystem: BootChainCheck.Filesystem, _ others: [[UInt8]]
     ) throws(ImageError) {
         let findings = Mutex(Findings())
-        let counts = try StoreCheck.run(filesystem.tree, others: others, threads: threads, progress: progress) {
+        let counts = try StoreCheck.run(filesystem.tree, specialFiles: others, threads: threads, progress: progress) {
             finding in
             var finding = finding
             finding.partition = filesystem.partition

@@ -58,7 +58,7 @@ private func naive(_ bytes: [UInt8], for paths: [StorePath]) -> [Int] {
         #expect(scan(hash, for: []) == [])
     }
 
-    @Test func startsAnew() {
+    @Test func startsAgain() {
         var scanner = ReferenceScanner(HashParts(paths))
         let hash = Array(paths[3].hashPart.utf8)
         #expect(scan(hash + hash, &scanner, cuts: []) == [3])

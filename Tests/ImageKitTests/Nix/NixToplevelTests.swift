@@ -52,7 +52,7 @@ private let plain = storePath(4, "hello")
         #expect(toplevel.kernelParameters == "" && !toplevel.hasBootspec)
     }
 
-    @Test(arguments: ["init", "nixos-version", "kernel"]) func isNoneWithout(name: String) throws {
+    @Test(arguments: ["init", "nixos-version", "kernel"]) func isNoSystemWithout(name: String) throws {
         _ = store.path("\(top)/\(name)").withPlatformString { unlink($0) }
         #expect(try read() == nil)
     }

@@ -117,6 +117,18 @@ import Testing
         #expect(try text(added([], ["\(file):/nix/storey"]).tree, "/nix/storey") == "x\n")
     }
 
+    /// The library words the origin of a path neutrally, and a program by its option.
+    @Test func anErrorNamesTheAddition() throws {
+        let scratch = try ScratchDirectory()
+        let directory = try make("ln -s /elsewhere nix", in: scratch, "files")
+        let error = try #require(throws: ImageError.self) { try added([directory]) }
+        let start = "cannot put '/nix' into the image"
+        #expect(error.message == start)
+        #expect(error.description.hasPrefix("\(start) (root directory \(directory.string)): "))
+        let named = error.description { "--\($0 == .rootFiles ? "files" : "") \($1 ?? "")" }
+        #expect(named.hasPrefix("\(start) (--files \(directory.string)): "))
+    }
+
     @Test func generatedFilesAndDirectoriesKeepTheirKinds() throws {
         let scratch = try ScratchDirectory()
         let file = try make("echo x >boot", in: scratch, "file")

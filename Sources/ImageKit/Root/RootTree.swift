@@ -28,7 +28,7 @@ struct RootTree {
         threads: Int = 1, progress: Progress?
     ) throws(ImageError) {
         var rules = FileTree.ScanRules(metadata: .store, joinsByContent: deduplicates)
-        if keepsShortFiles { rules.kept = Monitor(FileTree.ScanRules.mostKept) }
+        if keepsShortFiles { rules.kept = Monitor(FileTree.ScanRules.maximumKept) }
         let scanned = try addStore(closure, in: store, rules, threads: threads, progress: progress)
         let readAhead = ReadAhead(tree, isCold: scanned.isCold)
         let readers = readAhead.isNeeded ? max(threads, ReadAhead.readers) : threads

@@ -139,7 +139,7 @@ struct FirmwareTree {
                 // A link in the store leads to the given store and nowhere else, whatever the host has at that path.
                 if storePrefixes.contains(where: link.starts(with:)) { return try store.follow(link).physical }
                 return store.hostPath(of: link) ?? link
-            }, nameLimit: 65_536)
+            }, maximumNames: 65_536)
     }
 
     /// The node at a path, whose names may differ in case as they may on FAT.

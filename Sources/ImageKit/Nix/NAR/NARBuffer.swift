@@ -3,15 +3,14 @@ struct NARBuffer: ~Copyable {
     /// Called for each chunk, which is only valid during the call.
     typealias Sink = (UnsafeRawBufferPointer) throws(ImageError) -> Void
 
-    private let memory: UnsafeMutableRawBufferPointer
+    private let pages: PageBuffer
+    private var memory: UnsafeMutableRawBufferPointer { pages.bytes }
     private var used = 0
 
     /// - Parameter size: the largest chunk, in bytes; at least 64.
     init(size: Int) {
-        memory = .allocate(byteCount: max(64, size), alignment: 64)
+        pages = PageBuffer(count: max(64, size), alignment: 64)
     }
-
-    deinit { memory.deallocate() }
 
     /// Discards bytes that were not passed to a sink.
     mutating func clear() { used = 0 }

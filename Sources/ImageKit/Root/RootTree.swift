@@ -10,6 +10,8 @@ import SystemPackage
 /// ```
 struct RootTree {
     private(set) var tree = FileTree()
+    /// The order in which the tree's data is laid out.
+    private(set) var hints = LayoutHints()
     /// The closure's paths in the order of their data on the disk.
     private(set) var paths: [PathInfo] = []
     /// What joining files of the same content saved.
@@ -30,7 +32,7 @@ struct RootTree {
         var rules = FileTree.ScanRules(metadata: .store, joinsByContent: deduplicates)
         if keepsShortFiles { rules.kept = Monitor(FileTree.ScanRules.maximumKept) }
         let scanned = try addStore(closure, in: store, rules, threads: threads, progress: progress)
-        let readAhead = ReadAhead(tree, isCold: scanned.isCold)
+        let readAhead = ReadAhead(tree, hints, isCold: scanned.isCold)
         let readers = readAhead.isNeeded ? max(threads, ReadAhead.readers) : threads
         savings = try tree.joinLinks(
             under: scanned.node, deduplicates ? .byContent(threads: readers) : .asScanned, progress: progress)
@@ -44,7 +46,7 @@ struct RootTree {
 
         let kept = Self.kept(registrationPath: registrationPath, hasProfile: profile != nil)
         (isPrivate, warnings) = try additions.apply(to: &tree, in: store, keeping: kept, progress: progress)
-        try tree.gatherSimilar(threads: readers, progress: progress)
+        try hints.gatherSimilar(in: tree, threads: readers, progress: progress)
         readAhead.stop()
     }
 
@@ -74,7 +76,7 @@ struct RootTree {
             ($0.name, $0.info.path) < ($1.name, $1.info.path)
         }
         paths = ordered.map(\.info)
-        tree.units = ordered.map { FileTree.Unit(node: $0.node, key: Self.key(of: $0.name)) }
+        hints.units = ordered.map { LayoutHints.Unit(node: $0.node, key: Self.key(of: $0.name)) }
         return ScannedStore(node: node, isCold: scanned.isCold)
     }
 

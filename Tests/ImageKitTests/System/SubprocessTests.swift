@@ -14,6 +14,11 @@ import Testing
         #expect(command.lastErrors == "err / err / err")
     }
 
+    @Test func escapesTheLastErrors() throws {
+        let command = try Subprocess.run("sh", ["-c", "printf 'first\\nlast\\033' >&2"])
+        #expect(command.lastErrors == "first / last\\x1b")
+    }
+
     @Test func passesArgumentsAndEnvironment() throws {
         #expect(try Subprocess.run("printf", ["%s|", "a b", "", "ü$"]).output == Array("a b||ü$|".utf8))
         let path = try Subprocess.run("sh", ["-c", "test -n \"$PATH\" && printf ok"])
@@ -58,15 +63,16 @@ import Testing
         }
     }
 
-    @Test func namesAMissingProgram() {
-        let error = message(try Subprocess.run("no-such-program-here", []))
-        #expect(error.contains("cannot run 'no-such-program-here'"), "\(error)")
+    @Test func missingProgramsAreNotFound() {
+        let error = #expect(throws: ImageError.self) { try Subprocess.run("no-such-program-here", []) }
+        #expect(error?.code == .notFound)
+        #expect(error?.description.contains("cannot run 'no-such-program-here'") == true)
     }
 
-    @Test func stopsWhenCancelled() throws {
+    @Test func stopsWhenCancelled() {
         let progress = Progress()
         progress.cancel()
-        let error = message(try Subprocess.run("sleep", ["15"], progress: progress))
-        #expect(error == "stopped on request")
+        let error = #expect(throws: ImageError.self) { try Subprocess.run("sleep", ["15"], progress: progress) }
+        #expect(error?.code == .cancelled && error?.description == "stopped on request")
     }
 }

@@ -51,7 +51,7 @@ public struct ImageError: Error, Sendable, Hashable {
 }
 
 extension ImageError: CustomStringConvertible {
-    /// One line: message, origin in parentheses, path in quotes, offset, reason, remedy. Control characters are escaped.
+    /// One line: message, origin in parentheses, path in quotes, offset, reason, remedy; control characters escaped.
     public var description: String { description(origin: origin?.description, remedy: remedy?.description) }
 
     /// The same line, with a program's own names for settings.

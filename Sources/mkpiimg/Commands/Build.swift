@@ -47,7 +47,7 @@ struct Build: ParsableCommand {
         let (plan, report) = try showing(output.work.progress, quiet: .plain) { (progress) throws(ImageError) in
             try build(progress)
         }
-        for warning in plan.warnings { StandardError.write("warning: \(warning)\n") }
+        for warning in plan.warnings { StandardError.write("warning: \(warning.sentence)\n") }
         let summary = BuildSummary(plan, report, seconds: ProgressDisplay.now - started, out: output.out)
         if output.json {
             try failing { () throws(ImageError) in try JSON.write(summary.document) }

@@ -80,7 +80,7 @@ struct BuildSummary {
             root: Document.Root(
                 blocks: root.blocks, freeBlocks: root.freeBlocks, reservedBlocks: root.reservedBlocks,
                 inodes: root.inodes, freeInodes: root.freeInodes),
-            imageSize: plan.map.size, warnings: plan.warnings, private: plan.isPrivate,
+            imageSize: plan.map.size, warnings: plan.warnings.map(\.sentence), private: plan.isPrivate,
             outputSize: report?.outputSize, seconds: report.map { _ in (seconds * 10).rounded() / 10 })
     }
 

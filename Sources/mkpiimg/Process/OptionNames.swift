@@ -19,6 +19,11 @@ extension Advice.Setting {
     ]
 }
 
+extension Advice {
+    /// The sentence as the program prints it: settings by their options, control characters escaped.
+    var sentence: String { ImageError.printable(text { $0.option($1) }) }
+}
+
 extension ImageError {
     /// The error as the program prints it: settings by their options.
     var sentence: String { description { $0.option($1) } }

@@ -23,9 +23,10 @@ public struct ImagePlan: Sendable {
     public let root: Ext4Formatter.Summary
     /// What joining files of the same content saved.
     public let savings: FileTree.LinkSavings
-    /// Sentences for a person: what may keep the image from booting, hide its messages, or reveal secrets.
-    public let warnings: [String]
-    /// The number of names in the root filesystem: files, links and directories.
+    /// Sentences for a person: reasons why the image may not boot, may not show its messages, or may show secrets.
+    /// Escape them with ``ImageError/printable(_:)`` before they are printed.
+    public let warnings: [Advice]
+    /// Names in the root filesystem: files, links and directories.
     public let entries: Int
     /// Whether it holds an added file that not every user may read. Then the image's file is for its owner alone.
     public let isPrivate: Bool
@@ -73,7 +74,7 @@ public struct ImagePlan: Sendable {
         boards = boot.boards
         self.root = ext4.summary
         savings = root.savings
-        warnings = (system.warnings + firmware.warnings + root.warnings).map(ImageError.printable)
+        warnings = system.warnings + firmware.warnings + root.warnings
         entries = root.tree.names(below: root.tree.root)
         isPrivate = root.isPrivate || firmware.isPrivate || rawAreas.isPrivate
         check =
@@ -101,7 +102,7 @@ private struct SystemChoice {
     /// The system that the profile's links lead to; `nil` without a profile.
     let profile: StorePath?
     /// Sentences about what may keep the system from booting.
-    let warnings: [String]
+    let warnings: [Advice]
 
     /// - Throws: when a store path does not exist, there is no system where one is needed, or the system would not find
     ///   the filesystems of the image.

@@ -2,7 +2,7 @@ public import ArgumentParser
 public import ImageKit
 public import SystemPackage
 
-/// A size on the command line.
+/// A size on the command line: see ``ImageKit/ByteSize``.
 struct SizeArgument: ExpressibleByArgument {
     let bytes: UInt64
 
@@ -21,7 +21,7 @@ struct SizeArgument: ExpressibleByArgument {
     }
 }
 
-/// A filesystem's UUID on the command line; `random` draws one.
+/// A filesystem's UUID on the command line; `random` makes a random one.
 struct UUIDArgument: ExpressibleByArgument {
     let bytes: [UInt8]
 
@@ -29,7 +29,7 @@ struct UUIDArgument: ExpressibleByArgument {
         if argument == "random" {
             var bytes = (0..<16).map { _ in UInt8.random(in: .min ... .max) }
             bytes[6] = bytes[6] & 0x0F | 0x40  // version 4
-            bytes[8] = bytes[8] & 0x3F | 0x80
+            bytes[8] = bytes[8] & 0x3F | 0x80  // the variant of RFC 9562
             self.bytes = bytes
         } else {
             guard let bytes = Ext4Options.uuidBytes(argument) else { return nil }
@@ -38,7 +38,7 @@ struct UUIDArgument: ExpressibleByArgument {
     }
 }
 
-/// A disk's identifier on the command line, in hexadecimal with `0x` or in decimal; `random` draws one.
+/// A disk's identifier on the command line, hexadecimal with `0x` or decimal; `random` makes a random one.
 struct DiskIDArgument: ExpressibleByArgument {
     let value: UInt32
 
@@ -47,7 +47,7 @@ struct DiskIDArgument: ExpressibleByArgument {
             value = .random(in: 1 ... .max)
         } else {
             let isHex = argument.lowercased().hasPrefix("0x")
-            // No sign: numbers may have one where Swift reads them.
+            // `UInt32` would accept a sign.
             guard argument.utf8.allSatisfy({ $0 != UInt8(ascii: "+") }),
                 let value = UInt32(isHex ? String(argument.dropFirst(2)) : argument, radix: isHex ? 16 : 10)
             else {
@@ -59,12 +59,13 @@ struct DiskIDArgument: ExpressibleByArgument {
 }
 
 extension FilePath: @retroactive ExpressibleByArgument {
+    /// Any text is a path.
     public init?(argument: String) { self.init(argument) }
 }
 
 extension BootStyle: ExpressibleByArgument {}
 
-/// A board, or all of an architecture, on the command line.
+/// A board, or all boards of an architecture, on the command line.
 struct BoardArgument: ExpressibleByArgument {
     let boards: [Board]
 
@@ -77,6 +78,7 @@ struct BoardArgument: ExpressibleByArgument {
 }
 
 extension MenuTimeout: ExpressibleByArgument {
+    /// Reads a number of seconds, up to a day, or `none`.
     public init?(argument: String) {
         if argument == "none" {
             self = .forever
@@ -86,6 +88,7 @@ extension MenuTimeout: ExpressibleByArgument {
         }
     }
 
+    /// The text that ``init(argument:)`` reads.
     public var defaultValueDescription: String {
         switch self {
         case .forever: "none"
@@ -95,10 +98,12 @@ extension MenuTimeout: ExpressibleByArgument {
 }
 
 extension ImageAddress: ExpressibleByArgument {
+    /// See ``ImageKit/ImageAddress/init(parsing:)``.
     public init?(argument: String) {
-        guard let place = try? ImageAddress(parsing: argument) else { return nil }
-        self = place
+        guard let address = try? ImageAddress(parsing: argument) else { return nil }
+        self = address
     }
 
+    /// The path: the default is on the root partition.
     public var defaultValueDescription: String { path }
 }

@@ -203,7 +203,7 @@ extension InspectPage {
 
     private var linked: String {
         let space = survey.space, savings = space.savings
-        // Bytes that the further names do not take.
+        // The bytes that its further names would take without hard links.
         func saved(_ node: Int32) -> UInt64 {
             let node = space.nodes[Int(node)]
             return node.disk.multipliedReportingOverflow(by: UInt64(node.names) - 1).partialValue

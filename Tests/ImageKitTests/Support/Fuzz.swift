@@ -2,16 +2,17 @@ import Foundation
 
 @testable import ImageKit
 
-/// How much is tried with bytes that are spoilt at random.
+/// The number of rounds, and the random numbers, of tests that damage bytes at random.
 enum Fuzz {
-    /// How many times: few, unless `MKPIIMG_FUZZ_ITERATIONS` asks for more.
+    /// The number of rounds: few, unless `MKPIIMG_FUZZ_ITERATIONS` sets it.
     static func iterations(_ few: Int) -> Int {
         ProcessInfo.processInfo.environment["MKPIIMG_FUZZ_ITERATIONS"].flatMap { Int($0) } ?? few
     }
 
-    /// Where to begin: always there, unless `MKPIIMG_FUZZ_SEED` says otherwise.
-    static func random(_ place: UInt64) -> SplitMix {
+    /// A generator that is the same in every run, unless `MKPIIMG_FUZZ_SEED` sets another seed.
+    /// - Parameter test: a number of its own for each test, so that tests use different sequences.
+    static func random(_ test: UInt64) -> SplitMix {
         let seed = ProcessInfo.processInfo.environment["MKPIIMG_FUZZ_SEED"].flatMap { UInt64($0) } ?? 0
-        return SplitMix(state: place &+ seed &* 1_000_003)
+        return SplitMix(state: test &+ seed &* 1_000_003)
     }
 }

@@ -3,20 +3,20 @@ import SystemPackage
 
 @testable import ImageKit
 
-/// The small closure of `fixtures/small`, made once for all tests that only read it.
+/// The small closure of `fixtures/small`.
 struct SmallClosure: Sendable {
     let directory: FilePath
 
-    /// The directory of this checkout.
+    /// The directory of the sources.
     static let checkout = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
         .removingLastComponent()
 
-    /// The one that tests share.
+    /// The closure that is made once for all tests that only read it.
     static let shared = Result {
         try SmallClosure(at: FilePath(NSTemporaryDirectory()).appending("mkpiimg-small-\(getpid())"))
     }
 
-    /// Makes a closure of a test's own, to be changed.
+    /// Makes a closure for a test that changes it.
     init(at directory: FilePath) throws {
         let made = try Judge.run("bash", [Self.checkout.appending("fixtures/small/make.sh").string, directory.string])
         guard made.status == 0 else { throw ImageError(.internal, "cannot make the small closure", reason: made.said) }
@@ -26,7 +26,7 @@ struct SmallClosure: Sendable {
     var root: FilePath { directory.appending("root") }
     var store: FilePath { root.appending("nix/store") }
 
-    /// What is asked for it by default.
+    /// The recipe of its image, with the default options.
     var recipe: ImageRecipe {
         var recipe = ImageRecipe(closures: [directory.appending("result")])
         recipe.store = StoreLocation(root: root)
@@ -35,7 +35,7 @@ struct SmallClosure: Sendable {
         return recipe
     }
 
-    /// The store path whose name, after the hash part, is this one.
+    /// The store path whose file name ends with this text, right after the hash.
     func path(_ name: String) throws -> FilePath {
         let all = try FileManager.default.contentsOfDirectory(atPath: store.string)
         guard let found = all.first(where: { $0.dropFirst(32) == name }) else {
@@ -45,21 +45,21 @@ struct SmallClosure: Sendable {
     }
 }
 
-/// Collects what is written, and may fail at a byte.
+/// Collects the bytes that are written, and fails if they are more than a limit.
 final class MemorySink: ByteSink {
     private(set) var bytes: [UInt8] = []
     let limit: Int
 
     init(limit: Int = .max) { self.limit = limit }
 
-    func write(_ more: UnsafeRawBufferPointer) throws(ImageError) {
-        guard bytes.count + more.count <= limit else { throw .system(.noSpace, "cannot write", path: "memory") }
-        bytes += more
+    func write(_ added: UnsafeRawBufferPointer) throws(ImageError) {
+        guard bytes.count + added.count <= limit else { throw .system(.noSpace, "cannot write", path: "memory") }
+        bytes += added
     }
 }
 
 extension ImagePlan {
-    /// Writes the image: raw, or in frames of about so many bytes.
+    /// Writes the image: raw, or in frames of about `frameSize` bytes.
     func write(to path: String, frameSize: UInt64? = nil) throws {
         let format = frameSize.map { ImageWriter.Format.seekable(ZstdParameters(), frameSize: $0) } ?? .raw
         _ = try ImageWriter(self, format: format, threads: 2).write(to: .file(FilePath(path)))

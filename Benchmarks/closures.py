@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""closures.py DIR INODES [GB] - makes a closure of so many inodes, with so many GB in large files besides.
+"""closures.py DIR INODES [GB] - make a closure with this number of inodes, and optionally GB of data in large files.
 
-It needs no Nix and is the same every time. DIR/root then holds the store, DIR/registration what is known of its paths
-(the hashes are right, so `mkpiimg verify` has all to check), and the path that refers to all others is printed.
+It needs no Nix, and the closure is the same every time. DIR/root then holds the store, and DIR/registration the
+registration of its paths, with the right hashes, so that `mkpiimg verify` checks everything. The script prints the path
+that refers to all others.
 
-Packages are as Debian's and nixpkgs' are: a tenth of the inodes is folders and a sixth symbolic links; most files have a
-few hundred bytes to 4 KiB, a hundredth up to 64 KiB and a thousandth up to 700 KiB; some come twice, in the same or in
-another package; and one package in a few hundred has a folder with thousands of names.
+The packages resemble those of Debian and nixpkgs. A tenth of the inodes are directories and a sixth symbolic links.
+Most files have a few hundred bytes to 4 KiB, a hundredth up to 64 KiB and a thousandth up to 700 KiB. Some files occur
+twice, in the same or in another package. One package in a few hundred has a directory with thousands of names.
 """
 import hashlib, os, random, struct, sys
 
@@ -18,19 +19,19 @@ MEBIBYTE = 1 << 20
 
 
 def base32(digest):
-    """As Nix writes hashes: from the last bits on."""
+    """Returns a digest in Nix's base 32, which begins with the highest bits."""
     number = int.from_bytes(digest, "little")
     count = (len(digest) * 8 + 4) // 5
-    return "".join(DIGITS[number >> 5 * place & 31] for place in reversed(range(count)))
+    return "".join(DIGITS[number >> 5 * index & 31] for index in reversed(range(count)))
 
 
 def string(data):
-    """As a NAR has it: its length, the bytes, and zeros up to a multiple of 8."""
+    """Returns a string of a NAR: its length, the bytes, and zeros up to a multiple of 8."""
     return struct.pack("<Q", len(data)) + data + bytes(-len(data) % 8)
 
 
 OPEN, CLOSE, ENTRY, NAME, NODE = (string(word) for word in (b"(", b")", b"entry", b"name", b"node"))
-FOLDER = OPEN + string(b"type") + string(b"directory")
+DIRECTORY = OPEN + string(b"type") + string(b"directory")
 LINK = OPEN + string(b"type") + string(b"symlink") + string(b"target")
 FILE = OPEN + string(b"type") + string(b"regular")
 EXECUTABLE = FILE + string(b"executable") + string(b"")
@@ -38,27 +39,27 @@ CONTENTS = string(b"contents")
 
 
 class Program:
-    """A file that may be run."""
+    """An executable file."""
     def __init__(self, data):
         self.data = data
 
 
 class Large:
-    """A file of `size` bytes, more than half of which compress."""
+    """A file of `size` bytes, more than half of which are compressible."""
     def __init__(self, size, seed):
         self.size, self.seed = size, seed
 
-    def pieces(self):
+    def chunks(self):
         numbers, left = random.Random(self.seed), self.size
         while left > 0:
-            place = numbers.randrange(len(TEXT) - 40_000)
-            piece = (numbers.randbytes(24_000) + TEXT[place:place + 40_000])[:left]
-            yield piece
-            left -= len(piece)
+            offset = numbers.randrange(len(TEXT) - 40_000)
+            chunk = (numbers.randbytes(24_000) + TEXT[offset:offset + 40_000])[:left]
+            yield chunk
+            left -= len(chunk)
 
 
 class Sparse:
-    """A file of `size` bytes with 4 KiB of data at the beginning of every `step` bytes, and holes."""
+    """A file of `size` bytes with 4 KiB of data at every multiple of `step` bytes, and holes between them."""
     def __init__(self, size, step, seed):
         self.size, self.step, self.seed = size, step, seed
 
@@ -68,14 +69,14 @@ TEXT = " ".join(random.Random(1).choice(WORDS) + str(number % 977) for number in
 
 class Store:
     """A store in DIR/root, and its registration."""
-    def __init__(self, folder):
-        self.root = f"{folder}/root"
+    def __init__(self, directory):
+        self.root = f"{directory}/root"
         self.store = f"{self.root}/nix/store"
         os.makedirs(self.store)
-        self.registration = open(f"{folder}/registration", "w")
+        self.registration = open(f"{directory}/registration", "w")
 
     def add(self, name, tree, references=(), is_hashed=True):
-        """Adds a store path; `tree` has folders as dictionaries. Without its hash the path is only good for a plan."""
+        """Adds a store path; in `tree`, dictionaries are directories. Without a hash the path can only be planned."""
         path = f"/nix/store/{base32(hashlib.sha256(name.encode()).digest()[:20])}-{name}"
         digest, size = hashlib.sha256(), 0
 
@@ -86,18 +87,19 @@ class Store:
                 digest.update(data)
 
         out(string(b"nix-archive-1"))
-        self.lay(tree, self.root + path, out)
+        self.make(tree, self.root + path, out)
         lines = [path, "sha256:" + base32(digest.digest()), str(size), "", str(len(references)), *references]
         self.registration.write("\n".join(lines) + "\n")
         return path
 
-    def lay(self, node, path, out):
+    def make(self, node, path, out):
+        """Makes a node of a tree at a path, and passes its NAR to `out`."""
         if isinstance(node, dict):
             os.mkdir(path)
-            out(FOLDER)
+            out(DIRECTORY)
             for name in sorted(node):
                 out(ENTRY + OPEN + NAME + string(name.encode()) + NODE)
-                self.lay(node[name], f"{path}/{name}", out)
+                self.make(node[name], f"{path}/{name}", out)
                 out(CLOSE)
             out(CLOSE)
         elif isinstance(node, str):
@@ -108,24 +110,24 @@ class Store:
             self.write(path, [data], 0o444 if data is node else 0o555)
             out((FILE if data is node else EXECUTABLE) + CONTENTS + string(data) + CLOSE)
         elif isinstance(node, Large):
-            def pieces():
-                for piece in node.pieces():
-                    out(piece)
-                    yield piece
+            def chunks():
+                for chunk in node.chunks():
+                    out(chunk)
+                    yield chunk
             out(FILE + CONTENTS + struct.pack("<Q", node.size))
-            self.write(path, pieces(), 0o444)
+            self.write(path, chunks(), 0o444)
             out(bytes(-node.size % 8) + CLOSE)
         else:
-            self.lay_sparse(node, path, out)
+            self.make_sparse(node, path, out)
 
-    def lay_sparse(self, node, path, out):
+    def make_sparse(self, node, path, out):
         numbers, zeros = random.Random(node.seed), bytes(min(MEBIBYTE, node.step - 4096))
         out(FILE + CONTENTS + struct.pack("<Q", node.size))
         file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o444)
         os.ftruncate(file, node.size)
-        for place in range(0, node.size, node.step):
+        for offset in range(0, node.size, node.step):
             data = numbers.randbytes(4096)
-            os.pwrite(file, data, place)
+            os.pwrite(file, data, offset)
             out(data)
             left = node.step - 4096
             while left > 0:
@@ -135,10 +137,10 @@ class Store:
         out(CLOSE)
 
     @staticmethod
-    def write(path, pieces, mode):
+    def write(path, chunks, mode):
         file = os.open(path, os.O_WRONLY | os.O_CREAT, mode)
-        for piece in pieces:
-            os.write(file, piece)
+        for chunk in chunks:
+            os.write(file, chunk)
         os.close(file)
 
     def close(self):
@@ -146,11 +148,11 @@ class Store:
 
 
 class Packages:
-    """Packages as they come, the same every time."""
+    """A sequence of packages, the same every time."""
     def __init__(self, seed=5):
         self.numbers = random.Random(seed)
         self.count = 0
-        self.earlier = []  # contents of files, some of which come again
+        self.earlier = []  # contents of files that later files may repeat
 
     def content(self):
         numbers, chance = self.numbers, self.numbers.random()
@@ -162,37 +164,37 @@ class Packages:
             size = numbers.randrange(8 << 10, 64 << 10)
         else:
             size = int(64 * 2 ** numbers.uniform(0, 6))
-        place = numbers.randrange(len(TEXT) - size)
-        data = b"%d " % numbers.randrange(1 << 60) + TEXT[place:place + size]
+        offset = numbers.randrange(len(TEXT) - size)
+        data = b"%d " % numbers.randrange(1 << 60) + TEXT[offset:offset + size]
         if size < 4096 and numbers.random() < 0.01:
             self.earlier.append(data)
         return Program(data) if chance > 0.95 else data
 
-    def next(self, most):
-        """The name and the tree of the next package, of at most so many inodes."""
+    def next(self, maximum):
+        """Returns the name and the tree of the next package, which has at most `maximum` inodes."""
         numbers = self.numbers
         self.count += 1
-        folder_is_huge = self.count % 400 == 200
-        inodes = min(most, 20_000 if folder_is_huge else int(30 * 2 ** numbers.uniform(0, 7)))
+        has_huge_directory = self.count % 400 == 200
+        inodes = min(maximum, 20_000 if has_huge_directory else int(30 * 2 ** numbers.uniform(0, 7)))
         tree = {}
-        folders, left = [tree], inodes - 1
-        for number in range(0 if folder_is_huge else left // 10):
-            folder = {}
-            numbers.choice(folders[-8:])[f"{numbers.choice(WORDS)}-{number}"] = folder
-            folders.append(folder)
+        directories, left = [tree], inodes - 1
+        for number in range(0 if has_huge_directory else left // 10):
+            directory = {}
+            numbers.choice(directories[-8:])[f"{numbers.choice(WORDS)}-{number}"] = directory
+            directories.append(directory)
             left -= 1
         for number in range(left):
-            folder = numbers.choice(folders)
+            directory = numbers.choice(directories)
             name = f"{numbers.choice(WORDS)}_{numbers.choice(WORDS)}{number}"
             if numbers.random() < 0.16:
-                folder[name] = f"../{numbers.choice(WORDS)}/{name}.{number % 9}"
+                directory[name] = f"../{numbers.choice(WORDS)}/{name}.{number % 9}"
             else:
-                folder[name + ".txt"] = self.content()
+                directory[name + ".txt"] = self.content()
         version = f"{numbers.randrange(30)}.{numbers.randrange(9)}"
         return f"{numbers.choice(WORDS)}-{numbers.choice(WORDS)}{self.count}-{version}", tree
 
     def fill(self, store, inodes, large=0):
-        """Adds packages of so many inodes together, with so many bytes in large files spread over them."""
+        """Adds packages with `inodes` inodes in total, and `large` bytes in large files spread over them."""
         paths, left, spent = [], inodes, 0
         while left > 0:
             name, tree = self.next(left)

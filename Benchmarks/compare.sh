@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# compare.sh CLOSURE STORE_ROOT REGISTRATION FIRMWARE [RUNS] - the whole job against compressing its result.
+# compare.sh CLOSURE STORE_ROOT REGISTRATION FIRMWARE [RUNS] - compare the whole job with compressing its result.
 #
-# Runs `mkpiimg` and `zstd -T<cores> -3` on the finished raw image in turn, outputs removed before each run, and prints
-# the CPU time (user+sys), wall time and peak memory of each, the ratios pair by pair with their medians, and the sizes.
-# WORK (default /dev/shm) is where the images go; keep it and the store in tmpfs, or the disk is what is measured.
+# Runs `mkpiimg`, and `zstd -T<cores> -3` on the finished raw image, in turn. Removes the outputs before each run.
+# Prints the CPU time (user+sys), wall time and peak memory of each, the ratios pair by pair with their medians, and the
+# sizes. The images go to WORK (default /dev/shm). Keep it and the store in tmpfs, otherwise the disk limits the
+# results.
 set -euo pipefail
 export LC_ALL=C
 
@@ -13,9 +14,11 @@ closure=$1 root=$2 registration=$3 firmware=$4 runs=${5:-5}
 here=$(cd "$(dirname "$0")" && pwd)
 mkpiimg=${MKPIIMG:-$here/../.build/release/mkpiimg}
 work=$(mktemp -d "${WORK:-/dev/shm}/compare.XXXXXX"); trap 'rm -rf "$work"' EXIT
-options=(--closure "$closure" --store-root "$root" --registration "$registration" --firmware "$firmware" --progress none)
+options=(
+    --closure "$closure" --store-root "$root" --registration "$registration" --firmware "$firmware" --progress none
+)
 
-# run NAME COMMAND...: appends "cpu wall kilobytes" to NAME's list.
+# run NAME COMMAND... - runs the command and appends "cpu wall kilobytes" to the list of NAME.
 run() {
     local name=$1; shift
     /usr/bin/time -f '%U %S %e %M' -o "$work/time" "$@"
@@ -24,7 +27,7 @@ run() {
 
 "$mkpiimg" "${options[@]}" --out "$work/raw.img"
 for _ in $(seq "$runs"); do
-    rm -f "$work/ours.img.zst"; run mkpiimg "$mkpiimg" "${options[@]}" --out "$work/ours.img.zst"
+    rm -f "$work/mkpiimg.img.zst"; run mkpiimg "$mkpiimg" "${options[@]}" --out "$work/mkpiimg.img.zst"
     rm -f "$work/zstd.zst"; run zstd zstd -q "-T$(nproc)" -3 "$work/raw.img" -o "$work/zstd.zst"
     run plan "$mkpiimg" "${options[@]}" --no-deduplicate --plan >/dev/null
     run plan+duplicates "$mkpiimg" "${options[@]}" --plan >/dev/null
@@ -39,5 +42,6 @@ done
 ratio() { paste -d' ' "$work/mkpiimg" "$work/zstd" | awk -v f="$1" '{printf "%.3f\n", $f / $(f + 3)}'; }
 printf 'mkpiimg / zstd   CPU %s (%s)   wall %s (%s)\n' "$(ratio 1 | median)" "$(ratio 1 | xargs)" \
     "$(ratio 2 | median)" "$(ratio 2 | xargs)"
-ours=$(stat -c %s "$work/ours.img.zst") theirs=$(stat -c %s "$work/zstd.zst")
-printf 'size             %d / %d = %s\n' "$ours" "$theirs" "$(awk "BEGIN {printf \"%.4f\", $ours / $theirs}")"
+own_size=$(stat -c %s "$work/mkpiimg.img.zst") zstd_size=$(stat -c %s "$work/zstd.zst")
+printf 'size             %d / %d = %s\n' "$own_size" "$zstd_size" \
+    "$(awk "BEGIN {printf \"%.4f\", $own_size / $zstd_size}")"

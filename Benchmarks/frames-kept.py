@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""frames-kept.py OLD.img.zst NEW.img.zst - how many of the new image's frames are, byte for byte, frames of the old one."""
+"""frames-kept.py OLD.img.zst NEW.img.zst - count the frames of the new image that the old image also has."""
 import hashlib, struct, sys
 
 

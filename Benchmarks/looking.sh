@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# looking.sh IMAGE.img.zst [RUNS] - how long it takes to look into a compressed image, and how much of it is read; and
-# verify against `zstd -t` and SHA-256 of as many bytes as the store has.
+# looking.sh IMAGE.img.zst [RUNS] - measure time and bytes read of commands that read parts of a compressed image. Also
+# compare verify with `zstd -t`, and with SHA-256 of as many bytes as the store has.
 #
-# Medians of RUNS (5) runs in turn. The image should be in tmpfs. Needs strace and openssl for what they count.
+# Prints medians of RUNS (5) runs in turn. The image should be in tmpfs. Counting bytes needs strace, SHA-256 needs
+# openssl.
 set -euo pipefail
 
 [ $# -ge 1 ] || { echo "usage: looking.sh IMAGE.img.zst [RUNS]" >&2; exit 64; }
@@ -17,20 +18,22 @@ export TIMEFORMAT='%R %U %S'
 
 size=$(stat -c %s "$image")
 store=$("$mkpiimg" inspect --json "$image" | jq .store.size)
-# The configuration of the kernel that is in the store, if there is one; else the largest store path's first file.
-kernel=$("$mkpiimg" ls -R "$image" /nix/store 2>/dev/null | awk '/:$/ {folder = substr($0, 1, length($0) - 1)} /^config(-.*)?$/ && !found {print folder "/" $0; found = 1}')
-[ -n "$kernel" ] || kernel=/nix-path-registration
+# The configuration of the kernel in the store, if there is one; otherwise the registration.
+file=$("$mkpiimg" ls -R "$image" /nix/store 2>/dev/null | awk '
+    /:$/ {directory = substr($0, 1, length($0) - 1)}
+    /^config(-.*)?$/ && !found {print directory "/" $0; found = 1}')
+[ -n "$file" ] || file=/nix-path-registration
 head -c "$store" /dev/zero >"$work/zeros"
 
 declare -A commands=(
-    [inspect]="$mkpiimg inspect $image" [ls]="$mkpiimg ls $image root:/nix/store" [cat]="$mkpiimg cat $image $kernel"
+    [inspect]="$mkpiimg inspect $image" [ls]="$mkpiimg ls $image root:/nix/store" [cat]="$mkpiimg cat $image $file"
     [ls-lR]="$mkpiimg ls -lR $image" [verify]="$mkpiimg verify --progress none $image" [zstd]="zstd -tq $image"
     [sha256]="openssl dgst -sha256 $work/zeros" [sha256sum]="sha256sum $work/zeros"
 )
-echo "cat is of $kernel; the sums are of $store bytes"
+echo "cat reads $file; the sums are of $store bytes"
 for _ in $(seq "$runs"); do
     for name in "${!commands[@]}"; do
-        # What verify finds in the image is no matter here.
+        # Findings of verify do not count here.
         { time ${commands[$name]} >/dev/null 2>&1 || true; } 2>>"$work/$name"
     done
 done

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a command costs."""
+"""Measures time, memory and I/O of a command."""
 import os, resource, subprocess, sys, time
 
 
 def io():
-    """Bytes that ended children have read and written."""
+    """Returns the bytes that ended children have read and written."""
     with open("/proc/self/io") as file:
         fields = dict(line.split(": ") for line in file)
     return int(fields["rchar"]), int(fields["wchar"])
 
 
 def measure(command, cold=False):
-    """Runs a shell command in a process of its own, so that memory is that of its children alone.
+    """Runs a shell command in a separate process, so that only the memory of its children counts.
 
-    Gives the wall and the user+sys time in seconds, the peak memory of its largest process in KiB, and the bytes that were
-    read and written.
+    Returns the wall and the user+sys time in seconds, the peak memory of the largest process in KiB, and the bytes that
+    were read and written.
     """
     if cold:
         subprocess.run(["sync"], check=True)

@@ -1,23 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""suite.py [--rounds N] [--work DIR] [--out DIR] [--levels L,...] [--threads N,...] [--peers NAME,...] [--once NAME,...]
-         [--image mkpiimg|mke2fs] [--cold] [--title TEXT] -- BUILD-OPTIONS...
+"""suite.py [--rounds N] [--work DIR] [--out DIR] [--levels L,...] [--threads N,...] [--peers NAME,...]
+         [--once NAME,...] [--image mkpiimg|mke2fs] [--cold] [--title TEXT] -- BUILD-OPTIONS...
 
-Runs mkpiimg and what could be used in its place on the same store, in turn, and writes a page (figures.md) with a table, and
-a plot of size against CPU time (figures.svg). BUILD-OPTIONS are mkpiimg's: --closure, --store-root, --registration,
---firmware (one each). Everything goes to DIR (/dev/shm): keep it and the store in tmpfs, or the disk is what is measured.
-What is named with --once runs in the first round only. suite.sh makes the inputs and runs this on each.
+Runs mkpiimg and its alternatives on the same store, in turn. Writes a page with a table (figures.md), and a plot of
+size against CPU time (figures.svg). BUILD-OPTIONS are mkpiimg's: --closure, --store-root, --registration, --firmware
+(one each). Images go to DIR (/dev/shm): keep it and the store in tmpfs, otherwise the disk limits the results. Peers
+named with --once run in the first round only. suite.sh makes the inputs and runs this script on each.
 
   mkpiimg-L…    the whole job at that level
-  zstd, pzstd   the compressors alone, on the finished raw image: mkpiimg's, where similar files lie side by side, or with
-                --image mke2fs that of mke2fs, where files lie as folders have them
+  zstd, pzstd   only compression of the finished raw image: mkpiimg's image, which has similar files side by side, or
+                with --image mke2fs the image of mke2fs, which has files in the order of the directories
   mke2fs        mke2fs -d, e2fsck -D, sfdisk, dd, pzstd: an image by hand
   genimage      genimage, then zstd
   nixpkgs       the steps of nixpkgs' sd-image module (reference-image.sh); needs Nix, and the closure in its store
-  emulated      the same with arm64's tools under qemu-aarch64 (TOOLS: the bin of emulated-tools.sh)
+  emulated      the same with arm64 tools under qemu-aarch64 (TOOLS: the bin of emulated-tools.sh)
 
-Peers that are not installed are left out, and the page says so. CPU is user+sys, memory that of the largest process, and
-bytes read and written are those of read() and write() of all processes (so a pipe counts on both ends).
+The page lists peers that are not installed as left out. CPU is user+sys. Memory is that of the largest process. Bytes
+read and written are those of read() and write() of all processes, so a pipe counts on both ends.
 """
 import argparse, math, os, shutil, statistics, subprocess, sys
 
@@ -51,21 +51,9 @@ def value(build, name, default=None):
     return build[build.index(name) + 1] if name in build else default
 
 
-def commands(options, build, work):
-    """Name, command and output of everything that is compared; and what is missing."""
-    mkpiimg = os.environ.get("MKPIIMG", HERE + "/../.build/release/mkpiimg")
-    quoted = " ".join("'" + word + "'" for word in build)
-    store = value(build, "--store-root", "/")
-    out, raw = f"{work}/out.img.zst", f"{work}/raw.img"
-    found, missing = [], []
-    for threads in options.threads.split(","):
-        suffix = "" if threads == str(os.cpu_count()) else f"-T{threads}"
-        for level in options.levels.split(","):
-            found.append((
-                f"mkpiimg-L{level}{suffix}",
-                f"{mkpiimg} {quoted} --progress none --level {level} --threads {threads} --out {out}"))
-    def by_hand(shrink=":"):
-        return f"""
+def by_hand(store, work, shrink=":"):
+    """Returns the commands that make the image `hand/disk` with mke2fs and sfdisk."""
+    return f"""
         rm -rf {work}/hand; mkdir {work}/hand; cd {work}/hand
         bytes=$(($(du -s -B1 --apparent-size {store}/nix | cut -f1) * 12 / 10 + $(find {store}/nix | wc -l) * 4096))
         truncate -s $((bytes / 1048576 * 1048576)) root
@@ -76,7 +64,11 @@ def commands(options, build, work):
         truncate -s 38M disk; dd if=fat of=disk bs=1M seek=8 conv=notrunc,sparse status=none
         dd if=root of=disk bs=1M seek=38 conv=notrunc,sparse status=none
         printf 'start=8M,size=30M,type=b\\nstart=38M,type=83,bootable\\n' | sfdisk -q disk"""
-    genimage = f"""
+
+
+def by_genimage(store, work, out):
+    """Returns the commands that make the compressed image with genimage."""
+    return f"""
         rm -rf {work}/gen; mkdir -p {work}/gen/in; cd {work}/gen
         size=$(($(du -s -B1M --apparent-size {store}/nix | cut -f1) * 13 / 10 + 512))
         truncate -s 30M in/fat.vfat; mkfs.vfat -n FIRMWARE in/fat.vfat
@@ -88,43 +80,59 @@ def commands(options, build, work):
 END
         genimage --config config --rootpath {store} --tmppath tmp --inputpath in --outputpath . --loglevel 0
         zstd -q -T0 -3 disk.img -o {out}"""
+
+
+def commands(options, build, work):
+    """Returns names and commands of everything that is compared, the missing peers, the preparation, and the output."""
+    mkpiimg = os.environ.get("MKPIIMG", HERE + "/../.build/release/mkpiimg")
+    quoted = " ".join("'" + word + "'" for word in build)
+    store = value(build, "--store-root", "/")
+    out, raw = f"{work}/out.img.zst", f"{work}/raw.img"
+    found, missing = [], []
+    for threads in options.threads.split(","):
+        suffix = "" if threads == str(os.cpu_count()) else f"-T{threads}"
+        for level in options.levels.split(","):
+            found.append((
+                f"mkpiimg-L{level}{suffix}",
+                f"{mkpiimg} {quoted} --progress none --level {level} --threads {threads} --out {out}"))
     prefix = "" if store == "/" else store
-    reference = f"LAB={work}/lab STORE_ROOT={prefix} SINGLE_ZSTD=0 {HERE}/reference-image.sh {value(build, '--closure')} {out}"
+    reference = (f"LAB={work}/lab STORE_ROOT={prefix} SINGLE_ZSTD=0 {HERE}/reference-image.sh "
+                 f"{value(build, '--closure')} {out}")
     tools = os.environ.get("TOOLS", "")
     for name, tool, command in [
         ("zstd", "zstd", f"zstd -q -T0 -3 {raw} -o {out}"),
         ("pzstd", "pzstd", f"pzstd -q -3 {raw} -o {out}"),
-        ("mke2fs", "pzstd", by_hand() + f"\npzstd -q -3 disk -o {out}"),
-        ("genimage", "genimage", genimage),
+        ("mke2fs", "pzstd", by_hand(store, work) + f"\npzstd -q -3 disk -o {out}"),
+        ("genimage", "genimage", by_genimage(store, work, out)),
         ("nixpkgs", "nix-store", "TOOLS= " + reference),
         ("emulated", tools + "/mkfs.ext4", reference),
     ]:
         if name not in options.peers.split(","):
             continue
         if name in ["mke2fs", "genimage"] and not prefix:
-            missing.append(f"{name} (it takes all of a store: name a copy with --store-root)")
+            missing.append(f"{name} (it copies a whole store: name a copy of the closure with --store-root)")
         elif shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
             found.append((name, command))
         else:
-            missing.append(f"{name} ({os.path.basename(tool)} is not there)")
+            missing.append(f"{name} ({os.path.basename(tool)} is not installed)")
     if options.image == "mkpiimg":
         prepare = f"{mkpiimg} {quoted} --progress none --out {raw}"
     elif prefix:
-        # Nobody should compress more free space than mkpiimg's image has.
-        prepare = by_hand("resize2fs -M root &>resize2fs.log") + f"\nmv disk {raw}; rm -r {work}/hand"
+        # Shrunk, so that the peers do not have to compress more free space than mkpiimg's image has.
+        prepare = by_hand(store, work, "resize2fs -M root &>resize2fs.log") + f"\nmv disk {raw}; rm -r {work}/hand"
     else:
-        sys.exit("mke2fs takes all of a store: name a copy with --store-root")
+        sys.exit("mke2fs copies a whole store: name a copy of the closure with --store-root")
     return found, missing, prepare, out
 
 
 def plot(rows, path):
-    """Size against CPU time."""
+    """Writes a plot of size against CPU time."""
     width, height, edge = 720, 420, 60
     xs, ys = [row["cpu"] for row in rows], [row["bytes"] for row in rows]
-    def place(number, numbers, length, turned):
+    def coordinate(number, numbers, length, is_reversed):
         low, high = min(numbers) * 0.97, max(numbers) * 1.03
         share = (number - low) / (high - low or 1)
-        return edge + (1 - share if turned else share) * (length - 2 * edge)
+        return edge + (1 - share if is_reversed else share) * (length - 2 * edge)
     with open(path, "w") as file:
         file.write(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
                    f'font-size="12"><rect width="100%" height="100%" fill="white"/>'
@@ -133,7 +141,8 @@ def plot(rows, path):
                    f'<text x="12" y="{edge - 20}">MB</text>')
         logs = [math.log(x) for x in xs]
         for row in rows:
-            x, y = place(math.log(row["cpu"]), logs, width, False), place(row["bytes"], ys, height, True)
+            x = coordinate(math.log(row["cpu"]), logs, width, False)
+            y = coordinate(row["bytes"], ys, height, True)
             color = "#0a6" if row["name"].startswith("mkpiimg") else "#c33"
             file.write(f'<circle cx="{x:.0f}" cy="{y:.0f}" r="4" fill="{color}"/><text x="{x + 7:.0f}" y="{y + 4:.0f}">'
                        f'{row["name"]} ({row["cpu"]:.1f} s, {row["bytes"] / 1e6:.0f} MB)</text>')
@@ -158,13 +167,13 @@ def main():
                 figures[name].append(measure(command, options.cold))
                 sizes[name] = os.path.getsize(out)
                 print(f"{number + 1}/{options.rounds} {name}: {figures[name][-1][0]:.2f} s", file=sys.stderr)
-                for folder in ["hand", "gen", "lab"]:
-                    shutil.rmtree(f"{work}/{folder}", ignore_errors=True)
+                for directory in ["hand", "gen", "lab"]:
+                    shutil.rmtree(f"{work}/{directory}", ignore_errors=True)
         base = figures.get("zstd")
         rows = []
         for name, _ in todo:
             wall, cpu, memory, read, written = (statistics.median(column) for column in zip(*figures[name]))
-            ratios = [statistics.median(own[i] / other[i] for own, other in zip(figures[name], base)) if base else None
+            ratios = [statistics.median(mine[i] / zstd[i] for mine, zstd in zip(figures[name], base)) if base else None
                       for i in (1, 0)]
             rows.append(dict(name=name, wall=wall, cpu=cpu, memory=memory, read=read, written=written,
                              bytes=sizes[name], ratios=ratios))
@@ -172,8 +181,9 @@ def main():
             if options.title:
                 page.write(f"# {options.title}\n\n")
             page.write(f"Medians of {options.rounds} rounds in turn, {'cold' if options.cold else 'warm'} cache, "
-                       f"{os.cpu_count()} processors. Ratios are medians of pairs with `zstd -T0 -3` on {options.image}'s "
-                       "image.\n\n| | wall s | CPU s | CPU ratio | wall ratio | peak MiB | read MB | written MB | bytes |\n"
+                       f"{os.cpu_count()} processors. Ratios are medians of pairs with `zstd -T0 -3` on "
+                       f"{options.image}'s image.\n\n"
+                       "| | wall s | CPU s | CPU ratio | wall ratio | peak MiB | read MB | written MB | bytes |\n"
                        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
             for row in rows:
                 ratios = ["-" if ratio is None else f"{ratio:.2f}" for ratio in row["ratios"]]

@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# suite.sh OUT [SIZE...] - mkpiimg and its peers on closures of about 0.1, 2.5 and 9 GB (all, unless some are named): tables
-# and plots, in a folder of OUT for each.
+# suite.sh OUT [SIZE...] - measure mkpiimg and its peers on closures of about 0.1, 2.5 and 9 GB (default: all sizes).
+# Writes tables and plots into a directory of OUT for each size.
 #
-# It makes the closures of Debian's arm64 packages (the small one is fixtures/demo's, the others big-closure.sh's, which takes
-# Nix and root) and runs suite.py on each: from memory with all levels, one thread and two, and every peer that is installed;
-# and, of 2.5 GB, with cold caches. The whole takes about two hours, and 60 GB of disk in LAB.
-#   env: LAB=dir (work folder; default /var/tmp/mkpiimg-suite)  ROUNDS=5
+# The script makes the closures from Debian's arm64 packages: the small one with fixtures/demo, the others with
+# big-closure.sh, which needs Nix and root. It runs suite.py on each, from memory with all levels, one thread and all,
+# and every installed peer; and for 2.5 GB also with cold caches. All sizes take about two hours, and 60 GB of disk in
+# LAB.
+#   env: LAB=dir (work directory; default /var/tmp/mkpiimg-suite)  ROUNDS=5
 set -euo pipefail
 
 [ $# -ge 1 ] || { echo "usage: suite.sh OUT [SIZE...]" >&2; exit 64; }
@@ -22,9 +23,9 @@ remove() { [ ! -e "$1" ] || { chmod -R u+w "$1"; rm -rf "$1"; }; }
 trap 'remove "$memory"; remove "$disk"' EXIT
 swift build --package-path "$here/.." -c release --product mkpiimg
 
-# Copies a closure of Nix's to a folder, where nothing else is: some peers take all there is. The arguments of mkpiimg for
-# the copy go into `options`.
-copy() { # CLOSURE FOLDER
+# Copies a closure from Nix's store into an empty directory, because some peers copy a whole store. Sets `options` to
+# mkpiimg's arguments for the copy.
+copy() { # CLOSURE DIRECTORY
     mkdir -p "$LAB/firmware"; echo '[all]' >"$LAB/firmware/config.txt"
     mapfile -t paths < <(nix-store -qR "$1")
     nix-store --dump-db "${paths[@]}" >"$LAB/registration"
@@ -37,7 +38,7 @@ for size; do
     0.1)
         "$here/../fixtures/demo/build.sh" "$LAB/demo"
         mapfile -t options <"$LAB/demo/options"
-        # Nix's store has nothing of it, which those peers need that use Nix.
+        # Peers that use Nix cannot run: this closure is not in Nix's store.
         "$here/suite.py" --title "The demo closure" --out "$out/$size" --rounds "$rounds" --threads "$all,1" \
             --peers zstd,pzstd,mke2fs,genimage --once mkpiimg-L19,mkpiimg-L19-T1 -- "${options[@]}"
         ;;
@@ -54,8 +55,9 @@ for size; do
                 --once mkpiimg-L9,mkpiimg-L19,mkpiimg-L9-T1,mkpiimg-L19-T1,nixpkgs,emulated -- "${options[@]}"
             remove "$memory"
         else
-            "$here/suite.py" --title "$size GB" --work "$LAB" --out "$out/$size" --rounds 2 --levels 1,3,9 --threads "$all,1" \
-                --peers zstd,pzstd,mke2fs,genimage,nixpkgs --once mkpiimg-L9,mkpiimg-L9-T1,nixpkgs -- "${options[@]}"
+            "$here/suite.py" --title "$size GB" --work "$LAB" --out "$out/$size" --rounds 2 --levels 1,3,9 \
+                --threads "$all,1" --peers zstd,pzstd,mke2fs,genimage,nixpkgs \
+                --once mkpiimg-L9,mkpiimg-L9-T1,nixpkgs -- "${options[@]}"
         fi
         remove "$disk"
         ;;

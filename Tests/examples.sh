@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# examples.sh [package] - ImageKit as a library: the programs of Examples/, as whoever reads the articles would use them, and
-# that the documentation links to nothing that is not there.
+# examples.sh [package] - prove that ImageKit works as a library: run the programs of Examples/ as the articles
+# describe, and check that every link in the documentation has a target.
 #
-# The programs have been built with everything else; `package` builds their own package besides, with all it depends on, which
-# takes minutes.
+# The main build includes the programs. With `package`, the script also builds their own package with all its
+# dependencies, which takes minutes.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -13,7 +13,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 programs=$(swift build --show-bin-path)
 
-# Its manifest can be read, and names these programs.
+# The package's manifest is valid, and has these targets.
 targets=$(swift package --package-path Examples dump-package | jq -r '.targets[].name' | sort | xargs)
 [ "$targets" = "build-image walk-image" ] || { echo "examples.sh: the package has $targets" >&2; exit 1; }
 if [ "${1:-}" = package ]; then
@@ -23,15 +23,15 @@ fi
 
 mkdir "$work/files"; echo "some text" >"$work/files/text"
 "$programs/build-image" "$work/files" "$work/disk.img.zst"
-"$programs/walk-image" "$work/disk.img.zst" /srv text | tee "$work/said"
-grep -qx "some text" "$work/said"
+"$programs/walk-image" "$work/disk.img.zst" /srv text | tee "$work/output"
+grep -qx "some text" "$work/output"
 "$programs/walk-image" "$work/disk.img.zst" firmware:/
 
-# DocC, where the toolchain has it.
+# The links are checked with DocC, if the toolchain has it.
 swift=$(command -v swift)
 docc=$(command -v docc || echo "$(dirname "$(readlink -f "$swift")")/docc")
-[ -x "$docc" ] || { echo "SKIPPED: the documentation's links (there is no docc)"; exit 0; }
-# (It wants the modules of the tests too, which nothing may have built yet.)
+[ -x "$docc" ] || { echo "SKIPPED: the documentation's links (docc is not installed)"; exit 0; }
+# dump-symbol-graph also needs the modules of the tests, which may not be built yet.
 swift build --build-tests >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
 swift package dump-symbol-graph --minimum-access-level public --skip-synthesized-members >"$work/log" 2>&1 \
     || { cat "$work/log" >&2; exit 1; }
@@ -41,4 +41,4 @@ cp "$(sed -n 's/^Files written to //p' "$work/log")/ImageKit.symbols.json" "$wor
     --fallback-display-name ImageKit --fallback-bundle-identifier ImageKit --output-path "$work/ImageKit.doccarchive" \
     >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
 if grep -A1 -E "^error|doesn't exist|Can't resolve" "$work/log" >&2; then exit 1; fi
-echo "the documentation of ImageKit links to what is there"
+echo "every link in the documentation of ImageKit has a target"

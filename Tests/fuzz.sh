@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# fuzz.sh [ITERATIONS [SEED]] - damaged and hostile filesystems, tables, texts and images for every reader, for as long as
-# one likes, with a limit to what memory may be asked for.
+# fuzz.sh [ITERATIONS [SEED]] - give damaged and hostile filesystems, tables, texts and images to every reader, for any
+# number of iterations and with a memory limit.
 #
-# The tests do the same for a short time. Mutations repair checksums, so that they get deep. What is found becomes a test.
-# FUZZ_CONFIGURATION=release makes a build of its own (.build-fuzz) that is many times as fast.
+# The Swift tests do the same for a short time. Mutations repair checksums, so that they reach deep code. Every defect
+# found becomes a test. FUZZ_CONFIGURATION=release uses a separate build (.build-fuzz), which is many times faster.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -19,8 +19,8 @@ program=$(swift build "${build[@]}" --show-bin-path)/mkpiimg
 work=$(mktemp -d)
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 fixtures/small/make.sh "$work/small"
-# A run of the program has 1 GiB.
+# Each run of the program has a limit of 1 GiB.
 Tests/fuzz/program.py "$program" "$work/small" "$MKPIIMG_FUZZ_ITERATIONS" "$MKPIIMG_FUZZ_SEED"
-# All of these tests, side by side in one process: 4 GiB of addresses, most of which are stacks and shared libraries.
+# These tests run in parallel in one process, with 4 GiB of address space, most of it for stacks and shared libraries.
 (ulimit -v $((4 << 20)) && swift test --skip-build "${build[@]}" \
     --filter 'Fuzz|Damage|damage|mutations|Mutations|nothingStopsTheCheck|neverTraps|WithoutTrapping')

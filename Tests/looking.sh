@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# looking.sh MKPIIMG [IMAGE.img.zst] - ls, cat and extract agree with the kernel's mount: on filesystems of all kinds that
-# others make, and on an image of ours.
+# looking.sh MKPIIMG [IMAGE.img.zst] - prove that ls, cat and extract agree with the kernel's mount: on filesystems of
+# many kinds that other programs made, and on an image of mkpiimg.
 #
-# Skipped (77) without root and loop devices.
-# shellcheck disable=SC2012 # what ls says is what is compared
+# Exit status 77: there is no root access, or no loop device.
+# shellcheck disable=SC2012 # the output of ls itself is compared
 set -euo pipefail
 
-mkpiimg=$1 ours=${2:-}
+mkpiimg=$1 own_image=${2:-}
 export LC_ALL=C TZ=UTC
 [ "$(id -u)" = 0 ] || { echo "needs root, to mount"; exit 77; }
 work=$(mktemp -d)
@@ -19,49 +19,60 @@ truncate -s 8M "$work/probe"; mke2fs -q -F -t ext4 "$work/probe"
 mount -o loop "$work/probe" "$mounted" 2>/dev/null || { echo "needs loop devices"; exit 77; }
 umount "$mounted"
 
-# Everything that a filesystem can hold and a person would not think of. Names are bytes.
-fill() { # FOLDER KIND
+# Fills a directory with everything unusual that a filesystem can hold. Names are bytes.
+fill() { # DIRECTORY KIND
     perl -e '
         use strict; use POSIX; use Socket; use IO::Socket::UNIX;
         my ($top, $kind) = @ARGV; chdir $top or die;
         sub put { my ($name, $text) = @_; open my $f, ">", $name or die "$name: $!"; print $f $text; close $f }
         my @bytes = map { chr } grep { $_ != 0 && $_ != 47 } 0..255;
         put("one of all bytes " . substr(join("", @bytes[1..253]), 0, 200), "x");
-        put("line\nbreak", "a"); put(" ", "space"); put(".hidden", ""); put("\xff\xfe", "no utf-8"); put("-rf", "dash");
-        put("n" x 255, "long"); put("empty", "");
-        my $deep = "deep"; for (1..60) { mkdir $deep; $deep .= "/" . ("d" x ($_ % 9 + 1)) } put($deep =~ s|/[^/]*$||r . "/file", "deep");
+        put("line\nbreak", "a"); put(" ", "space"); put(".hidden", ""); put("\xff\xfe", "no utf-8");
+        put("-rf", "dash"); put("n" x 255, "long"); put("empty", "");
+        my $deep = "deep"; for (1..60) { mkdir $deep; $deep .= "/" . ("d" x ($_ % 9 + 1)) }
+        put($deep =~ s|/[^/]*$||r . "/file", "deep");
         mkdir "many"; put(sprintf("many/entry-%05d", $_), $_ % 7 ? "" : "content $_" x $_) for 1..3000;
         put("twice", "linked" x 1000); mkdir "links"; link "twice", "links/again"; link "twice", "links/and again";
         symlink "short", "links/short"; symlink "/abs/" . ("long/" x 40), "links/long"; symlink "x" x 59, "links/59";
-        symlink "y" x 60, "links/60"; symlink "..", "links/up"; symlink "nowhere", "links/\n"; link "links/60", "links/60 too";
+        symlink "y" x 60, "links/60"; symlink "..", "links/up"; symlink "nowhere", "links/\n";
+        link "links/60", "links/60 too";
         put("set", "x"); chmod 06755, "set"; mkdir "sticky"; chmod 01777, "sticky"; put("none", "x"); chmod 0, "none";
         put("owned", "x"); chown 70000, 100000, "owned"; chown 12, 34, "sticky";
         mkfifo("fifo", 0640); IO::Socket::UNIX->new(Local => "socket", Listen => 1) or die;
         system("mknod", "null", "c", "1", "3"); system("mknod", "block", "b", "259", "1048575");
         put("small-$_", substr("inline " x 40, 0, $_)) for 1, 59, 60, 61, 100, 150, 160, 200;
-        # Every other block only: an extent tree of depth 2 in blocks of 1 KiB, and indirect blocks of depth 2.
-        open my $f, ">", "holes" or die; for (0..900) { sysseek $f, $_ * 8192, 0; syswrite $f, pack("N", $_) x 256 } close $f;
+        # Data and holes alternate, which takes an extent tree of depth 2 with blocks of 1 KiB, and indirect blocks of
+        # depth 2.
+        open my $f, ">", "holes" or die;
+        for (0..900) { sysseek $f, $_ * 8192, 0; syswrite $f, pack("N", $_) x 256 } close $f;
         open $f, ">", "end-hole" or die; syswrite $f, "x"; truncate $f, 5_000_000; close $f;
-        open $f, ">", "large" or die; syswrite $f, pack("N*", map { $_ * 2654435761 % 4294967296 } 1..1024) x 256 for 1..6; close $f;
-        if ($kind eq "ext4") { system("fallocate -l 700000 unwritten && printf end | dd of=unwritten bs=1 seek=650000 conv=notrunc status=none") == 0 or die }
+        open $f, ">", "large" or die;
+        syswrite $f, pack("N*", map { $_ * 2654435761 % 4294967296 } 1..1024) x 256 for 1..6; close $f;
+        if ($kind eq "ext4") {
+            system("fallocate -l 700000 unwritten"
+                . " && printf end | dd of=unwritten bs=1 seek=650000 conv=notrunc status=none") == 0 or die
+        }
         utime 1, 1, "empty"; utime 4102444800, 4102444800, "twice"; utime 1234567890.5, 1234567890.987654321, "set";
-        system("touch", "-d", "1965-04-03 02:01:00", "none"); system("touch", "-h", "-d", "1999-12-31 23:59:59.25", "links/long");
+        system("touch", "-d", "1965-04-03 02:01:00", "none");
+        system("touch", "-h", "-d", "1999-12-31 23:59:59.25", "links/long");
         system("touch", "-d", "2001-02-03 04:05:06.789", "many", "deep", "links");
     ' "$1" "$2"
 }
 
-# The whole of an image's partition, by the kernel and by us. The place is what mkpiimg calls it.
-compare() { # IMAGE PLACE
-    # Widths of columns differ where there are devices; ls -l begins every folder with its blocks.
-    ls -lnAR --time-style=long-iso "$mounted" | sed -e "s|^$mounted/|/|; s|^$mounted:|/:|" -e '/^total [0-9]*$/d' | tr -s ' ' >"$work/expected"
+# Compares the whole tree of a partition, as the kernel and as mkpiimg read it. PATH is mkpiimg's name of its root.
+compare() { # IMAGE PATH
+    # The width of the columns differs if there are devices, and ls -l prints a number of blocks before each directory.
+    ls -lnAR --time-style=long-iso "$mounted" \
+        | sed -e "s|^$mounted/|/|; s|^$mounted:|/:|" -e '/^total [0-9]*$/d' | tr -s ' ' >"$work/expected"
     "$mkpiimg" ls -lR "$1" "$2" | tr -s ' ' >"$work/found"
     cmp "$work/expected" "$work/found" || { diff "$work/expected" "$work/found" | head -20; return 1; }
     rm -rf "$work/copy"
-    "$mkpiimg" extract --progress none "$1" "$2" "$work/copy" 2>"$work/said"
-    # Sockets cannot be copied. A folder's size and links are its filesystem's own affair.
+    "$mkpiimg" extract --progress none "$1" "$2" "$work/copy" 2>"$work/stderr"
+    # extract cannot copy sockets. The size and link count of a directory depend on the filesystem.
     local format='%P|%y|%m|%U:%G|%T@|%l|'
-    (cd "$mounted" && find . ! -type s \( -type d -printf "$format\n" -o -printf "$format%s|%n\n" \) | sort) >"$work/expected"
-    (cd "$work/copy" && find . \( -type d -printf "$format\n" -o -printf "$format%s|%n\n" \) | sort) >"$work/found"
+    list() { find . "$@" \( -type d -printf "$format\n" -o -printf "$format%s|%n\n" \) | sort; }
+    (cd "$mounted" && list ! -type s) >"$work/expected"
+    (cd "$work/copy" && list) >"$work/found"
     cmp "$work/expected" "$work/found" || { diff "$work/expected" "$work/found" | head -20; return 1; }
     (cd "$mounted" && find . -type f -exec sha256sum -z {} + | sort -z) >"$work/expected"
     (cd "$work/copy" && find . -type f -exec sha256sum -z {} + | sort -z) >"$work/found"
@@ -72,7 +83,7 @@ compare() { # IMAGE PLACE
     echo "  $(find "$work/copy" | wc -l) names agree"
 }
 
-ext() { # NAME KIND OPTION...: a filesystem that mke2fs makes and the kernel fills
+ext() { # NAME KIND OPTION...: compares a filesystem that mke2fs made and the kernel filled
     local name=$1 kind=$2; shift 2
     echo "== $name: mke2fs -t $kind $*"
     rm -f "$work/image"; truncate -s 96M "$work/image"
@@ -93,7 +104,7 @@ echo "== the extent tree of /holes has depth 2"
 rm "$work/image"; truncate -s 96M "$work/image"; mke2fs -q -F -t ext4 -b 1024 "$work/image"
 mount -o loop "$work/image" "$mounted"; fill "$mounted" ext4; umount "$mounted"
 debugfs -R 'ex /holes' "$work/image" 2>/dev/null >"$work/extents"
-grep -q '^ 2/ 2 ' "$work/extents" || { echo "it has not"; exit 1; }
+grep -q '^ 2/ 2 ' "$work/extents" || { echo "it has another depth"; exit 1; }
 
 echo "== mke2fs -d"
 mkdir "$work/tree"; fill "$work/tree" ext4; rm "$work/tree/socket"
@@ -111,8 +122,10 @@ if command -v genimage >/dev/null; then
 		    partition root { image = "root.ext4" partition-type-uuid = "L" }
 		}
 	END
-    (cd "$work" && genimage --config genimage.cfg --rootpath tree --inputpath tree --outputpath . --tmppath genimage >genimage.log 2>&1) \
-        || { tail "$work/genimage.log"; exit 1; }
+    (
+        cd "$work" && genimage --config genimage.cfg --rootpath tree --inputpath tree --outputpath . \
+            --tmppath genimage >genimage.log 2>&1
+    ) || { tail "$work/genimage.log"; exit 1; }
     zstd -q -B1M "$work/disk.img" -o "$work/disk.img.zst"
     mount -o loop,ro "$work/root.ext4" "$mounted"
     compare "$work/disk.img" root:/; compare "$work/disk.img.zst" 2:/
@@ -120,22 +133,24 @@ if command -v genimage >/dev/null; then
     umount "$mounted"; rm "$work"/disk.img* "$work"/*.ext4 "$work"/*.vfat
 fi
 
-echo "== 65,000 folders in one"
+echo "== a directory with 65,000 subdirectories"
 rm "$work/image"; truncate -s 400M "$work/image"; mke2fs -q -F -t ext4 -N 70000 -b 1024 "$work/image"
 mount -o loop "$work/image" "$mounted"
 perl -e 'chdir $ARGV[0]; mkdir "folders"; mkdir sprintf("folders/%05d", $_) for 1..65000' "$mounted"; umount "$mounted"
 mount -o loop,ro "$work/image" "$mounted"
-ls -lnA --time-style=long-iso "$mounted/folders" | sed 1d | tr -s ' ' | cmp - <("$mkpiimg" ls -l "$work/image" 1:/folders | tr -s ' ')
-ls -lnd --time-style=long-iso "$mounted/folders" | tr -s ' ' | sed "s|$mounted||" | cmp - <("$mkpiimg" ls -ld "$work/image" 1:/folders | tr -s ' ')
+ls -lnA --time-style=long-iso "$mounted/folders" | sed 1d | tr -s ' ' \
+    | cmp - <("$mkpiimg" ls -l "$work/image" 1:/folders | tr -s ' ')
+ls -lnd --time-style=long-iso "$mounted/folders" | tr -s ' ' | sed "s|$mounted||" \
+    | cmp - <("$mkpiimg" ls -ld "$work/image" 1:/folders | tr -s ' ')
 umount "$mounted"
 
-# Not every kernel reads FAT; mtools always do.
-compare_fat() { # IMAGE PLACE MTOOLS-IMAGE
-    rm -rf "$work/copy" "$work/theirs"; mkdir "$work/theirs"
+# FAT is compared with mtools, because not every kernel can read it.
+compare_fat() { # IMAGE PATH MTOOLS-IMAGE
+    rm -rf "$work/copy" "$work/mtools"; mkdir "$work/mtools"
     "$mkpiimg" extract --progress none "$1" "$2" "$work/copy"
-    mcopy -s -n -m -i "$3" ::/ "$work/theirs/" >/dev/null
-    diff -r "$work/theirs" "$work/copy"
-    (cd "$work/theirs" && find . -mindepth 1 -type f -printf '%P|%T@\n' | sort) >"$work/expected"
+    mcopy -s -n -m -i "$3" ::/ "$work/mtools/" >/dev/null
+    diff -r "$work/mtools" "$work/copy"
+    (cd "$work/mtools" && find . -mindepth 1 -type f -printf '%P|%T@\n' | sort) >"$work/expected"
     (cd "$work/copy" && find . -mindepth 1 -type f -printf '%P|%T@\n' | sort) >"$work/found"
     diff "$work/expected" "$work/found"
     echo "  $(find "$work/copy" | wc -l) names agree"
@@ -151,15 +166,17 @@ fat() { # BITS MIB OPTION...
         mkdir -p "$work/tree" && cd "$work/tree"
         mkdir -p overlays "a long name with spaces" dir/dir/dir/dir
         for number in $(seq 1 120); do printf 'content %d' "$number" >"overlays/overlay number $number.dtbo"; done
-        printf 'x' >UPPER.TXT; printf 'y' >lower.txt; printf 'z' >MiXed.TxT; printf 'ü' >'grün 日本 😀.txt'; : >empty
+        printf 'x' >UPPER.TXT; printf 'y' >lower.txt; printf 'z' >MiXed.TxT
+        printf 'ü' >'grün 日本 😀.txt'; : >empty
         for number in $(seq 1 30); do head -c 9000 /dev/urandom >"gap-$number"; done
         touch -d '2001-02-03 04:05:06' MiXed.TxT
     )
     mcopy -s -m -i "$work/image" "$work/tree"/* ::/
-    # What comes into the gaps lies in pieces.
+    # A file that fills the gaps is fragmented.
     for number in $(seq 1 2 30); do mdel -i "$work/image" "::/gap-$number"; done
     head -c 120000 /dev/urandom >"$work/pieces"; mcopy -i "$work/image" "$work/pieces" ::/pieces
-    mdel -i "$work/image" "::/overlays/overlay number 7.dtbo"; mmove -i "$work/image" ::/lower.txt "::/a long name with spaces/"
+    mdel -i "$work/image" "::/overlays/overlay number 7.dtbo"
+    mmove -i "$work/image" ::/lower.txt "::/a long name with spaces/"
     compare_fat "$work/image" 1:/ "$work/image"
     "$mkpiimg" cat "$work/image" 1:/PIECES | cmp - "$work/pieces"
     export LC_ALL=C
@@ -169,19 +186,19 @@ fat 16 20 -s 4
 fat 32 40 -s 1
 fat 32 300 -S 512 -s 8
 
-if [ -n "$ours" ]; then
-    echo "== an image of ours"
-    zstd -dqf "$ours" -o "$work/image"
+if [ -n "$own_image" ]; then
+    echo "== an image of mkpiimg"
+    zstd -dqf "$own_image" -o "$work/image"
     start=$(sfdisk --json "$work/image" | jq '.partitiontable.partitions[1].start * 512')
     mount -o loop,ro,noload,offset="$start" "$work/image" "$mounted"
-    compare "$ours" root:/
+    compare "$own_image" root:/
     umount "$mounted"
     start=$(sfdisk --json "$work/image" | jq '.partitiontable.partitions[0].start * 512')
-    LC_ALL=C.UTF-8 compare_fat "$ours" firmware:/ "$work/image@@$start"
+    LC_ALL=C.UTF-8 compare_fat "$own_image" firmware:/ "$work/image@@$start"
 fi
 
-echo "== what is there is not harmed, and nothing is left behind"
-refused() { if "$mkpiimg" extract "$work/image" "$@" 2>"$work/said"; then echo "not refused: $*"; exit 1; fi; }
+echo "== extract keeps existing files, and leaves no temporary files"
+refused() { if "$mkpiimg" extract "$work/image" "$@" 2>"$work/stderr"; then echo "not refused: $*"; exit 1; fi; }
 mkdir "$work/here"; echo mine >"$work/here/file"
 rm -f "$work/image"; truncate -s 8M "$work/image"; mke2fs -q -F -t ext4 "$work/image"
 mount -o loop "$work/image" "$mounted"

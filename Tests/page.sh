@@ -1,15 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# page.sh IMAGE MKPIIMG - the page of an image, as a browser shows it.
+# page.sh IMAGE MKPIIMG - test the page of an image (inspect --html) in a browser.
 #
-# Chromium opens the page, narrow and wide, without any network; the page tries itself: it zooms, searches and sorts by
-# clicks and keys, and compares what it shows with its data. Exit status 77 where there is no Chromium.
+# Chromium opens the page, narrow and wide, without a network. The page then tests itself: it zooms, searches and sorts
+# by clicks and keys, and compares the displayed values with its data. Exit status 77: Chromium is not installed.
 set -euo pipefail
 
 [ $# -eq 2 ] || { echo "usage: page.sh IMAGE MKPIIMG" >&2; exit 64; }
-browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome || command -v google-chrome-stable || true)
-[ -n "$browser" ] || { echo "there is no Chromium"; exit 77; }
+browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome \
+    || command -v google-chrome-stable || true)
+[ -n "$browser" ] || { echo "Chromium is not installed"; exit 77; }
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 
 "$2" inspect "$1" --html "$work/page.html"
@@ -23,7 +24,7 @@ for width in 1280 400; do
     echo "$width wide: $root"
     if grep CONSOLE "$work/log"; then exit 1; fi
     [[ $root == *'data-check="ok"'* && $root != *data-error* ]]
-    # The title, and a row for each of the first store paths and files.
+    # The page has its title, and rows for the first store paths and files.
     grep -q "<title>$(basename "$1") – mkpiimg inspect</title>" "$work/dom"
     [ "$(grep -o '<tr>' "$work/dom" | wc -l)" -gt 10 ]
 done

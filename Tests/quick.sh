@@ -17,5 +17,5 @@ slow+='|Ext4(Check|Volume|HashTree|Extent|Tree|Link)|FAT(Check|Volume|Formatter)
 
 Tests/tidy.sh
 swift test --skip-build --parallel --quiet --skip "$slow"
-Tests/golden.sh "$mkpiimg"
+Tests/golden.sh "$mkpiimg" --quick
 Tests/docs.sh "$mkpiimg"

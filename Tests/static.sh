@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# static.sh STATIC DYNAMIC CLOSURE - prove that the static program needs nothing but itself, and does what the other does.
+# static.sh STATIC DYNAMIC CLOSURE - prove that the static program needs no other files, and behaves like the dynamic
+# one.
 #
-# STATIC is what release/static.sh made, DYNAMIC the ordinary program, CLOSURE a folder that fixtures/small/make.sh
-# filled. STATIC runs in an empty chroot: no library, no /proc, no /etc, no /tmp.
-# Exit status 77: nobody may enter a chroot here.
+# STATIC is the output of release/static.sh, DYNAMIC the ordinary program, CLOSURE a directory that
+# fixtures/small/make.sh filled. STATIC runs in an empty chroot: no library, no /proc, no /etc, no /tmp.
+# Exit status 77: a chroot is not allowed here.
 set -euo pipefail
 
 [ $# -eq 3 ] || { echo "usage: static.sh STATIC DYNAMIC CLOSURE" >&2; exit 64; }
@@ -25,10 +26,10 @@ cp "$static" "$empty/mkpiimg"
 }
 inside() { env -i "${enter[@]}" "$empty" /mkpiimg "$@"; }
 
-[ "$(inside --version)" = "$("$dynamic" --version)" ] || fail "another version"
+[ "$(inside --version)" = "$("$dynamic" --version)" ] || fail "the versions differ"
 for page in --help "build --help" "completions bash"; do
-    # shellcheck disable=SC2086 # two words
-    cmp <(inside $page) <("$dynamic" $page) || fail "'$page' prints something else"
+    # shellcheck disable=SC2086 # several words
+    cmp <(inside $page) <("$dynamic" $page) || fail "the output of '$page' differs"
 done
 
 cp -a "$closure/root" "$closure/firmware" "$closure/result" "$empty/"
@@ -40,18 +41,19 @@ for image in pi.img pi.img.zst; do
 done
 inside "${make[@]}" --threads 5 --out - | cmp - "$work/pi.img.zst"
 
-# A failure has its message and its status, with nobody to ask what an error number means.
+# A failure has its message and its exit status, although the chroot has no files of the C library.
 status=0; inside --closure nowhere --store-root root --out /no.img 2>"$work/errors" || status=$?
-{ [ $status = 1 ] && grep -q nowhere "$work/errors"; } || fail "a missing closure: status $status, $(cat "$work/errors")"
+{ [ $status = 1 ] && grep -q nowhere "$work/errors"; } \
+    || fail "a missing closure: status $status, $(cat "$work/errors")"
 
-# Another program is run, Nix (or what stands for it here), and an interruption ends both.
+# mkpiimg can start Nix (here a stub), and a signal ends both programs.
 mkdir "$work/bin"
-printf '#!/bin/sh\necho "$*" >"%s/asked"; exec /bin/sleep 60\n' "$work" >"$work/bin/nix-store"
+printf '#!/bin/sh\necho "$*" >"%s/arguments"; exec /bin/sleep 60\n' "$work" >"$work/bin/nix-store"
 chmod +x "$work/bin/nix-store"
 env -i PATH="$work/bin" "$static" --closure "$closure/result" --store-root "$closure/root" \
     --firmware "$closure/firmware" --progress none --out "$work/no.img" 2>"$work/errors" & process=$!
-for ((tries = 100; tries > 0; tries--)); do [ ! -s "$work/asked" ] || break; sleep 0.1; done
-[ -s "$work/asked" ] || fail "it did not run nix-store: $(cat "$work/errors")"
+for ((tries = 100; tries > 0; tries--)); do [ ! -s "$work/arguments" ] || break; sleep 0.1; done
+[ -s "$work/arguments" ] || fail "it did not run nix-store: $(cat "$work/errors")"
 kill -TERM $process
 status=0; wait $process || status=$?
 [ $status = 143 ] || fail "after SIGTERM: status $status, $(cat "$work/errors")"

@@ -40,7 +40,6 @@ def put(find, size, value):
 
 
 # --- the partition table
-
 for name, offset, size, value in [
         ("signature", 510, 2, 0), ("flag", 446, 1, 0x12), ("active-twice", 446, 1, 0x80), ("type-ntfs", 446 + 4, 1, 7),
         ("type-none", 446 + 16 + 4, 1, 0), ("start-unaligned", 446 + 8, 4, 2049), ("start-zero", 446 + 8, 4, 0),
@@ -51,7 +50,6 @@ for name, offset, size, value in [
 case("mbr-empty", lambda image: image.write(0, bytes(SECTOR)))
 
 # --- FAT: the boot sector
-
 for name, offset, size, value in [
         ("jump", 0, 2, 0), ("sector-size", 11, 2, 513), ("sector-size-4096", 11, 2, 4096), ("cluster-size", 13, 1, 3),
         ("cluster-size-large", 13, 1, 128), ("reserved", 14, 2, 0), ("copies", 16, 1, 0), ("copies-three", 16, 1, 3),
@@ -63,7 +61,6 @@ case("fat-boot-empty", lambda image: image.write(image.fat.start, bytes(SECTOR))
 
 
 # --- FAT: the table; a chain is that of u-boot.bin
-
 def chain(change, step=3):
     """Changes the link of the cluster that is some steps into the chain."""
     def run(image):
@@ -91,7 +88,6 @@ case("fat-chain-long", lambda image: [
     image.fat.link(image.fat.first(image.fat.entry(CONFIG)), 4000), image.fat.link(4000, 0xFFFF)])
 
 # --- FAT: folders
-
 
 def folder(image):
     return image.fat.first(image.fat.entry("OVERLAYS   "))
@@ -124,7 +120,6 @@ case("fat-long-fields", put(lambda image: overlay(image, 1) + 26, 2, 5))
 case("fat-long-name", put(lambda image: overlay(image, 1) + 1, 2, ord("*")))
 
 # --- ext4: the superblock and its copy
-
 for name, offset, size, value in [
         ("magic", 0x38, 2, 0), ("inodes", 0x00, 4, 99), ("blocks", 0x04, 4, 900_000), ("free-blocks", 0x0C, 4, 5),
         ("free-inodes", 0x10, 4, 6), ("first-block", 0x14, 4, 1), ("block-size", 0x18, 4, 9),
@@ -152,7 +147,6 @@ case("ext4-copy-descriptor", put(lambda image: image.root.block(32_769) + 8, 4, 
 case("ext4-super-empty", lambda image: image.write(image.root.superblock, bytes(1024)))
 
 # --- ext4: groups
-
 for name, offset, size, value in [
         ("block-bitmap", 0x00, 4, 900_000), ("block-bitmap-table", 0x00, 4, 70), ("inode-bitmap", 0x04, 4, 0),
         ("inode-table", 0x08, 4, 900_000), ("free-blocks", 0x0C, 2, 5), ("free-inodes", 0x0E, 2, 6),
@@ -171,7 +165,6 @@ for name, kind, group, byte, value in [
     case("ext4-bitmap-" + name, change, seals=True)
 
 # --- ext4: inodes
-
 
 def inode(name, path, *fields):
     """Fields of a path's (or a number's) inode: offset, size and value of each."""
@@ -249,7 +242,6 @@ for name, offset, size, value in [
 
 # --- ext4: folders
 
-
 def entry(name, path, *fields, text=b""):
     """Fields of a path's entry, and a text in its name."""
     def change(image):
@@ -302,7 +294,6 @@ for name, offset, size, value in [
     case("ext4-index-" + name, change, seals=True)
 
 # --- files: nothing but what they say is changed
-
 
 def text(name, path, old, new):
     def change(image):
@@ -367,7 +358,6 @@ config("section", b"enable_uart=1", b"[nonsense")
 config("nul", b"kernel", b"\0\0\0\0\0\0")
 
 # --- the file as a whole: its end is missing, or there is more of it (the next case needs a new copy)
-
 for name, size in [("nothing", 0), ("byte", 1), ("sector", 512), ("odd", 1000), ("fat-head", (1 << 20) + 512),
                    ("fat", 5 << 20), ("root-head", (9 << 20) + 3000), ("root", 40 << 20), ("last", -1), ("longer", -2)]:
     def change(image, size=size):

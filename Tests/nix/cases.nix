@@ -15,7 +15,7 @@ let
   config = modules: (evaluate cross modules).config;
   textOf = modules: (config modules).system.build.piImage.text;
   # Whether the command line contains these words in this order, without others between them.
-  says = words: modules: lib.hasInfix " ${lib.escapeShellArgs words} " (textOf modules);
+  hasArguments = words: modules: lib.hasInfix " ${lib.escapeShellArgs words} " (textOf modules);
   firmware = cross.runCommand "firmware" { } ''
     mkdir -p $out/overlays; echo kernel=u-boot.bin >$out/config.txt
     seq 9999 >$out/u-boot.bin; echo >$out/overlays/a.dtbo
@@ -93,7 +93,7 @@ in
         expandOnBoot = true;
         nixPathRegistrationFile = "/nix-path-registration";
       };
-    "sizes and identities" = says [
+    "sizes and identities" = hasArguments [
       "--gap" "16M" "--firmware-size" "512M" "--firmware-label" "BOOT" "--disk-id" "0x2175794e"
       "--root-label" "ROOT" "--root-uuid" "14e19a7b-0ae0-484d-9d54-43bd6fdc20c7"
     ] [{
@@ -169,27 +169,27 @@ in
     "commands of several modules are joined" =
       lib.hasInfix "one\ntwo" (textOf [{ sdImage.preBuildCommands = "one"; } { sdImage.preBuildCommands = "two"; }]);
 
-    "boards and boot" = says [
+    "boards and boot" = hasArguments [
       "--board" "pi4" "--board" "pi5" "--boot" "kernel" "--config-txt" "a=b c" "--kernel-param" "quiet"
     ] [{
       mkpiimg = { boards = [ "pi4" "pi5" ]; boot = "kernel"; configTxt = [ "a=b c" ]; kernelParams = [ "quiet" ]; };
     }];
     "the menu's timeout is that of NixOS" =
-      says [ "--menu-timeout" "none" ] [{ boot.loader.timeout = null; }]
-      && says [ "--menu-timeout" "0" ] [{ boot.loader.timeout = 0; }]
+      hasArguments [ "--menu-timeout" "none" ] [{ boot.loader.timeout = null; }]
+      && hasArguments [ "--menu-timeout" "0" ] [{ boot.loader.timeout = 0; }]
       && !(lib.hasInfix "--menu-timeout" (textOf [ ]));
-    "the firmware's device tree is used" = says [ "--device-tree" "none" ]
+    "the firmware's device tree is used" = hasArguments [ "--device-tree" "none" ]
       [{ boot.loader.generic-extlinux-compatible.useGenerationDeviceTree = false; }];
-    "the device tree is that of NixOS" = says [ "--device-tree" "broadcom/x.dtb" ]
+    "the device tree is that of NixOS" = hasArguments [ "--device-tree" "broadcom/x.dtb" ]
       [{ hardware.deviceTree.name = "broadcom/x.dtb"; }];
     "other additions" =
-      says [ "--root-files" "${firmware}" "--copy" "a:/b" "--raw" "c@8K" "--profile" "--check" ]
+      hasArguments [ "--root-files" "${firmware}" "--copy" "a:/b" "--raw" "c@8K" "--profile" "--check" ]
         [{
           mkpiimg = {
             rootFiles = [ firmware ]; copies = [ "a:/b" ]; raw = [ "c@8K" ]; profile = true; check = true;
           };
         }]
-      && says [ "--root-slack" "1G" "--root-size" "8G" "--level" "19" "--single-frame" "--threads" "1" ]
+      && hasArguments [ "--root-slack" "1G" "--root-size" "8G" "--level" "19" "--single-frame" "--threads" "1" ]
         [{
           mkpiimg = {
             rootSlack = "1G"; rootSize = "8G"; level = 19; singleFrame = true; extraArgs = [ "--threads" "1" ];
@@ -198,7 +198,7 @@ in
     "an uncompressed image" =
       (config [{ sdImage.compressImage = false; }]).image.fileName == "nixos-image-26.05-aarch64-linux.img";
     "the registration is at the root of its partition, independent of the mount point" =
-      says [ "--registration-path" "/nix-path-registration" ]
+      hasArguments [ "--registration-path" "/nix-path-registration" ]
         [{ sdImage.nixPathRegistrationFile = "/persist/nix-path-registration"; }];
     "a warning for a hook that costs time" =
       builtins.length (config [{ sdImage.postBuildCommands = "true"; }]).warnings == 1

@@ -1,40 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an image of random trees must hold, worked out from the host's folders by what is documented, and not as mkpiimg
-does it."""
+"""The expected content of an image of random trees, computed from the host's directories. It follows the documentation,
+independently of mkpiimg's code."""
 
 import hashlib
 import os
 
-from forest import HASHES
+from choices import HASHES
 from inventory import UNIT, Entry, in_order, inventory
 
 FIRST_TIME, LAST_TIME = -(1 << 31), (1 << 34) - (1 << 31) - 1
-MOST_LINKS = 65_000
+MAXIMUM_LINKS = 65_000
 REGISTRATION = b"nix-path-registration"
 
 
 def expectation(forest):
-    """An inventory of the root filesystem, without the registration's content."""
+    """Returns an inventory of the root filesystem, without the registration's content."""
     generated = Entry("directory", 0o755, 0, 0, 1, 0, b"", None)
-    made = {b"": generated, b"nix": generated, b"nix/store": generated,
+    tree = {b"": generated, b"nix": generated, b"nix/store": generated,
             b"lost+found": generated._replace(mode=0o700),
             REGISTRATION: Entry("file", 0o444, 0, 0, 1, 0, b"", "registration")}
-    always = set(made)
-    made.update(store(forest))
-    for folder in forest.folders:
-        lay(made, inventory(folder, folder), b"", always)
-    for source, place, mode, owner, group in forest.copies:
+    fixed = set(tree)
+    tree.update(store(forest))
+    for directory in forest.root_files:
+        add(tree, inventory(directory, directory), b"", fixed)
+    for source, destination, mode, owner, group in forest.copies:
         copied = {path: changed(entry, mode, owner, group) for path, entry in inventory(source, source).items()}
-        place = place.strip(b"/")
-        parents = place.split(b"/")[:-1]
+        destination = destination.strip(b"/")
+        parents = destination.split(b"/")[:-1]
         for depth in range(len(parents)):
-            made.setdefault(b"/".join(parents[:depth + 1]), generated)
-        lay(made, copied, place, always)
-    return made
+            tree.setdefault(b"/".join(parents[:depth + 1]), generated)
+        add(tree, copied, destination, fixed)
+    return tree
 
 
 def store(forest):
-    """The store's paths as Nix keeps them, files of the same content being one."""
+    """Returns the store paths with the metadata that Nix gives them. Files with the same content are hard links."""
     found = {}
     for base in forest.store_paths:
         for path, entry in inventory(forest.top + b"/store/nix/store/" + base, "store").items():
@@ -50,62 +50,64 @@ def store(forest):
         elif forest.deduplicates:
             file = ("path", path)
         count = counts[file] = counts.get(file, 0) + 1
-        found[path] = entry._replace(file=(file, (count - 1) // MOST_LINKS))
+        found[path] = entry._replace(file=(file, (count - 1) // MAXIMUM_LINKS))
     return found
 
 
 def changed(entry, mode, owner, group):
+    """Returns the entry with the mode and owner that a --copy option gives it."""
     if mode is not None and entry.kind != "symlink":
         entry = entry._replace(mode=mode | (mode & 0o444) >> 2 if entry.kind == "directory" else mode)
     return entry._replace(owner=owner, group=group)
 
 
-def lay(made, entries, place, always):
-    """One tree over another: folders are merged, anything else is replaced."""
+def add(tree, entries, destination, fixed):
+    """Adds entries to the tree below a destination. Directories are merged, everything else is replaced. The metadata
+    of `fixed` paths does not change."""
     counts = {}
     for path in in_order(entries):
         entry = entries[path]
         mode = 0o777 if entry.kind == "symlink" else entry.mode
-        # Whose owner it is on the host does not matter; only a copy has another.
-        owner, group = (entry.owner, entry.group) if place else (0, 0)
+        # The owner on the host does not count; only a copy can have another owner than root.
+        owner, group = (entry.owner, entry.group) if destination else (0, 0)
         count = counts[entry.file] = counts.get(entry.file, 0) + 1
         entry = entry._replace(
             mode=mode, owner=owner, group=group, modified=min(max(entry.modified, FIRST_TIME), LAST_TIME),
-            file=(entry.file, (count - 1) // MOST_LINKS))
-        path = place + b"/" + path if place and path else place + path
-        before = made.get(path)
+            file=(entry.file, (count - 1) // MAXIMUM_LINKS))
+        path = destination + b"/" + path if destination and path else destination + path
+        before = tree.get(path)
         if before and (before.kind == "directory") != (entry.kind == "directory"):
-            for below in [other for other in made if other.startswith(path + b"/")]:
-                del made[below]
-        elif path in always:
-            # Only lost+found is not there before; the others stay as open as they are made.
+            for below in [existing for existing in tree if existing.startswith(path + b"/")]:
+                del tree[below]
+        elif path in fixed:
+            # lost+found takes the metadata of a directory of this name; the other fixed paths keep their own.
             if path != b"lost+found" or entry.kind != "directory":
                 continue
-        made[path] = entry
+        tree[path] = entry
 
 
 def registration(forest):
-    """The registration's content, hashes and all: what `nix-store --load-db` reads."""
+    """Returns the content of the registration, with hashes, in the format of `nix-store --load-db`."""
     text = b""
     for base in sorted(forest.store_paths):
         path = forest.top + b"/store/nix/store/" + base
         nar = NAR()
         nar.add(path)
-        refers = sorted(forest.store_paths[base])
-        text += b"".join(
-            line + b"\n" for line in [b"/nix/store/" + base, b"sha256:" + base32(nar.hash.digest()), b"%d" % nar.size, b"",
-                                      b"%d" % len(refers)] + [b"/nix/store/" + other for other in refers])
+        references = sorted(forest.store_paths[base])
+        lines = [b"/nix/store/" + base, b"sha256:" + base32(nar.hash.digest()), b"%d" % nar.size, b"",
+                 b"%d" % len(references), *(b"/nix/store/" + reference for reference in references)]
+        text += b"".join(line + b"\n" for line in lines)
     return text
 
 
 def base32(digest):
-    """As Nix writes hashes: five bits at a time, from the end."""
+    """Returns a digest in Nix's base 32: five bits for each character, beginning with the highest bits."""
     number = int.from_bytes(digest, "little")
-    return bytes(HASHES[number >> 5 * place & 31] for place in reversed(range((8 * len(digest) + 4) // 5)))
+    return bytes(HASHES[number >> 5 * index & 31] for index in reversed(range((8 * len(digest) + 4) // 5)))
 
 
 class NAR:
-    """The archive that Nix makes of a path, as its hash and size."""
+    """Computes the hash and size of the archive that Nix makes from a path."""
 
     def __init__(self):
         self.hash = hashlib.sha256()

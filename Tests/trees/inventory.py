@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is in a folder: every name with its metadata, content and hard links; and how two of those differ."""
+"""Inventories of directories: every path with its metadata, content and hard links. Also compares inventories."""
 
 import errno
 import hashlib
@@ -17,43 +17,44 @@ class Entry(NamedTuple):
     owner: int
     group: int
     modified: int
-    size: int  # of a folder 0: that is its filesystem's affair
-    content: bytes  # a digest; of a link, where it leads
-    file: object  # the same for all names of one file
-    units: int = 0  # how many of its MiB are not all zero
-    stored: int = 0  # bytes that the filesystem has of it
+    size: int  # 0 for a directory, since its size depends on the filesystem
+    content: bytes  # a digest of a file, or the target of a symbolic link
+    file: object  # the same value for all names of one file
+    units: int = 0  # number of units (1 MiB) that are not all zero
+    stored: int = 0  # bytes that the filesystem stores for it
     inode: int = 0
 
 
 def digest(descriptor, size):
-    """Of a file's bytes: of the blocks that are not all zero, and where they are; and how many such units it has."""
+    """Returns a digest of a file's non-zero blocks with their offsets, and the number of non-zero units."""
     hash = hashlib.blake2b(b"%d" % size, digest_size=16)
     zeros = bytes(BLOCK)
     units = set()
-    place = 0
-    while place < size:
+    offset = 0
+    while offset < size:
         try:
-            place = os.lseek(descriptor, place, os.SEEK_DATA) // BLOCK * BLOCK
+            offset = os.lseek(descriptor, offset, os.SEEK_DATA) // BLOCK * BLOCK
         except OSError as error:
             if error.errno == errno.ENXIO:
                 break
             raise
-        end = min(size, (os.lseek(descriptor, place, os.SEEK_HOLE) + BLOCK - 1) // BLOCK * BLOCK)
-        while place < end:
-            data = os.pread(descriptor, min(UNIT, end - place), place)
+        end = min(size, (os.lseek(descriptor, offset, os.SEEK_HOLE) + BLOCK - 1) // BLOCK * BLOCK)
+        while offset < end:
+            data = os.pread(descriptor, min(UNIT, end - offset), offset)
             if not data:
-                raise OSError(f"ends at {place}, and should have {size} bytes")
+                raise OSError(f"the file ends at {offset}, but should have {size} bytes")
             for start in range(0, len(data), BLOCK):
                 block = data[start:start + BLOCK]
                 if block != zeros[:len(block)]:
-                    hash.update(b"%d:" % (place + start))
+                    hash.update(b"%d:" % (offset + start))
                     hash.update(block)
-                    units.add((place + start) // UNIT)
-            place += len(data)
+                    units.add((offset + start) // UNIT)
+            offset += len(data)
     return hash.digest(), len(units)
 
 
 def entry(path, status, source):
+    """Returns the entry of a path with this `lstat` result. For `source` see `inventory`."""
     kind, size, content, units = "directory", 0, b"", 0
     if stat.S_ISLNK(status.st_mode):
         kind, size, content = "symlink", status.st_size, os.readlink(path)
@@ -69,28 +70,28 @@ def entry(path, status, source):
 
 
 def inventory(top, source=""):
-    """Everything at a path (`b""` is that itself), by the names from there on. `source` tells files of several
-    inventories apart that may have the same number."""
+    """Returns the entries of `top` and of all paths below it. The keys are relative paths; `b""` is `top` itself.
+    `source` distinguishes files of several inventories that may have the same inode number."""
     found = {b"": entry(top, os.lstat(top), source)}
-    folders = [b""] if found[b""].kind == "directory" else []
-    while folders:
-        folder = folders.pop()
-        for item in os.scandir(top + b"/" + folder if folder else top):
-            path = folder + b"/" + item.name if folder else item.name
+    directories = [b""] if found[b""].kind == "directory" else []
+    while directories:
+        directory = directories.pop()
+        for item in os.scandir(top + b"/" + directory if directory else top):
+            path = directory + b"/" + item.name if directory else item.name
             status = item.stat(follow_symlinks=False)
             if stat.S_ISDIR(status.st_mode):
-                folders.append(path)
+                directories.append(path)
             found[path] = entry(item.path, status, source)
     return found
 
 
 def in_order(paths):
-    """In the order in which a tree is walked: by the bytes of each name."""
+    """Returns paths in the order of a walk through the tree: sorted by the bytes of each name."""
     return sorted(paths, key=lambda path: path.split(b"/"))
 
 
 def links(entries):
-    """The paths of each file that has several, as the first of them in order."""
+    """Returns, for each path, the first path of the same file in order, and the file's number of paths."""
     first, counts = {}, {}
     for path in in_order(entries):
         first.setdefault(entries[path].file, path)
@@ -99,26 +100,26 @@ def links(entries):
 
 
 def short(path):
-    """A path for people: the end of a long one."""
+    """Returns a path for a message: of a long path only the end."""
     return repr(path) if len(path) < 80 else "…" + repr(path[-80:])
 
 
-def differences(expected, found, fields=7, most=5):
-    """What two inventories differ in, in words; nothing where they are the same. `fields` are the first ones of an entry
-    that are compared; hard links always are."""
-    said = []
+def differences(expected, found, fields=7, maximum=5):
+    """Returns up to `maximum` differences between two inventories as sentences. Compares the first `fields` fields of
+    each entry, and hard links."""
+    lines = []
     for path in in_order(expected.keys() | found.keys()):
         if path not in found:
-            said.append(f"missing: {short(path)}")
+            lines.append(f"missing: {short(path)}")
         elif path not in expected:
-            said.append(f"not expected: {short(path)}")
+            lines.append(f"not expected: {short(path)}")
         elif expected[path][:fields] != found[path][:fields]:
-            said.append(f"{short(path)}: expected {expected[path]}, found {found[path]}"[:1000])
-        if len(said) >= most:
-            return said
-    if not said:
-        one, other = links(expected), links(found)
-        said = [f"{expected[path].kind} {short(path)}: expected {one[path][1]} names, the first {short(one[path][0])}, "
-                f"found {other[path][1]}, the first {short(other[path][0])}"
-                for path in in_order(one) if expected[path].kind != "directory" and one[path] != other[path]]
-    return said[:most]
+            lines.append(f"{short(path)}: expected {expected[path]}, found {found[path]}"[:1000])
+        if len(lines) >= maximum:
+            return lines
+    if not lines:
+        right, actual = links(expected), links(found)
+        lines = [f"{expected[path].kind} {short(path)}: expected {right[path][1]} names, the first "
+                 f"{short(right[path][0])}, found {actual[path][1]}, the first {short(actual[path][0])}"
+                 for path in in_order(right) if expected[path].kind != "directory" and right[path] != actual[path]]
+    return lines[:maximum]

@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""run.py MKPIIMG TREES [SEED] - random trees become images, and the kernel and mkpiimg itself find the trees in them.
+"""run.py MKPIIMG TREES [SEED] - build images of random trees, and find the trees again with the kernel and mkpiimg.
 
-Each seed decides the trees of one image (store paths, root files, copies), its geometry and its format. The root
-filesystem is then compared, name by name and byte by byte, with what the host's folders say must be in it:
+Each seed determines the trees of one image (store paths, root files, copies), its geometry and its format. The script
+then compares the root filesystem, name by name and byte by byte, with the content expected from the host's directories:
 
     trees ──▶ mkpiimg ──▶ e2fsck, silent
                      ├──▶ the kernel's mount        ─┐
                      ├──▶ mkpiimg ls --json          ├─ all equal to the trees
                      ├──▶ mkpiimg extract            │
-                     └──▶ mkpiimg verify, satisfied ─┘
+                     └──▶ mkpiimg verify, no errors ─┘
 
-Seeds are tried from SEED on (by default another one each time) until there were TREES trees; an image has about three.
-`run.py MKPIIMG 1 SEED` repeats one seed alone. Without root or loop devices debugfs stands in for the kernel, which is
-said. TREES_KEEP=FOLDER leaves the trees of what failed there.
+Seeds are tried in order, beginning with SEED (by default a random one), until there were TREES trees; an image has
+about three. `run.py MKPIIMG 1 SEED` repeats one seed alone. Without root access or loop devices, debugfs is used
+instead of the kernel, which the output reports. TREES_KEEP=DIRECTORY keeps the trees of a failed image there.
 """
 
 import itertools
@@ -31,8 +31,8 @@ import traceback
 from judge import Failure, Judge, can_mount
 
 STATE = {}
-MOST_FAILURES = 10
-EXPECTED = ["deep", "huge folder", "full folder", "links", "holes", "4 GiB", "2 TiB", "empty", "family", "large",
+MAXIMUM_FAILURES = 10
+EXPECTED = ["deep", "huge directory", "full directory", "links", "holes", "4 GiB", "2 TiB", "empty", "family", "large",
             "frame edges", "65,000 names", "59-byte target", "60-byte target", "4095-byte target", "compressed",
             "default frames"]
 
@@ -41,8 +41,8 @@ def prepare(mkpiimg, top, mounts):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     sys.setrecursionlimit(10_000)  # trees are deep
-    place = tempfile.mkdtemp(prefix="w", dir=top)
-    STATE["judge"] = Judge(mkpiimg, os.fsencode(place), mounts)
+    directory = tempfile.mkdtemp(prefix="w", dir=top)
+    STATE["judge"] = Judge(mkpiimg, os.fsencode(directory), mounts)
 
 
 def attempt(seed):
@@ -55,11 +55,11 @@ def attempt(seed):
 
 
 class Trial:
-    """Seeds tried side by side, until there were enough trees or too many failures."""
+    """Tries seeds in parallel, until there were enough trees or too many failures."""
 
     def __init__(self, wanted, first):
         self.wanted, self.first, self.last = wanted, first, first
-        # Of so many, a kind may be missing by chance; of twice as many, it is not made any more.
+        # Among `wanted` trees a kind may be missing by chance; among twice as many it should not be.
         self.expected = EXPECTED if wanted >= 1000 else []
         self.totals = {"images": 0, "trees": 0}
         self.failures = []
@@ -71,7 +71,8 @@ class Trial:
         def seeds():
             for seed in itertools.count(self.first):
                 turns.acquire()
-                if self.has_enough() or self.wanted == 1 and seed > self.first or len(self.failures) >= MOST_FAILURES:
+                if (self.has_enough() or self.wanted == 1 and seed > self.first
+                        or len(self.failures) >= MAXIMUM_FAILURES):
                     return
                 yield seed
 
@@ -81,7 +82,7 @@ class Trial:
                     self.take(seed, seen, failure)
                     turns.release()
             finally:
-                # Nobody waits for a turn any more.
+                # Ends the generator of seeds, which may be waiting for a turn.
                 self.wanted = 0
                 turns.release()
 
@@ -104,10 +105,10 @@ class Trial:
 def remove(top):
     with open("/proc/mounts") as lines:
         mounted = [line.split()[1] for line in lines if line.split()[1].startswith(top + "/")]
-    for place in mounted:
-        subprocess.run(["umount", "-l", place], check=False)
-    for folder, _, _ in os.walk(top):
-        os.chmod(folder, 0o700)
+    for mount_point in mounted:
+        subprocess.run(["umount", "-l", mount_point], check=False)
+    for directory, _, _ in os.walk(top):
+        os.chmod(directory, 0o700)
     shutil.rmtree(top, ignore_errors=True)
 
 
@@ -124,7 +125,8 @@ def main():
     try:
         mounts = can_mount(top)
         if not mounts:
-            print("NOT MOUNTED: no root or no loop devices here. debugfs and mkpiimg's own reader stand in.", flush=True)
+            print("NOT MOUNTED: no root access or no loop devices. debugfs and mkpiimg's own reader are used instead.",
+                  flush=True)
         print(f"seeds from {first} on", flush=True)
         trial.run(os.path.abspath(sys.argv[1]), top, mounts)
     finally:
@@ -133,7 +135,7 @@ def main():
     print(f"{time.monotonic() - began:.0f} s, {len(trial.failures)} failures")
     missing = trial.missing()
     if missing:
-        print("FAILED: there was no tree of these kinds: " + ", ".join(missing))
+        print("FAILED: there were no trees of these kinds: " + ", ".join(missing))
     sys.exit(1 if trial.failures or missing else 0)
 
 

@@ -2,17 +2,16 @@ import Foundation
 
 @testable import ImageKit
 
-/// The number of rounds, and the random numbers, of tests that damage bytes at random.
+/// Settings of the tests that damage bytes at random.
 enum Fuzz {
-    /// The number of rounds: few, unless `MKPIIMG_FUZZ_ITERATIONS` sets it.
-    static func iterations(_ few: Int) -> Int {
-        ProcessInfo.processInfo.environment["MKPIIMG_FUZZ_ITERATIONS"].flatMap { Int($0) } ?? few
+    /// The number of iterations: the default, unless `MKPIIMG_FUZZ_ITERATIONS` sets another.
+    static func iterations(_ defaultCount: Int) -> Int {
+        ProcessInfo.processInfo.environment["MKPIIMG_FUZZ_ITERATIONS"].flatMap { Int($0) } ?? defaultCount
     }
 
-    /// A generator that is the same in every run, unless `MKPIIMG_FUZZ_SEED` sets another seed.
-    /// - Parameter test: a number of its own for each test, so that tests use different sequences.
-    static func random(_ test: UInt64) -> SplitMix {
+    /// A generator of random numbers: the same for a start, unless `MKPIIMG_FUZZ_SEED` is set.
+    static func random(_ start: UInt64) -> SplitMix {
         let seed = ProcessInfo.processInfo.environment["MKPIIMG_FUZZ_SEED"].flatMap { UInt64($0) } ?? 0
-        return SplitMix(state: test &+ seed &* 1_000_003)
+        return SplitMix(state: start &+ seed &* 1_000_003)
     }
 }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Other projects' tools, which check the images that ImageKit makes.
+/// External tools that check the images of ImageKit.
 enum Judge {
     static let fatReason = "needs dosfstools, mtools, fdisk and faketime"
     static let hasFATTools = has(
@@ -16,12 +16,13 @@ enum Judge {
             .first { FileManager.default.isExecutableFile(atPath: $0) }
     }
 
-    /// The options of a sanitizer that Tests/sanitize.sh sets. They must reach the program, too.
+    /// The options that Tests/sanitize.sh gives a sanitizer, which the program gets, too.
     private static let sanitizerOptions = ProcessInfo.processInfo.environment.filter {
         $0.key == "ASAN_OPTIONS" || $0.key == "TSAN_OPTIONS"
     }
 
-    /// Runs a tool in UTC and UTF-8. Returns its exit status, and all its output, standard error included.
+    /// Runs a tool in UTC and UTF-8.
+    /// - Returns: the exit status, and all output.
     @discardableResult
     static func run(
         _ tool: String, _ arguments: [String], input: String = "", environment: [String: String] = [:]
@@ -31,7 +32,7 @@ enum Judge {
         process.arguments = arguments
         process.environment = [
             "LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/bin:/usr/sbin:/bin:/sbin", "MTOOLSRC": "/dev/null",
-            // Without this, Nix may print a warning about a missing group, which would be part of its output.
+            // Nix warns about a missing group if it was only installed, and the tests read its output.
             "NIX_CONFIG": "build-users-group =",
         ].merging(sanitizerOptions) { $1 }.merging(environment) { $1 }
         let output = Pipe(), feed = Pipe()

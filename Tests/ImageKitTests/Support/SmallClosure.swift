@@ -3,20 +3,20 @@ import SystemPackage
 
 @testable import ImageKit
 
-/// The small closure of `fixtures/small`.
+/// The small closure of `fixtures/small`, which is created once for all tests that only read it.
 struct SmallClosure: Sendable {
     let directory: FilePath
 
-    /// The directory of the sources.
+    /// The directory of this checkout.
     static let checkout = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
         .removingLastComponent()
 
-    /// The closure that is made once for all tests that only read it.
+    /// The closure that tests share.
     static let shared = Result {
         try SmallClosure(at: FilePath(NSTemporaryDirectory()).appending("mkpiimg-small-\(getpid())"))
     }
 
-    /// Makes a closure for a test that changes it.
+    /// Creates a closure that a test may change.
     init(at directory: FilePath) throws {
         let made = try Judge.run("bash", [Self.checkout.appending("fixtures/small/make.sh").string, directory.string])
         guard made.status == 0 else { throw ImageError(.internal, "cannot make the small closure", reason: made.said) }
@@ -26,7 +26,7 @@ struct SmallClosure: Sendable {
     var root: FilePath { directory.appending("root") }
     var store: FilePath { root.appending("nix/store") }
 
-    /// The recipe of its image, with the default options.
+    /// The default recipe for its image.
     var recipe: ImageRecipe {
         var recipe = ImageRecipe(closures: [directory.appending("result")])
         recipe.store = StoreLocation(root: root)
@@ -35,7 +35,7 @@ struct SmallClosure: Sendable {
         return recipe
     }
 
-    /// The store path whose file name ends with this text, right after the hash.
+    /// The store path with this name after the hash part.
     func path(_ name: String) throws -> FilePath {
         let all = try FileManager.default.contentsOfDirectory(atPath: store.string)
         guard let found = all.first(where: { $0.dropFirst(32) == name }) else {
@@ -45,16 +45,16 @@ struct SmallClosure: Sendable {
     }
 }
 
-/// Collects the bytes that are written, and fails if they are more than a limit.
+/// Collects the bytes that are written. Fails beyond `limit` bytes.
 final class MemorySink: ByteSink {
     private(set) var bytes: [UInt8] = []
     let limit: Int
 
     init(limit: Int = .max) { self.limit = limit }
 
-    func write(_ added: UnsafeRawBufferPointer) throws(ImageError) {
-        guard bytes.count + added.count <= limit else { throw .system(.noSpace, "cannot write", path: "memory") }
-        bytes += added
+    func write(_ more: UnsafeRawBufferPointer) throws(ImageError) {
+        guard bytes.count + more.count <= limit else { throw .system(.noSpace, "cannot write", path: "memory") }
+        bytes += more
     }
 }
 

@@ -1,9 +1,9 @@
 @testable import ImageKit
 
-/// Makes texts that are nearly valid for a parser: a valid text with a few changes.
+/// Texts that are nearly valid for a parser: a valid text with a few changes.
 struct TextMutation {
-    /// Words and bytes that have a meaning for one of the parsers.
-    private static let words: [[UInt8]] =
+    /// Words and bytes that have a meaning for some parser.
+    static let fragments: [[UInt8]] =
         [
             "\n", "\r\n", "\r", "\0", " ", "\t", "=", "[", "]", "[all]", "[pi4]", "[none]", "#", "/", "..", "//", ":",
             "\\",
@@ -22,27 +22,27 @@ struct TextMutation {
 
     mutating func number(_ range: Range<Int>) -> Int { Int.random(in: range, using: &random) }
 
-    /// One of the valid texts with one to four changes. It may contain parts of the other texts.
-    mutating func next(_ good: [[UInt8]]) -> [UInt8] {
-        var text = good[number(0..<good.count)]
+    /// One of the valid texts with some changes, which may insert parts of the others.
+    mutating func next(_ valid: [[UInt8]]) -> [UInt8] {
+        var text = valid[number(0..<valid.count)]
         for _ in 0..<number(1..<5) {
-            let index = number(0..<text.count + 1)
-            let end = min(text.count, index + number(0..<[2, 10, 100, 4000][number(0..<4)]))
+            let start = number(0..<text.count + 1)
+            let end = min(text.count, start + number(0..<[2, 10, 100, 4000][number(0..<4)]))
             switch number(0..<9) {
-            case 0: text.removeSubrange(index..<end)
-            case 1: text.insert(contentsOf: Self.words[number(0..<Self.words.count)], at: index)
-            case 2: text.replaceSubrange(index..<end, with: Self.words[number(0..<Self.words.count)])
-            case 3: if index < text.count { text[index] = UInt8(number(0..<256)) }
-            case 4: if index < text.count { text[index] ^= 1 << number(0..<8) }
-            case 5: text.insert(contentsOf: text[index..<end], at: number(0..<text.count + 1))
+            case 0: text.removeSubrange(start..<end)
+            case 1: text.insert(contentsOf: Self.fragments[number(0..<Self.fragments.count)], at: start)
+            case 2: text.replaceSubrange(start..<end, with: Self.fragments[number(0..<Self.fragments.count)])
+            case 3: if start < text.count { text[start] = UInt8(number(0..<256)) }
+            case 4: if start < text.count { text[start] ^= 1 << number(0..<8) }
+            case 5: text.insert(contentsOf: text[start..<end], at: number(0..<text.count + 1))
             case 6:
-                let source = good[number(0..<good.count)]
-                let start = number(0..<source.count + 1)
-                text.insert(contentsOf: source[start..<min(source.count, start + number(0..<200))], at: index)
+                let other = valid[number(0..<valid.count)]
+                let first = number(0..<other.count + 1)
+                text.insert(contentsOf: other[first..<min(other.count, first + number(0..<200))], at: start)
             case 7:
-                let word = Self.words[number(0..<Self.words.count)]
-                for _ in 0..<[3, 20, 600][number(0..<3)] { text.insert(contentsOf: word, at: index) }
-            default: text = Array(text[..<index])
+                let fragment = Self.fragments[number(0..<Self.fragments.count)]
+                for _ in 0..<[3, 20, 600][number(0..<3)] { text.insert(contentsOf: fragment, at: start) }
+            default: text = Array(text[..<start])
             }
         }
         return text

@@ -28,7 +28,7 @@ struct RootTree {
         threads: Int = 1, progress: Progress?
     ) throws(ImageError) {
         var rules = FileTree.ScanRules(metadata: .store, joinsByContent: deduplicates)
-        if keepsShortFiles { rules.kept = Monitor(FileTree.ScanRules.mostKept) }
+        if keepsShortFiles { rules.kept = Monitor(FileTree.ScanRules.maximumKept) }
         let (storeNode, isCold) = try addStore(closure, in: store, rules, threads: threads, progress: progress)
         let ahead = ReadAhead(tree, isCold: isCold)
         let readers = ahead.isNeeded ? max(threads, ReadAhead.readers) : threads

@@ -23,8 +23,7 @@ struct DiskReads {
     /// Blocks of 512 bytes that were read from disks for the calling thread (getrusage(2), `ru_inblock`).
     private static var count: Int {
         var usage = rusage()
-        // RUSAGE_THREAD, which glibc only shows to GNU sources.
-        getrusage(__rusage_who_t(1), &usage)
+        getrusage(LinuxConstants.usageOfThread, &usage)
         return usage.ru_inblock
     }
 }

@@ -7,13 +7,13 @@ struct HostDirectory: ~Copyable {
 
     /// Takes over what opendir(3) gave just now.
     static func take(_ stream: OpaquePointer?) -> Result<HostDirectory, Errno> {
-        guard let stream else { return .failure(Errno(rawValue: errno)) }
+        guard let stream else { return .failure(.current) }
         return .success(HostDirectory(stream: stream))
     }
 
     /// Takes over a descriptor of a directory.
     static func take(_ descriptor: Int32) -> Result<HostDirectory, Errno> {
-        guard descriptor >= 0 else { return .failure(Errno(rawValue: errno)) }
+        guard descriptor >= 0 else { return .failure(.current) }
         guard let stream = fdopendir(descriptor) else {
             let code = errno
             close(descriptor)
@@ -41,7 +41,7 @@ struct HostDirectory: ~Copyable {
             if strcmp(name, ".") == 0 || strcmp(name, "..") == 0 { continue }
             names.append(name, type: record.pointee.d_type)
         }
-        guard errno == 0 else { return .failure(Errno(rawValue: errno)) }
+        guard errno == 0 else { return .failure(.current) }
         names.sort()
         return .success(names)
     }

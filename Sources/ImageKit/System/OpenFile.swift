@@ -20,7 +20,7 @@ enum OpenFile {
             } else if count == 0 {
                 break
             } else if errno != EINTR {
-                throw .system(Errno(rawValue: errno), "cannot read", path: path(), offset: offset + UInt64(done))
+                throw .system(.current, "cannot read", path: path(), offset: offset + UInt64(done))
             }
         }
         return done

@@ -155,7 +155,7 @@ private struct Pipe: ~Copyable {
     init(_ program: String) throws(ImageError) {
         var ends: [Int32] = [-1, -1]
         guard socketpair(AF_UNIX, streamSocket, 0, &ends) == 0 else {
-            throw .system(Errno(rawValue: errno), "cannot run", path: FilePath(program))
+            throw .system(.current, "cannot run", path: FilePath(program))
         }
         readEnd = End(descriptor: Self.raised(ends[0]))
         written = End(descriptor: Self.raised(ends[1]))

@@ -9,10 +9,10 @@ enum WholeFile {
     static func read(_ file: FilePath, atMost limit: Int) throws(ImageError) -> [UInt8] {
         // Not blocking, in case it is a FIFO.
         let descriptor = file.withPlatformString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
-        guard descriptor >= 0 else { throw .system(Errno(rawValue: errno), "cannot open", path: file) }
+        guard descriptor >= 0 else { throw .system(.current, "cannot open", path: file) }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw .system(Errno(rawValue: errno), "cannot read", path: file) }
+        guard fstat(descriptor, &status) == 0 else { throw .system(.current, "cannot read", path: file) }
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw ImageError(.invalidInput, "cannot read", path: file.string, reason: "it is not a regular file")
         }

@@ -263,8 +263,8 @@ import Testing
         }
         try system.store.file("mine/40/end", "")
         var rules = FirmwareTree.rules(system.store.location)
-        #expect(rules.nameLimit == 65_536)
-        rules.nameLimit = 200
+        #expect(rules.maximumNames == 65_536)
+        rules.maximumNames = 200
         var tree = FileTree(), links = FileTree.HostLinks()
         let error = message(try tree.scan(system.store.place("mine"), rules: rules, links: &links))
         #expect(error.contains("more than 200 names") && error.contains("/mine'"), "\(error)")

@@ -4,9 +4,9 @@ import Testing
 
 @testable import ImageKit
 
-/// What a scan says of files and links when it knows that they will be joined by content.
+/// Scans of files and links that will be joined by content.
 @Suite struct HostScannerTests {
-    /// - Parameter kept: bytes of short files that may stay in memory.
+    /// - Parameter kept: the bytes of short files that may be kept in memory.
     private func scan(_ path: String, joinsByContent: Bool = true, kept: Int? = nil) throws -> FileTree {
         var tree = FileTree(), links = FileTree.HostLinks()
         var rules = FileTree.ScanRules(metadata: .store, joinsByContent: joinsByContent)
@@ -20,7 +20,7 @@ import Testing
         return tree.hostFiles.fingerprint(of: file)
     }
 
-    /// Whatever lies behind the first block, fingerprints are the same; and files are never left without one.
+    /// Fingerprints do not depend on bytes after the first block, and every file has one.
     @Test func fingerprintsAreOfTheFirstBlock() throws {
         let scratch = try ScratchDirectory()
         let block = Data((0..<4096).map { UInt8(truncatingIfNeeded: $0 / 7) })
@@ -35,7 +35,7 @@ import Testing
         #expect(try fingerprint("a", of: scan(scratch.path, joinsByContent: false)) == 0)
     }
 
-    /// What is short is read once and for all, under whatever names: it need not be there any more later.
+    /// Short files are read only once, also those with several names: they may disappear after the scan.
     @Test func shortFilesAreInMemory() throws {
         let scratch = try ScratchDirectory()
         for count in [0, 1, 2047, 2048, 2049, 5000] {
@@ -56,8 +56,8 @@ import Testing
         #expect(tree.node(at: "1") == tree.node(at: "one"))
     }
 
-    /// No more of them than may be, and none unless that is asked for.
-    @Test func memoryForShortFilesIsBounded() throws {
+    /// The bytes of kept files stay below their limit. Without a limit, no file is kept.
+    @Test func memoryForShortFilesIsLimited() throws {
         let scratch = try ScratchDirectory()
         for name in 0..<10 { try Data(count: 300).write(to: URL(fileURLWithPath: "\(scratch.path)/\(name)")) }
         for (kept, expected) in [(nil, 0), (0, 0), (299, 0), (300, 1), (1000, 3), (3000, 10)] as [(Int?, Int)] {
@@ -71,7 +71,7 @@ import Testing
         #expect(try fingerprint("0", of: scan(scratch.path, joinsByContent: false, kept: 3000)) == 0)
     }
 
-    /// A path that is a file itself is read as others are.
+    /// The path of a scan may be a file. It is read like others.
     @Test func singleFilesAreReadToo() throws {
         let scratch = try ScratchDirectory()
         let short = scratch.path + "/short", long = scratch.path + "/long"
@@ -80,29 +80,30 @@ import Testing
         let tree = try scan(short, kept: 100)
         #expect(unlink(short) == 0)
         #expect(try tree.read(tree.root, atMost: 100) == Array("short".utf8))
-        let other = try scan(long, kept: 100_000)
-        guard case .host(let file) = other.content(of: other.root) else {
-            Issue.record("it is not the host's")
+        let longTree = try scan(long, kept: 100_000)
+        guard case .host(let file) = longTree.content(of: longTree.root) else {
+            Issue.record("the file is no host file")
             return
         }
-        #expect(other.hostFiles.fingerprint(of: file) != 0 && other.hostFiles.path(of: file) == FilePath(long))
+        #expect(longTree.hostFiles.fingerprint(of: file) != 0 && longTree.hostFiles.path(of: file) == FilePath(long))
     }
 
-    /// Links are what they are elsewhere, with targets up to the longest, and of those with several names as many as names.
+    /// Links have the same targets and metadata as in other scans. Each name of a link with several names has its own
+    /// node.
     @Test func linksAreReadByName() throws {
         let scratch = try ScratchDirectory()
         let targets = [1, 59, 60, 4095].map { String(repeating: "t", count: $0) }
         for target in targets { #expect(symlink(target, "\(scratch.path)/\(target.count)") == 0) }
-        #expect(linkat(AT_FDCWD, "\(scratch.path)/60", AT_FDCWD, "\(scratch.path)/other", 0) == 0)
+        #expect(linkat(AT_FDCWD, "\(scratch.path)/60", AT_FDCWD, "\(scratch.path)/second", 0) == 0)
         let tree = try scan(scratch.path)
         for target in targets {
             let node = try #require(tree.node(at: "\(target.count)"))
             #expect(tree.kind(of: node) == .symlink && Array(tree.target(of: node)) == Array(target.utf8))
             #expect(tree.attributes(of: node) == FileAttributes(permissions: 0o777))
         }
-        #expect(tree.node(at: "60") != tree.node(at: "other"))
-        let apart = try scan(scratch.path, joinsByContent: false)
-        #expect(apart.node(at: "60") == apart.node(at: "other"))
+        #expect(tree.node(at: "60") != tree.node(at: "second"))
+        let asScanned = try scan(scratch.path, joinsByContent: false)
+        #expect(asScanned.node(at: "60") == asScanned.node(at: "second"))
     }
 
     @Test(.enabled(if: getuid() != 0, "root may read everything")) func unreadableFilesAreNamed() throws {
@@ -121,9 +122,9 @@ import Testing
         #expect(error?.description.contains("named pipe") == true)
     }
 
-    /// Some filesystems have longer names than ext4, some do not say what a name is, and a directory that changes while it is
-    /// read may give one twice.
-    @Test func whatADirectorySaysIsNotTrusted() throws {
+    /// Some filesystems allow longer names than ext4, some do not record the kind of a name, and a directory that
+    /// changes during the scan may list a name twice.
+    @Test func namesOfADirectoryAreNotTrusted() throws {
         func adding(_ names: [String]) throws -> [String] {
             var tree = FileTree(), found = DirectoryNames()
             for name in names { found.append(name, type: UInt8(DT_UNKNOWN)) }
@@ -138,8 +139,8 @@ import Testing
         #expect(throws: ImageError.self) { try adding([long + "l"]) }
     }
 
-    /// A directory with thousands of names, each once and in order.
-    @Test func largeDirectoriesAreWhole() throws {
+    /// A directory with thousands of names gives each name once and in order.
+    @Test func largeDirectoriesAreComplete() throws {
         let scratch = try ScratchDirectory()
         for index in 0..<5000 {
             #expect(symlink("x", String(format: "%@/%d", scratch.path, index)) == 0)

@@ -4,11 +4,12 @@ import Testing
 
 @testable import ImageKit
 
-/// Scanning many directories at once gives what scanning one after the other gives.
+/// Scanning many directories at once has the same result as scanning them one after the other.
 @Suite struct ParallelScanTests {
     private static let rules = FileTree.ScanRules(metadata: .store)
 
-    /// Directories, files and links with names and content of their own, with hard links within and across them.
+    /// Makes directories, files and symbolic links with different names and content, with hard links in and between
+    /// them.
     private func make(_ count: Int, in scratch: String, seed: UInt64) throws -> [FilePath] {
         var generator = SplitMix(state: seed)
         let manager = FileManager.default
@@ -26,17 +27,17 @@ import Testing
                     let path = top + String(repeating: "/d\(directory)", count: directory)
                     try manager.createDirectory(atPath: path, withIntermediateDirectories: true)
                     for file in 0..<Int.random(in: 0...5, using: &generator) {
-                        let place = "\(path)/f\(file)"
-                        if let other = files.randomElement(using: &generator), Bool.random(using: &generator) {
-                            try #require(link(other, place) == 0)
+                        let name = "\(path)/f\(file)"
+                        if let existing = files.randomElement(using: &generator), Bool.random(using: &generator) {
+                            try #require(link(existing, name) == 0)
                         } else if Int.random(in: 0..<9, using: &generator) == 0 {
                             // A symbolic link with several names.
-                            try manager.createSymbolicLink(atPath: place, withDestinationPath: "several \(file)")
-                            files.append(place)
+                            try manager.createSymbolicLink(atPath: name, withDestinationPath: "several \(file)")
+                            files.append(name)
                         } else {
                             try Data(content("\(index)/\(directory)/\(file)", &generator).utf8)
-                                .write(to: URL(fileURLWithPath: place))
-                            files.append(place)
+                                .write(to: URL(fileURLWithPath: name))
+                            files.append(name)
                         }
                     }
                     try manager.createSymbolicLink(atPath: path + "/l", withDestinationPath: "\(index) \(directory)")
@@ -51,7 +52,7 @@ import Testing
         Bool.random(using: &generator) ? text : String(repeating: text, count: 600)
     }
 
-    /// All that a tree says, by paths; hard links have the number of the first path.
+    /// Everything in a tree, by path. Hard links have the number of their first path.
     private func described(_ tree: FileTree, _ tops: [FileTree.NodeID]) throws -> [String] {
         var lines: [String] = [], numbers: [FileTree.NodeID: Int] = [:]
         for (index, top) in tops.enumerated() {
@@ -74,32 +75,32 @@ import Testing
     private func summary(_ node: FileTree.Node) -> String { "\(node.kind) \(node.attributes) \(node.size)" }
 
     @Test(arguments: [(0, false), (1, false), (1, true), (2, false), (2, true), (16, false)], [false, true])
-    func givesWhatOneAfterTheOtherGives(_ way: (threads: Int, isCold: Bool), joinsByContent: Bool) throws {
-        let (threads, isCold) = way
+    func equalsASerialScan(_ mode: (threads: Int, isCold: Bool), joinsByContent: Bool) throws {
+        let (threads, isCold) = mode
         var rules = FileTree.ScanRules(metadata: .store, joinsByContent: joinsByContent)
-        // Enough for all of the short ones: which are kept must not depend on chance here.
+        // Enough for all short files, so that timing does not decide which are kept.
         rules.kept = Monitor(1 << 20)
         for seed in 1...4 as ClosedRange<UInt64> {
             let scratch = try ScratchDirectory()
             let paths = try make(40, in: scratch.path, seed: seed)
             var serial = FileTree(), links = FileTree.HostLinks()
             let expected = try paths.map { try serial.scan($0, rules: rules, links: &links) }
-            // After something that is in the tree already.
+            // The tree is not empty before.
             var tree = FileTree()
             _ = tree.addFile(Array("before".utf8), FileAttributes(permissions: 0o600))
             let result = try ParallelScan(paths: paths, rules: rules, progress: nil).run(
                 threads: threads, isCold: isCold, into: &tree)
             #expect(result.isCold || !isCold)
             #expect(try described(tree, result.nodes) == described(serial, expected))
-            // Nodes are numbered as if they were scanned one after the other.
+            // Nodes have the numbers of a serial scan.
             #expect(result.nodes.map(\.index) == expected.map { $0.index + 1 })
             #expect(tree.nodes.dropFirst().map(summary) == serial.nodes.map(summary))
             #expect(tree.entries.map(\.node.index) == serial.entries.map { $0.node.index + 1 })
         }
     }
 
-    /// Whichever thread fails first.
-    @Test(arguments: [1, 4]) func tellsTheFirstError(threads: Int) throws {
+    /// The error does not depend on which thread fails first.
+    @Test(arguments: [1, 4]) func throwsTheFirstError(threads: Int) throws {
         let scratch = try ScratchDirectory()
         var paths = try make(30, in: scratch.path, seed: 9)
         paths[12] = FilePath(scratch.path + "/missing 12")
@@ -113,7 +114,7 @@ import Testing
         }
     }
 
-    @Test func ofNothingThereIsNothing() throws {
+    @Test func noPathsGiveNoNodes() throws {
         var tree = FileTree()
         let result = try ParallelScan(paths: [], rules: Self.rules, progress: nil).run(threads: 4, into: &tree)
         #expect(result.nodes.isEmpty && !result.isCold && tree.nodes.isEmpty)

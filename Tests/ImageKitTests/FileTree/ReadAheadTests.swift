@@ -4,10 +4,10 @@ import Testing
 
 @testable import ImageKit
 
-/// The kernel's memory of files.
+/// The kernel's page cache.
 private enum PageCache {
-    /// Whether the kernel lets go of a file's data here, and counts what it reads again; not so in tmpfs, or in filesystems that
-    /// programs provide.
+    /// Whether the kernel evicts file data here, and counts reads from the disk. It does neither in tmpfs, nor in
+    /// filesystems that programs provide.
     static let canEvict: Bool = {
         guard let scratch = try? ScratchDirectory() else { return false }
         let path = scratch.path + "/file"
@@ -17,6 +17,7 @@ private enum PageCache {
         return (try? Data(contentsOf: file)) != nil && reads.isCold
     }()
 
+    /// Evicts the data of files from the cache.
     static func evict(_ paths: [String]) -> Bool {
         for path in paths {
             let descriptor = open(path, O_RDONLY)
@@ -27,7 +28,7 @@ private enum PageCache {
         return paths.allSatisfy { residents(of: $0) == 0 }
     }
 
-    /// Pages of a file that are in memory.
+    /// The number of pages of a file that are in the cache.
     static func residents(of path: String) -> Int {
         let descriptor = open(path, O_RDONLY)
         defer { close(descriptor) }
@@ -42,10 +43,10 @@ private enum PageCache {
     }
 }
 
-/// What is known and asked for of files that lie on a disk only.
+/// Detection of a cold disk, and requests for files on it.
 @Suite(.enabled(if: PageCache.canEvict, "the folder for temporary files is on no disk"))
 struct ReadAheadTests {
-    /// A tree of files of these sizes, named by their numbers, whose data is on a disk only.
+    /// A tree of files of these sizes, named by their indices, whose data is only on the disk.
     private func coldFiles(_ sizes: [Int], in scratch: String) throws -> FileTree {
         for (index, size) in sizes.enumerated() {
             try Data(repeating: UInt8(truncatingIfNeeded: index | 1), count: size)
@@ -58,13 +59,15 @@ struct ReadAheadTests {
         return tree
     }
 
-    /// Whether so many pages of the files come into memory where they are asked for; the first file is number `first`.
+    /// Whether a request loads the expected number of pages of each file. The index of the first file is `first`.
     ///
-    /// Of what a busy machine is asked for, the kernel forgets a page in a thousand files: then all is asked for again.
-    private func come(_ expected: [Int], in scratch: String, from first: Int = 0, ask: () -> Void) -> Bool {
+    /// On a busy machine, the kernel loses the request for one page in a thousand files. Then all are requested again.
+    private func areLoaded(
+        _ expected: [Int], in scratch: String, from first: Int = 0, request: () -> Void
+    ) -> Bool {
         let files = expected.indices.map { "\(scratch)/\(first + $0)" }
         for _ in 0..<5 where PageCache.evict(files) {
-            ask()
+            request()
             for _ in 0..<100 {
                 if zip(files, expected).allSatisfy({ PageCache.residents(of: $0) >= $1 }) { return true }
                 usleep(50_000)
@@ -92,32 +95,33 @@ struct ReadAheadTests {
         let sizes = [1, 0, 70_000, 4096, 1_500_000, 65_535, 65_536, 5000]
         let tree = try coldFiles(sizes, in: scratch.path)
         #expect(
-            come(sizes.map { ($0 + 4095) / 4096 }, in: scratch.path) {
+            areLoaded(sizes.map { ($0 + 4095) / 4096 }, in: scratch.path) {
                 ReadAhead(tree, isCold: isCold, budget: 1 << 30).stopWhenDone()
             })
     }
 
-    /// What a scan has read of files need not be read again; the rest of them must.
+    /// The blocks that a scan has read are not read again, but the rest of the files is.
     @Test func firstBlocksAreInMemoryOnceFilesAreFound() throws {
         let scratch = try ScratchDirectory()
         let sizes = [4096, 1, 4097, 70_000]
         _ = try coldFiles(sizes, in: scratch.path)
         var tree = FileTree(), links = FileTree.HostLinks()
         #expect(
-            come([1, 1, 1, 1], in: scratch.path) {
+            areLoaded([1, 1, 1, 1], in: scratch.path) {
                 tree = FileTree()
                 links = FileTree.HostLinks()
                 let rules = FileTree.ScanRules(metadata: .store, joinsByContent: true)
                 tree.root = (try? tree.scan(FilePath(scratch.path), rules: rules, links: &links)) ?? tree.root
             })
-        // Evicted once more, what has a fingerprint and one block is not asked for.
+        // After another eviction, files of one block with a fingerprint are not requested.
         #expect(
-            come([0, 0, 2, 18], in: scratch.path) { ReadAhead(tree, isCold: true, budget: 1 << 30).stopWhenDone() })
+            areLoaded([0, 0, 2, 18], in: scratch.path) { ReadAhead(tree, isCold: true, budget: 1 << 30).stopWhenDone() }
+        )
         #expect(PageCache.residents(of: scratch.path + "/0") == 0 && PageCache.residents(of: scratch.path + "/1") == 0)
     }
 
-    /// Before anything was read from a disk, only large files are asked for, and only the first time.
-    @Test func nextPartsAreAskedForOnceADiskIsRead() throws {
+    /// Until a read comes from the disk, only large files are requested, and only on the first call.
+    @Test func nextPartsAreRequestedOnceADiskIsRead() throws {
         let scratch = try ScratchDirectory()
         let tree = try coldFiles([100_000, 5000, 100_000, 5000], in: scratch.path)
         var map = SegmentMap(size: 4 << 20)
@@ -129,49 +133,49 @@ struct ReadAheadTests {
         try map.seal()
         let (first, second) = (0..<2 << 20 as Range<UInt64>, 2 << 20..<4 << 20 as Range<UInt64>)
         func path(_ index: Int) -> String { "\(scratch.path)/\(index)" }
-        func ask(_ ranges: Range<UInt64>...) {
+        func request(_ ranges: Range<UInt64>...) {
             var prefetcher = Prefetcher(map)
             for range in ranges { prefetcher.run(range) }
         }
-        #expect(come([25], in: scratch.path) { ask(first) })
+        #expect(areLoaded([25], in: scratch.path) { request(first) })
         #expect(PageCache.residents(of: path(1)) == 0)
-        // That had to be read from the disk, so what comes next probably has to be, too.
-        #expect(come([25, 0, 25, 2], in: scratch.path) { ask(first, second) })
-        // Where the first part lies in memory already, nothing more is asked for.
+        // That was read from the disk, so the next part probably has to be, too.
+        #expect(areLoaded([25, 0, 25, 2], in: scratch.path) { request(first, second) })
+        // If the first part is cached, nothing more is requested.
         #expect(PageCache.evict([path(2), path(3)]))
         _ = try Data(contentsOf: URL(fileURLWithPath: path(0)))
-        ask(first, second)
+        request(first, second)
         usleep(200_000)
         #expect(PageCache.residents(of: path(2)) == 0 && PageCache.residents(of: path(3)) == 0)
     }
 
-    /// No more than it may, and none that is large.
+    /// Reading stops at the budget and leaves out large files.
     @Test func keepsToItsBudget() throws {
         let scratch = try ScratchDirectory()
         let tree = try coldFiles([2_000_000, 20_000, 300_000, 30_000], in: scratch.path)
-        #expect(come([0, 5], in: scratch.path) { ReadAhead(tree, isCold: true, budget: 60_000).stopWhenDone() })
+        #expect(areLoaded([0, 5], in: scratch.path) { ReadAhead(tree, isCold: true, budget: 60_000).stopWhenDone() })
         #expect(PageCache.residents(of: scratch.path + "/2") == 0 && PageCache.residents(of: scratch.path + "/3") == 0)
         #expect(
-            come([0, 5, 74, 8], in: scratch.path) {
+            areLoaded([0, 5, 74, 8], in: scratch.path) {
                 ReadAhead(tree, isCold: true, budget: 350_000).stopWhenDone()
             })
         #expect(PageCache.residents(of: scratch.path + "/0") == 0)
     }
 
-    /// Files that are gone are nothing to it; whoever needs them says so.
+    /// Missing files are ignored; their later readers report them.
     @Test func missingFilesAreNoError() throws {
         let scratch = try ScratchDirectory()
         let missing = 0..<20
         let tree = try coldFiles([Int](repeating: 5000, count: missing.count + 1), in: scratch.path)
         for index in missing { try FileManager.default.removeItem(atPath: "\(scratch.path)/\(index)") }
         #expect(
-            come([2], in: scratch.path, from: missing.count) {
+            areLoaded([2], in: scratch.path, from: missing.count) {
                 ReadAhead(tree, isCold: true, budget: 1 << 30).stopWhenDone()
             })
     }
 
-    /// What is in memory is not asked for.
-    @Test func isNotNeededWhereAllIsInMemory() throws {
+    /// Cached files are not requested.
+    @Test func isNotNeededIfEverythingIsCached() throws {
         let scratch = try ScratchDirectory()
         let tree = try coldFiles([5000, 100_000], in: scratch.path)
         func isNeeded() -> Bool {

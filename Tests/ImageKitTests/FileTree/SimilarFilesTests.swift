@@ -4,12 +4,12 @@ import Testing
 
 @testable import ImageKit
 
-/// Parts of files that look alike: what is found, how it is laid out (judged by e2fsprogs and the kernel), and what it
-/// wins.
+/// Similar parts of files: which are found, how they are laid out (judged by e2fsprogs and the kernel), and how much
+/// they save.
 @Suite struct SimilarFilesTests {
     private static let attributes = FileAttributes(permissions: 0o644)
 
-    /// Bytes that nothing compresses, from a seed.
+    /// Incompressible bytes from a seed.
     private static func noise(_ count: Int, seed: UInt64) -> [UInt8] {
         var state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
         var bytes: [UInt8] = []
@@ -23,8 +23,8 @@ import Testing
         return Array(bytes.prefix(count))
     }
 
-    /// A family of three files of a few MiB, two of them shifted by some bytes; a stranger; a file too small to be looked at;
-    /// a relative of the family with 2 MiB of zeros in it, which are a hole.
+    /// A family of three files of a few MiB, two of them shifted by some bytes; an unrelated file; a file that is too
+    /// small; and a fourth file of the family, with a hole of 2 MiB.
     private static let contents: [(name: String, bytes: [UInt8])] = {
         let family = noise(3_000_000, seed: 1)
         return [
@@ -62,21 +62,23 @@ import Testing
         let members = Set(found.joined().compactMap(\.first))
         #expect(members.isSuperset(of: ["a", "c", "e"]), "\(found)")
         #expect(members.isDisjoint(with: ["b", "d"]), "\(found)")
-        // Every part once, within its file, in pieces.
+        // Every part occurs once, is inside its file, and consists of chunks.
         for (name, bytes) in Self.contents {
             let ranges = tree.clusters.joined().filter { tree.node(at: name) == $0.node }.map(\.range)
                 .sorted { $0.lowerBound < $1.lowerBound }
             for (range, next) in zip(ranges, ranges.dropFirst()) { #expect(range.upperBound <= next.lowerBound) }
             for range in ranges {
-                #expect(range.lowerBound % FileTree.pieceSize == 0 && range.upperBound <= UInt64(bytes.count))
+                #expect(range.lowerBound % ChunkClusters.chunkSize == 0 && range.upperBound <= UInt64(bytes.count))
             }
         }
         for cluster in tree.clusters {
-            #expect(cluster.reduce(0) { $0 + $1.range.upperBound - $1.range.lowerBound } <= FileTree.clusterSize)
+            #expect(
+                cluster.reduce(0) { $0 + $1.range.upperBound - $1.range.lowerBound } <= ChunkClusters.maximumClusterSize
+            )
         }
     }
 
-    @Test func threadsAndPlacesMakeNoDifference() throws {
+    @Test func threadsAndOriginsMakeNoDifference() throws {
         let scratch = try ScratchDirectory()
         try FileManager.default.createDirectory(atPath: scratch.path + "/t", withIntermediateDirectories: true)
         for (name, bytes) in Self.contents { try Data(bytes).write(to: URL(filePath: scratch.path + "/t/" + name)) }
@@ -84,9 +86,9 @@ import Testing
         try first.gatherSimilar(threads: 1)
         #expect(!first.clusters.isEmpty)
         for threads in [1, 4, 16] {
-            var other = try Self.tree(from: scratch.path + "/t")
-            try other.gatherSimilar(threads: threads)
-            #expect(Self.described(other) == Self.described(first))
+            var scanned = try Self.tree(from: scratch.path + "/t")
+            try scanned.gatherSimilar(threads: threads)
+            #expect(Self.described(scanned) == Self.described(first))
         }
     }
 
@@ -95,7 +97,7 @@ import Testing
         try tree.gatherSimilar(threads: 2)
         let scratch = try ScratchDirectory()
         let (image, layout) = try scratch.judged(tree)
-        // Our own reader, and the kernel.
+        // The library's reader, and the kernel.
         let volume = try Ext4Volume(FileSource(FilePath(image)))
         let read = try volume.tree().tree
         for (name, bytes) in Self.contents {
@@ -105,12 +107,12 @@ import Testing
         }
         if Judge.hasExt4Tools {
             let blocks = try Ext4Judge.debugfs("ex /c", image).split(separator: "\n").count
-            #expect(blocks > 4, "the file lies in one place")
+            #expect(blocks > 4, "the file is one extent")
         }
         if Ext4Judge.canMount {
-            try Ext4Judge.mounted(image, in: scratch.path) { place in
+            try Ext4Judge.mounted(image, in: scratch.path) { mountPoint in
                 for (name, bytes) in Self.contents {
-                    let found = try Array(Data(contentsOf: URL(filePath: "\(place)/\(name)")))
+                    let found = try Array(Data(contentsOf: URL(filePath: "\(mountPoint)/\(name)")))
                     #expect(found == bytes, "\(name)")
                 }
             }
@@ -119,7 +121,7 @@ import Testing
             layout.summary.dataBlocks == UInt64(Self.contents.reduce(0) { $0 + ($1.bytes.count + 4095) / 4096 } - 512))
     }
 
-    /// What repeats at a distance is stored once where its parts lie side by side.
+    /// Distant repetitions are stored once if their chunks are side by side.
     @Test func framesBecomeSmaller() throws {
         let distant = Self.noise(6_000_000, seed: 3)
         var tree = FileTree()
@@ -140,7 +142,7 @@ import Testing
         #expect(sizes[0] > 21_000_000 && sizes[1] < 16_000_000, "\(sizes)")
     }
 
-    /// The same few bytes again and again, as far as one likes; counts how often it is read.
+    /// A source of any size that repeats a few bytes and counts reads.
     private final class RepeatingSource: ByteSource {
         let size: UInt64
         let bytes: [UInt8]
@@ -156,22 +158,23 @@ import Testing
         }
     }
 
-    /// What has more files or bytes than can be looked at closely is looked at less closely, and bytes that repeat themselves
-    /// (each run of 64 sevens would be a feature) give no more than others.
-    @Test func lookingIsBounded() throws {
+    /// Very large files get fewer windows for their size. Repetitive bytes have a limited number of features. (Each run
+    /// of 64 sevens would be one.)
+    @Test func samplingIsLimited() throws {
         for bytes in [[0x37], [0xA5, 0x5A], [1, 2, 3]] + (0..<40).map({ [UInt8($0), UInt8($0 * 5 + 1)] }) as [[UInt8]] {
             var tree = FileTree()
             let source = RepeatingSource(bytes, size: 1 << 40)
             let files = (0..<4).map { _ in tree.addFile(source, offset: 0, size: source.size, Self.attributes) }
-            let features = try ContentSampler(tree: tree, files: files, mostWindows: 100).run(threads: 2, progress: nil)
+            let features = try ContentSampler(tree: tree, files: files, maximumWindows: 100).run(
+                threads: 2, progress: nil)
             let reads = source.reads.change { $0 }
             #expect(reads > 50 && reads <= 100, "of \(bytes)")
-            #expect(features.count <= reads * (bytes.count == 1 ? 1 : ContentSampler.mostFeatures), "of \(bytes)")
+            #expect(features.count <= reads * (bytes.count == 1 ? 1 : ContentSampler.maximumFeatures), "of \(bytes)")
         }
     }
 
-    /// A file that no image can hold is refused, and nothing is taken for its pieces before.
-    @Test func whatCannotBeHeldIsRefused() throws {
+    /// A file that no image can hold is refused, and no memory is allocated for its chunks before.
+    @Test func filesThatAreTooLargeAreRefused() throws {
         var tree = FileTree()
         let source = StampedSource(size: 1 << 50) { _ in false }
         let children = [

@@ -142,12 +142,12 @@ import Testing
         let place = try ext4.place(of: inode, runBudget: &budget).offset + plan.table.partitions[1].bytes.lowerBound
         let list = try #require(disk.file?.form.frames?.list)
         let frame = list.frame(holding: place)
-        let middle = (list.places[frame] + list.places[frame + 1]) / 2
+        let middle = (list.fileOffsets[frame] + list.fileOffsets[frame + 1]) / 2
         let byte = try file.read(1, at: middle)
         try OpenFile(path.utf8, O_RDWR).write([byte[0] ^ 0x55], at: middle)
         let report = try ImageReport(try DiskImage.open(FilePath(path)))
         #expect(
-            report.problems.count == 1 && report.problems[0].contains("at byte \(list.places[frame]):"),
+            report.problems.count == 1 && report.problems[0].contains("at byte \(list.fileOffsets[frame]):"),
             "\(report.problems)")
         #expect(report.store == nil && report.partitions[1].filesystem?.kind == "ext4")
     }

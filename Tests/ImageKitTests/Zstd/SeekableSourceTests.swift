@@ -4,10 +4,13 @@ import Testing
 
 @testable import ImageKit
 
+/// Reading parts of a compressed image: which frames are decompressed and kept, and which errors are found.
 @Suite struct SeekableSourceTests {
-    private func source(_ file: any ByteSource, bound: UInt64 = SeekableSource.defaultBound) throws -> SeekableSource {
+    private func source(_ file: any ByteSource, capacity: UInt64 = SeekableSource.defaultCapacity) throws
+        -> SeekableSource
+    {
         let table = try #require(try SeekTable.read(from: MemorySource(bytes: file.read(Int(file.size), at: 0))))
-        return SeekableSource(file, path: "x.img.zst", list: FrameList(table), bound: bound)
+        return SeekableSource(file, path: "x.img.zst", list: FrameList(table), capacity: capacity)
     }
 
     @Test func readsOnlyTheFramesThatAreNeeded() throws {
@@ -16,9 +19,10 @@ import Testing
         file.total.store(0, ordering: .relaxed)
         _ = try source.read(10, at: 500_000)
         let frame = try #require(source.frame(holding: 500_000))
-        #expect(file.total.load(ordering: .relaxed) == UInt64(source.place(ofFrame: frame).count))
+        #expect(file.total.load(ordering: .relaxed) == UInt64(source.fileRange(ofFrame: frame).count))
         _ = try source.read(100, at: source.range(ofFrame: frame).lowerBound)
-        #expect(file.total.load(ordering: .relaxed) == UInt64(source.place(ofFrame: frame).count), "it is kept")
+        #expect(
+            file.total.load(ordering: .relaxed) == UInt64(source.fileRange(ofFrame: frame).count), "the frame is kept")
     }
 
     @Test func zerosAreNeitherKeptNorDecompressedAgain() throws {
@@ -27,20 +31,20 @@ import Testing
         #expect(source.bytesKept < 1000)
     }
 
-    @Test func keepsNoMoreThanItMay() throws {
+    @Test func keepsAtMostItsCapacity() throws {
         let bytes = try CompressedSamples.seekable()
-        for bound: UInt64 in [1, 200 << 10, 1 << 20] {
-            let source = try source(MemorySource(bytes: bytes), bound: bound)
+        for capacity: UInt64 in [1, 200 << 10, 1 << 20] {
+            let source = try source(MemorySource(bytes: bytes), capacity: capacity)
             #expect(try differences(source, CompressedSamples.plain, parts: 20) == [])
-            // A frame that is larger is kept alone.
-            #expect(source.bytesKept <= max(bound, 256 << 10))
+            // A larger frame is kept alone.
+            #expect(source.bytesKept <= max(capacity, 256 << 10))
         }
     }
 
     @Test func threadsWaitForEachOthersFrames() throws {
         let file = CountedSource(try CompressedSamples.seekable(), delay: 2000)
         let source = try source(file)
-        file.read.change { $0 = [:] }
+        file.reads.change { $0 = [:] }
         let wrong = Atomic<Int>(0), turn = Atomic<Int>(0)
         let plain = CompressedSamples.plain
         try onThreads(8) {
@@ -51,10 +55,10 @@ import Testing
             }
         }
         #expect(wrong.load(ordering: .relaxed) == 0)
-        #expect(file.read.change { $0.values.allSatisfy { $0 == 1 } }, "no frame is read twice")
+        #expect(file.reads.change { $0.values.allSatisfy { $0 == 1 } }, "no frame is read twice")
     }
 
-    @Test func everyLieOfATableIsFound() throws {
+    @Test func wrongTablesAreFound() throws {
         let plain = CompressedSamples.plain
         let first = try CompressedSamples.frame(Array(plain[..<100_000]))
         let second = try CompressedSamples.frame(Array(plain[100_000..<150_000]))
@@ -75,8 +79,8 @@ import Testing
             ([(first.count, 0), (second.count, 50_000)], 0, "which the seek table leaves out"),
             ([(1 << 30, 100_000)], 0, "too many"),
         ] as [([(Int, Int)], Int, String)] {
-            let said = message(try source(entries).check(frame: frame))
-            #expect(said.contains(reason), "\(said)")
+            let error = message(try source(entries).check(frame: frame))
+            #expect(error.contains(reason), "\(error)")
         }
     }
 

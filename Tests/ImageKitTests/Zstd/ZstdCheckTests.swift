@@ -5,14 +5,14 @@ import Testing
 
 @testable import ImageKit
 
-/// Checks of compressed images: silent on sound ones, and each damage by its name.
+/// Checks of compressed images: no finding for sound images, and the right one for each damage.
 @Suite struct ZstdCheckTests {
-    /// Half a megabyte in six frames with a table.
+    /// Half a megabyte, for six frames with a table.
     private static let plain = Array(CompressedSamples.plain[300_000..<830_007])
     private static let size = 90_000
 
-    /// Frames, and how long each is.
-    private static let parts = Result {
+    /// Compressed frames, and the plain bytes of each.
+    private static let frames = Result {
         try stride(from: 0, to: plain.count, by: size).map { start in
             (
                 frame: try CompressedSamples.frame(Array(plain[start..<min(start + size, plain.count)])),
@@ -23,11 +23,12 @@ import Testing
 
     private static func table(checksums: [UInt32]? = nil) throws -> [UInt8] {
         let table = SeekTable(
-            entries: try parts.get().map { .init(compressedSize: UInt32($0.frame.count), size: UInt32($0.size)) })
+            entries: try frames.get().map { .init(compressedSize: UInt32($0.frame.count), size: UInt32($0.size)) })
         guard let checksums else { return table.encoded() }
         var bytes: [UInt8] = []
-        bytes.append(littleEndian: UInt32(0x184D_2A5E))
-        bytes.append(littleEndian: UInt32(table.entries.count * 12 + 9))
+        bytes.append(littleEndian: SeekTable.skippableMagic)
+        let length = table.entries.count * SeekTable.entrySize(hasChecksums: true) + SeekTable.footerSize
+        bytes.append(littleEndian: UInt32(length))
         for (entry, checksum) in zip(table.entries, checksums) {
             bytes.append(littleEndian: entry.compressedSize)
             bytes.append(littleEndian: entry.size)
@@ -37,13 +38,30 @@ import Testing
         return bytes + [0x80, 0xB1, 0xEA, 0x92, 0x8F]
     }
 
-    private static func sound() throws -> [UInt8] { try parts.get().flatMap(\.frame) + table() }
+    private static func sound() throws -> [UInt8] { try frames.get().flatMap(\.frame) + table() }
 
-    private static func place(_ frame: Int) throws -> Int {
-        try parts.get()[..<frame].reduce(0) { $0 + $1.frame.count }
+    /// The offset of a frame in the file.
+    private static func offset(ofFrame frame: Int) throws -> Int {
+        try frames.get()[..<frame].reduce(0) { $0 + $1.frame.count }
     }
 
-    /// What opening and decompressing find, and the image.
+    /// The offset in the file of a field of a frame's entry in the table, which has no checksums.
+    private static func offset(ofEntry frame: Int, _ field: Int, in bytes: [UInt8]) throws -> Int {
+        let size = SeekTable.entrySize(hasChecksums: false)
+        return try bytes.count - SeekTable.footerSize - (frames.get().count - frame) * size + field
+    }
+
+    /// The offset in the file of a field of the table's footer.
+    private static func offset(ofFooter field: Int, in bytes: [UInt8]) -> Int {
+        bytes.count - SeekTable.footerSize + field
+    }
+
+    /// The length of the table, which has no checksums.
+    private static func tableLength() throws -> Int {
+        try SeekTable.headerSize + frames.get().count * SeekTable.entrySize(hasChecksums: false) + SeekTable.footerSize
+    }
+
+    /// The findings of opening and decompressing, and the image.
     private func check(_ bytes: [UInt8]) throws -> (found: [Finding], image: ImageSource) {
         var found: [Finding] = []
         let image = try ImageSource.check(MemorySource(bytes: bytes), path: "x.img.zst") { found.append($0) }
@@ -54,7 +72,7 @@ import Testing
         return (found, image)
     }
 
-    @Test func isSilentOnOurs() throws {
+    @Test func hasNoFindingsForOwnImages() throws {
         #expect(try check(CompressedSamples.seekable()).found == [])
         #expect(try check(Self.sound()).found == [])
         let (found, image) = try check(CompressedSamples.plain)
@@ -62,7 +80,7 @@ import Testing
     }
 
     @Test(.enabled(if: Judge.has("zstd", "bash"), "needs zstd"))
-    func namesOnlyWhatIsSoInWhatZstdMakes() throws {
+    func hasOnlyTrueFindingsForFilesOfZstd() throws {
         let directory = try ScratchDirectory()
         try Data(CompressedSamples.plain).write(to: URL(fileURLWithPath: directory.path + "/plain"))
         for (command, expected) in [
@@ -76,7 +94,7 @@ import Testing
             #expect(found.map(\.kind) == expected, "\(command): \(found)")
             #expect(try differences(image, CompressedSamples.plain, parts: 3) == [])
         }
-        // A stream is read up to its damage.
+        // A stream is readable up to its damage.
         var bytes = Array(try Data(contentsOf: URL(fileURLWithPath: directory.path + "/x.zst")))
         bytes.removeSubrange((bytes.count / 2)...)
         let (found, image) = try check(bytes)
@@ -85,6 +103,7 @@ import Testing
 
     // MARK: Damage
 
+    /// A change of a sound file, and the findings that it must cause.
     struct Damage: Sendable, CustomTestStringConvertible {
         var name: String
         var kinds: [Finding.Kind]
@@ -102,49 +121,68 @@ import Testing
     }
 
     static let damages: [Damage] = [
-        Damage("a bit of a frame", [.zstdFrame], lost: [2]) { try $0[place(2) + 5000] ^= 4 },
+        Damage("a bit of a frame", [.zstdFrame], lost: [2]) { try $0[offset(ofFrame: 2) + 5000] ^= 4 },
         Damage("bits of three frames", [.zstdFrame, .zstdFrame, .zstdFrame], lost: [0, 3, 5]) {
-            for frame in [0, 3, 5] { try $0[place(frame) + 3000] ^= 4 }
+            for frame in [0, 3, 5] { try $0[offset(ofFrame: frame) + 3000] ^= 4 }
         },
-        Damage("a frame's checksum", [.zstdFrame], lost: [1]) { try $0[place(2) - 1] ^= 1 },
-        Damage("a frame's size", [.zstdFrame], lost: [3]) { try $0[place(3) + 5] ^= 1 },
-        Damage("a frame's magic", [.zstdFrame], lost: [3]) { try $0[place(3)] ^= 1 },
+        Damage("a frame's checksum", [.zstdFrame], lost: [1]) { try $0[offset(ofFrame: 2) - 1] ^= 1 },
+        Damage("a frame's size", [.zstdFrame], lost: [3]) {
+            // The frame is a single segment, so its size is where others have the window.
+            try $0[offset(ofFrame: 3) + ZstdFrameHeader.Field.window] ^= 1
+        },
+        Damage("a frame's magic", [.zstdFrame], lost: [3]) {
+            try $0[offset(ofFrame: 3) + ZstdFrameHeader.Field.magic] ^= 1
+        },
         Damage("the first magic", [.zstdMagic, .zstdFrame], lost: [0]) { $0[0] ^= 1 },
-        Damage("a size in the table", [.zstdTable]) { $0[$0.count - 9 - 6 * 8 + 4] ^= 1 },
-        Damage("two frames' lengths in the table", [.zstdTable]) {
-            let table = $0.count - 9 - 6 * 8
-            for byte in 0..<4 { $0.swapAt(table + byte, table + 8 + byte) }
-            $0[table] ^= 1
-            $0[table + 8] ^= 1
+        Damage("a size in the table", [.zstdTable]) {
+            try $0[offset(ofEntry: 0, SeekTable.EntryField.size, in: $0)] ^= 1
         },
-        Damage("a length in the table", [.zstdTable]) { $0[$0.count - 9 - 8] ^= 1 },
-        Damage("the number of frames", [.zstdTable]) { $0[$0.count - 9] ^= 1 },
-        Damage("the table's flags", [.zstdTable]) { $0[$0.count - 5] = 4 },
-        Damage("the table's first magic", [.zstdTable, .zstdTrailing]) { $0[$0.count - 9 - 6 * 8 - 8] ^= 0x80 },
+        Damage("two frames' lengths in the table", [.zstdTable]) {
+            let first = try offset(ofEntry: 0, SeekTable.EntryField.compressedSize, in: $0)
+            let second = try offset(ofEntry: 1, SeekTable.EntryField.compressedSize, in: $0)
+            for byte in 0..<4 { $0.swapAt(first + byte, second + byte) }
+            $0[first] ^= 1
+            $0[second] ^= 1
+        },
+        Damage("a length in the table", [.zstdTable]) {
+            try $0[offset(ofEntry: 5, SeekTable.EntryField.compressedSize, in: $0)] ^= 1
+        },
+        Damage("the number of frames", [.zstdTable]) {
+            $0[offset(ofFooter: SeekTable.FooterField.count, in: $0)] ^= 1
+        },
+        Damage("the table's flags", [.zstdTable]) {
+            $0[offset(ofFooter: SeekTable.FooterField.descriptor, in: $0)] = 4
+        },
+        Damage("the table's first magic", [.zstdTable, .zstdTrailing]) {
+            try $0[$0.count - tableLength() + SeekTable.HeaderField.magic] ^= 0x80
+        },
         Damage("the table's last magic", [.zstdTableMissing]) { $0[$0.count - 1] ^= 1 },
-        Damage("no table", [.zstdTableMissing]) { $0.removeLast(9 + 6 * 8 + 8) },
+        Damage("no table", [.zstdTableMissing]) { try $0.removeLast(tableLength()) },
         Damage("half a table", [.zstdCut, .zstdTableMissing]) { $0.removeLast(30) },
-        Damage("cut off", [.zstdCut, .zstdTableMissing]) { try $0.removeSubrange((place(4) + 1000)...) },
+        Damage("cut off", [.zstdCut, .zstdTableMissing]) { try $0.removeSubrange((offset(ofFrame: 4) + 1000)...) },
         Damage("something after it", [.zstdTrailing, .zstdTableMissing]) { $0 += [UInt8](repeating: 7, count: 100) },
-        Damage("a block of no kind", [.zstdFrame], lost: [2]) { try $0[place(2) + 9] |= 6 },
+        Damage("a block of no kind", [.zstdFrame], lost: [2]) {
+            // The frame header has 9 bytes.
+            try $0[offset(ofFrame: 2) + 9] |= 6
+        },
         Damage("frames without checksums", [.zstdTableMissing, .zstdNoChecksum]) {
-            var bare = try parts.get()[0].frame
-            bare[4] &= ~4
-            $0 = try bare.dropLast(4) + parts.get()[1...].flatMap(\.frame)
+            var bare = try frames.get()[0].frame
+            bare[ZstdFrameHeader.Field.descriptor] &= ~ZstdFrameHeader.Descriptor.hasChecksum
+            $0 = try bare.dropLast(4) + frames.get()[1...].flatMap(\.frame)
         },
         Damage("other checksums in the table", [.zstdTableChecksum, .zstdTableChecksum]) {
             var sums = try ZstdCheckTests.checksums()
             sums[1] ^= 1
             sums[4] ^= 1
-            $0 = try parts.get().flatMap(\.frame) + table(checksums: sums)
+            $0 = try frames.get().flatMap(\.frame) + table(checksums: sums)
         },
     ]
 
-    /// What frames end with is what tables have.
-    static func checksums() throws -> [UInt32] { try parts.get().map { $0.frame.suffix(4).load(at: 0) ?? 0 } }
+    /// The checksums at the ends of the frames, which are those of a table.
+    static func checksums() throws -> [UInt32] { try frames.get().map { $0.frame.suffix(4).load(at: 0) ?? 0 } }
 
     @Test(arguments: damages)
-    func namesTheDamage(_ damage: Damage) throws {
+    func findsTheDamage(_ damage: Damage) throws {
         var bytes = try Self.sound()
         try damage.spoil(&bytes)
         let (found, image) = try check(bytes)
@@ -152,7 +190,7 @@ import Testing
         for finding in found where finding.kind != .zstdTableMissing {
             #expect(finding.offset.map { $0 <= UInt64(bytes.count) } ?? false, "\(finding)")
         }
-        // What is not lost is read, and what is lost is an error.
+        // Sound frames can be read, and the others throw.
         for frame in 0..<6 {
             let start = frame * Self.size
             guard UInt64(start) < image.size else { continue }
@@ -161,39 +199,40 @@ import Testing
             #expect(read == (damage.lost.contains(frame) ? nil : Array(Self.plain[start..<start + count])), "\(frame)")
         }
         let lost = found.filter { $0.kind == .zstdFrame }
-        #expect(try lost.map(\.offset) == damage.lost.sorted().map { UInt64(try Self.place($0)) })
+        #expect(try lost.map(\.offset) == damage.lost.sorted().map { UInt64(try Self.offset(ofFrame: $0)) })
         for (finding, frame) in zip(lost, damage.lost.sorted()) {
             #expect(finding.what.contains("frame \(frame), which holds bytes \(frame * Self.size) to "))
         }
     }
 
     @Test func tablesMayHaveChecksums() throws {
-        let frames = try Self.parts.get().flatMap(\.frame)
+        let frames = try Self.frames.get().flatMap(\.frame)
         #expect(try check(frames + Self.table(checksums: Self.checksums())).found == [])
-        // Where a frame has none of its own, the table's is what counts.
-        var parts = try Self.parts.get()
-        parts[2].frame[4] &= ~4
+        // For a frame without a checksum of its own, the table's decides.
+        var parts = try Self.frames.get()
+        parts[2].frame[ZstdFrameHeader.Field.descriptor] &= ~ZstdFrameHeader.Descriptor.hasChecksum
         parts[2].frame.removeLast(4)
         var bytes = parts.flatMap(\.frame)
         var table = try Self.table(checksums: Self.checksums())
-        table.store(UInt32(parts[2].frame.count), at: 8 + 2 * 12)
+        let entry = SeekTable.headerSize + 2 * SeekTable.entrySize(hasChecksums: true)
+        table.store(UInt32(parts[2].frame.count), at: entry + SeekTable.EntryField.compressedSize)
         #expect(try check(bytes + table).found.map(\.kind) == [.zstdNoChecksum])
-        table[8 + 2 * 12 + 8] ^= 1
+        table[entry + SeekTable.EntryField.checksum] ^= 1
         bytes += table
         let (found, image) = try check(bytes)
         #expect(found.map(\.kind) == [.zstdNoChecksum, .zstdFrame])
         #expect(message(try image.read(1, at: UInt64(2 * Self.size))).contains("the seek table says"))
     }
 
-    @Test func namesLargeWindows() throws {
-        // 600 bytes as they are, in a frame that asks for 2^28 bytes (power 18 of 1 KiB).
+    @Test func findsLargeWindows() throws {
+        // 600 stored bytes, in a frame with a window of 2^28 bytes (1 KiB times 2^18).
         var frame: [UInt8] = [0x28, 0xB5, 0x2F, 0xFD, 0x40, 18 << 3]
         frame.append(littleEndian: UInt16(600 - 256))
         frame += [UInt8(600 << 3 & 0xFF | 1), UInt8(600 >> 5), 0] + [UInt8](repeating: 9, count: 600)
         let (found, image) = try check(frame)
         #expect(found.map(\.kind) == [.zstdTableMissing, .zstdWindow, .zstdNoChecksum])
         #expect(try image.read(600, at: 0) == [UInt8](repeating: 9, count: 600))
-        frame[5] = 17 << 3
+        frame[ZstdFrameHeader.Field.window] = 17 << 3
         #expect(try check(frame).found.map(\.kind) == [.zstdTableMissing, .zstdNoChecksum])
     }
 
@@ -203,16 +242,16 @@ import Testing
         let source = SeekableSource(file, path: "x", list: FrameList(table))
         #expect(source.verifiedFrames == 0)
         _ = try source.read(700_000, at: 100_000)
-        let some = source.verifiedFrames
-        #expect(some > 3 && some < source.frameCount - 3)
-        file.read.change { $0 = [:] }
+        let verified = source.verifiedFrames
+        #expect(verified > 3 && verified < source.frameCount - 3)
+        file.reads.change { $0 = [:] }
         var found: [Finding] = []
         let progress = Progress()
         try source.checkRest(threads: 3, progress: progress) { found.append($0) }
         #expect(found == [] && source.verifiedFrames == source.frameCount)
         #expect(progress.snapshot.done == progress.snapshot.total && progress.snapshot.done < source.size)
-        let places = Set((0..<source.frameCount).filter { source.place(ofFrame: $0).count > 0 })
-        #expect(file.read.change { $0.count } <= 2 * (places.count - some))
+        // At most two reads for each frame: its beginning and the rest.
+        #expect(file.reads.change { $0.count } <= 2 * (source.frameCount - verified))
         file.total.store(0, ordering: .relaxed)
         try source.checkRest(threads: 3) { found.append($0) }
         #expect(file.total.load(ordering: .relaxed) == 0, "nothing is left to do")

@@ -4,12 +4,11 @@ import Testing
 
 @testable import ImageKit
 
-/// Compressed images whose parts contradict each other: seek tables, frame heads, skippable frames.
+/// Compressed images whose parts contradict each other: seek tables, frame headers, skippable frames.
 @Suite struct ZstdFuzzTests {
-    /// One of the things that a file is made of.
+    /// A frame, and the sizes that the table records for it.
     private struct Part {
         var bytes: [UInt8]
-        /// What the table says of it.
         var compressed: UInt32, plain: UInt32
     }
 
@@ -25,6 +24,7 @@ import Testing
         }
     }
 
+    /// A number that is likely to meet a limit.
     private static func number(_ random: inout SplitMix) -> UInt32 {
         switch Int.random(in: 0..<4, using: &random) {
         case 0:
@@ -34,7 +34,7 @@ import Testing
         }
     }
 
-    /// The parts and a table, some of it changed.
+    /// The parts and a table, with some changes.
     private static func mutant(_ parts: [Part], _ random: inout SplitMix) -> [UInt8] {
         var parts = parts
         var hasTable = true
@@ -54,7 +54,7 @@ import Testing
             case 7: parts.append(parts[index])
             case 8: if parts.count > 1 { parts.remove(at: index) }
             case 9:
-                // Heads: descriptor, window, sizes, the first block.
+                // Headers: descriptor, window, sizes, the first block.
                 parts[index].bytes[Int.random(in: 0...min(20, last), using: &random)] =
                     [0, 1, 0x20, 0x40, 0x60, 0x84, 0xA4, 0xC4, 0xE4, 0xFF].randomElement(using: &random) ?? 0
             case 10 where last > 2:
@@ -70,21 +70,22 @@ import Testing
         }
         var file = parts.flatMap(\.bytes)
         guard hasTable else { return file }
-        let hasSums = descriptor & 0x80 != 0
-        file.append(littleEndian: UInt32(0x184D_2A5E))
-        file.append(littleEndian: length ?? UInt32(parts.count * (hasSums ? 12 : 8) + 9))
+        let hasChecksums = descriptor & 0x80 != 0
+        let tableLength = parts.count * SeekTable.entrySize(hasChecksums: hasChecksums) + SeekTable.footerSize
+        file.append(littleEndian: SeekTable.skippableMagic)
+        file.append(littleEndian: length ?? UInt32(tableLength))
         for part in parts {
             file.append(littleEndian: part.compressed)
             file.append(littleEndian: part.plain)
-            if hasSums { file.append(littleEndian: part.compressed) }
+            if hasChecksums { file.append(littleEndian: part.compressed) }
         }
         file.append(littleEndian: footer ?? UInt32(parts.count))
         file.append(descriptor)
-        file.append(littleEndian: UInt32(0x8F92_EAB1))
+        file.append(littleEndian: SeekTable.seekableMagic)
         return file
     }
 
-    /// Where the check has nothing to say, zstd itself decompresses the same that is read.
+    /// If the check finds nothing, zstd itself decompresses to the bytes that are read.
     @Test(.timeLimit(.minutes(60)), .enabled(if: Judge.has("zstd"), "needs zstd"))
     func partsThatContradictEachOther() throws {
         let parts = try Self.parts.get()
@@ -104,7 +105,7 @@ import Testing
                 switch image.form {
                 case .seekable(let source), .frames(let source): try source.checkRest(threads: 1) { found.append($0) }
                 case .stream: break
-                case .raw: continue  // without its magic number it is no compressed file
+                case .raw: continue  // without the magic number it is no compressed file
                 }
                 let again = try ImageSource(source, path: "x.img.zst", limits: limits)
                 if again.size <= 16 << 20 { content = try again.read(Int(again.size), at: 0) }

@@ -3,6 +3,7 @@ import Testing
 
 @testable import ImageKit
 
+/// Compressing a disk: frames, the seek table, the memory that writing needs, and the result as zstd sees it.
 @Suite struct ZstdTests {
     /// A disk of text, random bytes and zeros with marks, as formatters make them.
     private func map() throws -> SegmentMap {
@@ -10,15 +11,15 @@ import Testing
         var map = SegmentMap(size: 40 << 20)
         map.add((0..<512).map { _ in UInt8.random(in: 0...255, using: &random) }, at: 0)
         map.addMark(at: 4 << 20)
-        var place: UInt64 = 4 << 20
+        var offset: UInt64 = 4 << 20
         for unit in 0..<400 {
-            map.addMark(at: place, unit: UInt64(unit) &* 0x9E37_79B9_7F4A_7C15)
+            map.addMark(at: offset, unit: UInt64(unit) &* 0x9E37_79B9_7F4A_7C15)
             let length = Int.random(in: 1...60_000, using: &random)
             let text = Array("unit \(unit) holds some text that compresses well, and is long enough\n".utf8)
-            map.add((0..<length).map { text[$0 % text.count] ^ UInt8($0 / 5000 & 7) }, at: place)
-            place += UInt64(length).roundedUp(to: 4096)
+            map.add((0..<length).map { text[$0 % text.count] ^ UInt8($0 / 5000 & 7) }, at: offset)
+            offset += UInt64(length).roundedUp(to: 4096)
         }
-        map.addMark(at: place)
+        map.addMark(at: offset)
         map.add((0..<100_000).map { _ in UInt8.random(in: 0...255, using: &random) }, at: 30 << 20)
         try map.seal()
         return map
@@ -34,12 +35,12 @@ import Testing
         return (sink, result)
     }
 
-    @Test func theSameBytesWithAnyNumberOfThreads() throws {
+    @Test func bytesDoNotDependOnThreads() throws {
         let map = try map()
-        let one = try compress(map, threads: 1)
-        #expect(one.result.size == UInt64(one.sink.bytes.count))
+        let expected = try compress(map, threads: 1)
+        #expect(expected.result.size == UInt64(expected.sink.bytes.count))
         for threads in [2, 7] {
-            #expect(try compress(map, threads: threads).sink.bytes == one.sink.bytes)
+            #expect(try compress(map, threads: threads).sink.bytes == expected.sink.bytes)
         }
     }
 
@@ -66,11 +67,11 @@ import Testing
         let table = try #require(try SeekTable.read(from: MemorySource(bytes: sink.bytes)))
         #expect(table == result.table)
         #expect(table.entries.reduce(0) { $0 + UInt64($1.size) } == map.size)
-        var place = 0
+        var offset = 0
         for entry in table.entries {
-            let magic: UInt32? = sink.bytes.load(at: place)
-            #expect(magic == (entry.size == 0 ? FrameOrigin.magic : 0xFD2F_B528))
-            place += Int(entry.compressedSize)
+            let magic: UInt32? = sink.bytes.load(at: offset)
+            #expect(magic == (entry.size == 0 ? FrameOrigin.magic : ZstdFrameHeader.magic))
+            offset += Int(entry.compressedSize)
         }
     }
 
@@ -81,23 +82,25 @@ import Testing
         #expect(try SeekTable.read(from: MemorySource(bytes: [])) == nil)
         #expect(try SeekTable.read(from: MemorySource(bytes: [UInt8](repeating: 0, count: 100))) == nil)
         var damaged: [[UInt8]] = []
+        let footer = file.count - SeekTable.footerSize, table = 15
+        let entry = table + SeekTable.headerSize
         var bytes = file
-        bytes.store(UInt32(3), at: file.count - 9)
-        damaged.append(bytes)  // one frame more than there is
-        bytes.store(UInt32.max, at: file.count - 9)
-        damaged.append(bytes)  // more frames than there can be
-        bytes.store(UInt32(0x800_0000), at: file.count - 9)
+        bytes.store(UInt32(3), at: footer + SeekTable.FooterField.count)
+        damaged.append(bytes)  // one frame more than the table has
+        bytes.store(UInt32.max, at: footer + SeekTable.FooterField.count)
+        damaged.append(bytes)  // more frames than are allowed
+        bytes.store(UInt32(0x800_0000), at: footer + SeekTable.FooterField.count)
         damaged.append(bytes)  // a table longer than the file
         bytes = file
-        bytes[file.count - 5] = 0x40
+        bytes[footer + SeekTable.FooterField.descriptor] = 0x40
         damaged.append(bytes)  // unknown flags
-        bytes[file.count - 5] = 0x80
-        damaged.append(bytes)  // checksums that are not there
+        bytes[footer + SeekTable.FooterField.descriptor] = 0x80
+        damaged.append(bytes)  // checksums that are missing
         bytes = file
-        bytes.store(UInt32(11), at: 15 + 8)
+        bytes.store(UInt32(11), at: entry + SeekTable.EntryField.compressedSize)
         damaged.append(bytes)  // frames that do not fill the file
         bytes = file
-        bytes.store(UInt32(0x4000_0001), at: 15 + 12)
+        bytes.store(UInt32(0x4000_0001), at: entry + SeekTable.EntryField.size)
         damaged.append(bytes)  // a frame over 1 GiB
         for (index, bytes) in damaged.enumerated() {
             #expect(throws: ImageError.self, "case \(index)") { try SeekTable.read(from: MemorySource(bytes: bytes)) }
@@ -123,18 +126,18 @@ import Testing
         }
     }
 
-    /// However much of a disk is empty, its frames can be listed.
+    /// The frames of a disk can be listed, even if most of it is empty.
     @Test func muchEmptySpaceHasFewFrames() throws {
         var map = SegmentMap(size: 4 << 40)
         map.add([1], at: 1 << 40)
         try map.seal()
         let frames = FrameCutter(target: 64 << 10).frames(of: map)
-        #expect(frames.count < FrameList.maximum / 2 && frames.count > 1000)
+        #expect(frames.count < FrameList.maximumCount / 2 && frames.count > 1000)
         #expect(frames.last?.range.upperBound == map.size)
         #expect(frames.allSatisfy { $0.length <= 8 << 20 })
     }
 
-    /// While nobody takes what is finished, no more is made than was said.
+    /// While the sink waits, the workers do not exceed the number of frames that may wait.
     @Test func aSlowOutputHoldsTheWorkersBack() throws {
         /// Counts reads.
         final class Source: ByteSource {
@@ -145,7 +148,7 @@ import Testing
                 buffer.initializeMemory(as: UInt8.self, repeating: UInt8(truncatingIfNeeded: offset >> 20))
             }
         }
-        /// Waits in its first write until nothing is read any more.
+        /// Waits in its first write until no more reads happen.
         final class Sink: ByteSink {
             let source: Source
             var atRest: Int?
@@ -169,18 +172,18 @@ import Testing
         _ = try ZstdImageWriter(
             map: map, parameters: ZstdParameters(), frameSize: 1 << 20, threads: threads, progress: nil
         ).write(to: sink)
-        // Two for each worker, and the one that is being written.
+        // Two for each worker, and the frame that is being written.
         let atRest = try #require(sink.atRest)
         #expect(atRest > threads && atRest <= 2 * threads + 1, "\(atRest)")
     }
 
     @Test func framesWithGatheredPartsAreKnown() throws {
         var map = SegmentMap(size: 4 << 20)
-        for (place, isGathered) in [(0, false), (1, true), (3, false)] {
-            map.add([UInt8](repeating: 1, count: 1 << 20), at: UInt64(place) << 20)
-            map.addMark(at: UInt64(place) << 20, unit: 1, isGathered: isGathered)
+        for (index, isGathered) in [(0, false), (1, true), (3, false)] as [(UInt64, Bool)] {
+            map.add([UInt8](repeating: 1, count: 1 << 20), at: index << 20)
+            map.addMark(at: index << 20, unit: 1, isGathered: isGathered)
         }
-        // Metadata between parts of a unit is not the end of it.
+        // Metadata between parts of a unit does not end the unit.
         map.add([1], at: 2 << 20)
         map.addMark(at: 2 << 20)
         try map.seal()
@@ -188,12 +191,12 @@ import Testing
             FrameCutter(target: size).frames(of: map).filter { !$0.isZero }.map(\.isGathered)
         }
         #expect(kinds(1 << 20) == [false, true, true, false])
-        #expect(kinds(4 << 20) == [true, true], "what was gathered makes the frame")
+        #expect(kinds(4 << 20) == [true, true], "one gathered part makes the whole frame gathered")
     }
 
-    /// 1 MiB that comes twice, of words so many that a small table knows the last places of few.
+    /// The same 1 MiB twice, of so many words that a small table holds the last offsets of only a few.
     @Test(arguments: [(1, false), (2, false), (3, false), (6, true)])
-    func longMatchesAreFoundWhereTheLevelLooks(level: Int, isEverywhere: Bool) throws {
+    func longMatchesAreFoundInGatheredFrames(level: Int, isEverywhere: Bool) throws {
         var random = SplitMix(state: 3)
         let words = (0..<60_000).map { _ in (0..<8).map { _ in UInt8.random(in: 0...255, using: &random) } }
         let bytes = (0..<1 << 17).flatMap { _ in words.randomElement(using: &random) ?? [] }
@@ -220,22 +223,24 @@ import Testing
         #expect(failure?.code == .doesNotFit)
     }
 
-    @Test func theOneFrameOfAStreamSaysItsSize() throws {
+    @Test func theFrameOfAStreamHasItsSize() throws {
         let map = try map()
         let sink = MemorySink()
         let size = try ZstdStreamWriter(map: map, parameters: ZstdParameters(), threads: 2, progress: nil).write(
             to: sink)
         #expect(size == UInt64(sink.bytes.count))
-        // Frame header: magic, descriptor (8-byte or 4-byte content size), window, size.
-        let descriptor = sink.bytes[4]
-        #expect(descriptor >> 6 >= 2 && descriptor & 4 != 0)
-        let other = MemorySink()
-        _ = try ZstdStreamWriter(map: map, parameters: ZstdParameters(), threads: 1, progress: nil).write(to: other)
-        #expect(other.bytes == sink.bytes)
+        // The content size takes 4 or 8 bytes.
+        let descriptor = sink.bytes[ZstdFrameHeader.Field.descriptor]
+        #expect(descriptor >> ZstdFrameHeader.Descriptor.contentSizeShift >= 2)
+        #expect(descriptor & ZstdFrameHeader.Descriptor.hasChecksum != 0)
+        let secondSink = MemorySink()
+        _ = try ZstdStreamWriter(map: map, parameters: ZstdParameters(), threads: 1, progress: nil).write(
+            to: secondSink)
+        #expect(secondSink.bytes == sink.bytes)
     }
 }
 
-/// Bytes in memory as a source.
+/// A source of bytes in memory.
 struct MemorySource: ByteSource {
     let bytes: [UInt8]
     var size: UInt64 { UInt64(bytes.count) }

@@ -113,7 +113,7 @@ struct FirmwareTree {
                 // A link in the store leads to the store that is given, and nowhere else, whatever the host has there.
                 if inStore.contains(where: link.starts(with:)) { return try store.follow(link).physical }
                 return HostPath.named(link, in: store) ?? link
-            }, nameLimit: 65_536)
+            }, maximumNames: 65_536)
     }
 
     /// A toplevel's `firmware`, where that is made of boot files (usually it is what the kernel loads into devices).

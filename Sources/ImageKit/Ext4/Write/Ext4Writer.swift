@@ -162,7 +162,7 @@ struct Ext4Writer: ~Copyable {
 
     /// Records where a part of a link's target lies, or of a file's content that is in memory.
     private mutating func addMemory(of node: FileTree.NodeID, _ range: Range<UInt64>, at offset: UInt64) {
-        let (chunk, bytes) = plan.tree.placeInMemory(of: node)
+        let (chunk, bytes) = plan.tree.memoryRange(of: node)
         let start = bytes.lowerBound + Int(range.lowerBound)
         map.add(chunk: firstChunk + chunk, start..<start + Int(range.length), at: offset)
     }

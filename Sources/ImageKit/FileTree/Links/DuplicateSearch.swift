@@ -1,27 +1,30 @@
 import Crypto
 
-/// Finds files with the same content: by size and executable bit, then by a fingerprint of the first block, then by
-/// comparing every byte.
+/// Finds files with equal content: by size, permissions and owner, then by a fingerprint of the first block, then by
+/// comparing all bytes.
 struct DuplicateSearch {
     private struct Candidate {
         var node: FileTree.NodeID
         var size: UInt64
         var permissions: UInt16
+        /// User and group.
         var owner: UInt64
+        /// 0 until the first block is read.
         var fingerprint: UInt64
 
-        func isAlike(_ other: Candidate) -> Bool {
-            size == other.size && permissions == other.permissions && owner == other.owner
-                && fingerprint == other.fingerprint
+        func isAlike(_ candidate: Candidate) -> Bool {
+            size == candidate.size && permissions == candidate.permissions && owner == candidate.owner
+                && fingerprint == candidate.fingerprint
         }
     }
 
-    /// A file, and the one that stands for all with its content.
-    private typealias Match = (node: FileTree.NodeID, first: FileTree.NodeID)
+    /// A file, and the representative of all files with its content.
+    private typealias Match = (node: FileTree.NodeID, representative: FileTree.NodeID)
 
     private let tree: FileTree
     private var candidates: [Candidate] = []
 
+    /// The files below `top` are compared.
     init(tree: FileTree, top: FileTree.NodeID) {
         self.tree = tree
         var seen = [Bool](repeating: false, count: tree.nodes.count)
@@ -35,9 +38,9 @@ struct DuplicateSearch {
         }
     }
 
-    /// Sets `classes[n]`, for every file, to the node that stands for all files with its content.
+    /// Sets `classes[n]`, for every file `n` with duplicates, to the representative of all files with its content.
     mutating func run(threads: Int, progress: Progress?, into classes: inout [UInt32]) throws(ImageError) {
-        keepThoseThatShareASize()
+        removeUniqueSizes()
         try progress?.begin(.deduplicate, total: UInt64(candidates.count))
         try fingerprint(threads: threads, progress: progress)
         candidates.sort {
@@ -55,18 +58,22 @@ struct DuplicateSearch {
         }
         progress?.advance(UInt64(candidates.count - alike.reduce(0) { $0 + $1.count }))
         for match in try compare(alike, threads: threads, progress: progress) {
-            classes[Int(match.node.index)] = match.first.index
+            classes[Int(match.node.index)] = match.representative.index
         }
     }
 
-    private mutating func keepThoseThatShareASize() {
+    /// Removes the candidates whose size no other candidate has.
+    private mutating func removeUniqueSizes() {
         var counts: [UInt64: Int] = [:]
         for candidate in candidates { counts[candidate.size, default: 0] += 1 }
         candidates.removeAll { counts[$0.size] == 1 }
     }
 
-    /// Reads the first block of every candidate that was not read when it was found, or is in memory. They are taken in tree order, several
-    /// at once, which a cold disk likes: each of so many threads waits for it, so batches are small.
+    /// Reads the first block of every candidate without a fingerprint. Those are the files that the scan did not read,
+    /// and files in memory.
+    ///
+    /// Threads read in tree order, which suits a cold disk. There, many threads wait for the disk, so batches are
+    /// small.
     private mutating func fingerprint(threads: Int, progress: Progress?) throws(ImageError) {
         let unknown = candidates.indices.filter { candidates[$0].fingerprint == 0 }
         let (all, tree) = (candidates, tree)
@@ -90,8 +97,8 @@ struct DuplicateSearch {
         for (index, fingerprint) in zip(unknown, shared.change { $0 }) { candidates[index].fingerprint = fingerprint }
     }
 
-    /// Compares candidates that look alike, several groups of them at once: the largest files first, so that no thread is left
-    /// alone with one at the end.
+    /// Compares groups of candidates that look alike, several groups at once. The groups with the largest files come
+    /// first, so that the threads finish at about the same time.
     private func compare(
         _ groups: [Range<Int>], threads: Int, progress: Progress?
     ) throws(ImageError) -> [Match] {
@@ -108,8 +115,10 @@ struct DuplicateSearch {
         return all.change { $0 }
     }
 
-    /// Divides candidates that look alike into classes of equal content. A few are compared with each other; of many, each
-    /// is compared with the one that has the same digest.
+    /// Divides a group of candidates that look alike into classes of equal content.
+    ///
+    /// Each candidate is compared with the representatives of the classes so far. When there are many, it is compared
+    /// only with the representative that has the same digest.
     private func compare(
         _ range: Range<Int>, progress: Progress?, into matches: inout [Match]
     ) throws(ImageError) {
@@ -119,7 +128,7 @@ struct DuplicateSearch {
             try progress?.checkCancelled()
             var rivals = representatives
             var digest: [UInt8] = []
-            if representatives.count >= Self.mostCompared {
+            if representatives.count >= Self.maximumCompared {
                 if byDigest.isEmpty {
                     for node in representatives { byDigest[try tree.digest(of: node, size: candidate.size)] = node }
                 }
@@ -140,49 +149,51 @@ struct DuplicateSearch {
         }
     }
 
-    /// Different contents that look alike, up to which each new one is compared with all.
-    private static let mostCompared = 4
+    /// The number of representatives from which digests are used.
+    private static let maximumCompared = 4
 }
 
 extension FileTree {
-    /// The ``Fingerprint`` of a file; 0 where it was not made when the file was found.
+    /// The ``Fingerprint`` of a file; 0 if the scan did not compute it.
     fileprivate func fingerprint(of node: NodeID) -> UInt64 {
         if case .host(let file) = content(of: node) { hostFiles.fingerprint(of: file) } else { 0 }
     }
 
-    fileprivate func haveSameContent(_ one: NodeID, _ other: NodeID, size: UInt64) throws(ImageError) -> Bool {
+    /// Whether two files of `size` bytes have equal content.
+    fileprivate func haveSameContent(_ left: NodeID, _ right: NodeID, size: UInt64) throws(ImageError) -> Bool {
         guard size > 0 else { return true }
         let step: UInt64 = 1 << 18, length = Int(min(step, size))
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * length, alignment: 64)
-        defer { buffer.deallocate() }
-        let file = try OpenContent(one, of: self), otherFile = try OpenContent(other, of: self)
+        let buffer = PageBuffer(count: 2 * length, alignment: 64)
+        let leftFile = try OpenContent(left, of: self), rightFile = try OpenContent(right, of: self)
         var offset: UInt64 = 0
         while offset < size {
             let count = Int(min(step, size - offset))
-            let own = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-            let others = UnsafeMutableRawBufferPointer(rebasing: buffer[length..<length + count])
-            try file.read(into: own, at: offset)
-            try otherFile.read(into: others, at: offset)
-            guard UnsafeRawBufferPointer(own).isEqual(to: UnsafeRawBufferPointer(others)) else { return false }
+            let leftBytes = buffer.prefix(count)
+            let rightBytes = UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[length..<length + count])
+            try leftFile.read(into: leftBytes, at: offset)
+            try rightFile.read(into: rightBytes, at: offset)
+            guard UnsafeRawBufferPointer(leftBytes).isEqual(to: UnsafeRawBufferPointer(rightBytes)) else {
+                return false
+            }
             offset += UInt64(count)
         }
-        // Only one of the two will be read again, whichever has the first name.
-        try file.checkUnchanged()
-        try otherFile.checkUnchanged()
+        // Only one of the two is read again later, so both are checked now.
+        try leftFile.checkUnchanged()
+        try rightFile.checkUnchanged()
         return true
     }
 
+    /// The SHA-256 of a file of `size` bytes.
     fileprivate func digest(of node: NodeID, size: UInt64) throws(ImageError) -> [UInt8] {
         var hash = SHA256()
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(min(1 << 18, size)), alignment: 64)
-        defer { buffer.deallocate() }
+        let buffer = PageBuffer(count: Int(min(1 << 18, size)), alignment: 64)
         let file = try OpenContent(node, of: self)
         var offset: UInt64 = 0
         while offset < size {
-            let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(min(UInt64(buffer.count), size - offset))])
-            try file.read(into: part, at: offset)
-            hash.update(bufferPointer: UnsafeRawBufferPointer(part))
-            offset += UInt64(part.count)
+            let bytes = buffer.prefix(Int(min(UInt64(buffer.bytes.count), size - offset)))
+            try file.read(into: bytes, at: offset)
+            hash.update(bufferPointer: UnsafeRawBufferPointer(bytes))
+            offset += UInt64(bytes.count)
         }
         return Array(hash.finalize())
     }

@@ -1,26 +1,29 @@
 extension FileTree {
-    /// The most names that ext4 lets one file have (`EXT4_LINK_MAX`).
+    /// The number of names that a file of ext4 can have (`EXT4_LINK_MAX`).
     static let maximumLinks = 65_000
 
-    /// How names of one directory are joined to files.
+    /// The rule that makes names hard links of one file.
     public enum LinkRule: Sendable {
-        /// Files with the same bytes, the same executable bit and the same owner are one file; symbolic links never are.
+        /// Files with equal bytes, permissions and owners become one file. Symbolic links stay separate.
         case byContent(threads: Int)
-        /// As the host has them.
+        /// The links are those of the host.
         case asScanned
     }
 
-    /// What joining names saved.
+    /// The effect of joining names.
     public struct LinkSavings: Sendable, Hashable {
-        /// Names that now point to a file that another name points to.
+        /// The number of names that now share the file of another name.
         public var names: UInt64 = 0
-        /// The bytes of those files.
+        /// The bytes that the files of these names had.
         public var bytes: UInt64 = 0
     }
 
-    /// Decides which names below `top` are hard links of one another, so that no file has more than 65,000 names.
+    /// Decides which names below `top` are hard links of each other. No file gets more than 65,000 names.
     ///
-    /// By content, the links that the host happens to have make no difference to the outcome (they only save reading).
+    /// With ``LinkRule/byContent(threads:)``, hard links of the host do not influence the result; they only save
+    /// reading.
+    ///
+    /// - Throws: errors of reading files, and ``ImageError/Code/cancelled``.
     @discardableResult
     public mutating func joinLinks(
         under top: NodeID, _ rule: LinkRule, progress: Progress? = nil
@@ -35,8 +38,8 @@ extension FileTree {
         return relink(under: top, classes: classes, keepsSymlinks: keepsSymlinks)
     }
 
-    /// Points every name below `top` to its class's node, and opens a new node whenever one is full. It goes by the order
-    /// of names, so the outcome does not depend on how nodes are numbered.
+    /// Points every name below `top` to the node of its class. A node with too many names is followed by a copy. The
+    /// order of names decides, so the result does not depend on the numbers of nodes.
     private mutating func relink(under top: NodeID, classes: [UInt32], keepsSymlinks: Bool) -> LinkSavings {
         var savings = LinkSavings()
         var current: [UInt32: (node: NodeID, links: Int)] = [:]

@@ -1,66 +1,70 @@
 public import SystemPackage
 
 extension FileTree {
-    /// How a directory of the host becomes part of a tree.
+    /// The rules by which a host directory becomes part of a tree.
     public struct ScanRules: Sendable {
-        /// Where nodes get their metadata from.
+        /// The origin of metadata.
         public enum Metadata: Sendable {
-            /// As Nix keeps its store: owner 0:0, time 1, 0555 for directories and executables, 0444 for other files.
+            /// The metadata of a Nix store: owner 0:0, time 1, 0555 for directories and executables, 0444 for other
+            /// files.
             case store
-            /// Owner 0:0; modes and times (whole seconds) as on the host.
+            /// Owner 0:0; modes and times (in whole seconds) of the host.
             case host
         }
-        /// What a symbolic link of the host becomes.
+        /// The treatment of symbolic links.
         public enum Links: Sendable {
-            /// A symbolic link.
+            /// They stay symbolic links.
             case keep
-            /// What it points to: for filesystems that have no links. The function says where a path with links in it
-            /// leads on this machine, which is not what the system says for a store that lies elsewhere.
+            /// They become the files that they lead to, for filesystems without links. The function resolves a path
+            /// with links on this machine. (For a store in another directory, the result is not that of the system.)
             case follow(@Sendable (FilePath) throws(ImageError) -> FilePath)
         }
         /// See ``Metadata``.
         public var metadata: Metadata
         /// See ``Links``.
         public var links: Links
-        /// How many names may be seen: where links are followed, a small directory of links that lead to directories of links
-        /// is large without bound.
-        public var nameLimit: Int
-        /// Whether files are going to be joined by what they hold (``LinkRule/byContent(threads:)``). Then the first block of
-        /// each is read while it is at hand, and symbolic links that are one inode are not told apart from others.
+        /// The number of names that a scan may find. (If links are followed, a small directory of links to directories
+        /// of links has any number of names.)
+        public var maximumNames: Int
+        /// Whether files will be joined by content (``LinkRule/byContent(threads:)``). The scan then reads the first
+        /// block of each file while it is open, and gives each name of a symbolic link a node of its own.
         public var joinsByContent: Bool
-        /// How many bytes of short files, whose first block is all there is of them, may stay in memory instead of being read
-        /// again later: shared by all scans that have these rules. `nil`: none.
+        /// The bytes of short files that may still be kept in memory, instead of being read again later. All scans with
+        /// these rules share the number. `nil` means 0.
         var kept: Monitor<Int>?
-        /// What is enough for a closure of some gigabytes, half of whose files are that short.
-        static let mostKept = 32 << 20
-        /// See the properties of the same names.
+        /// The bytes of short files that are kept: enough for a closure of some gigabytes, half of whose files are
+        /// short.
+        static let maximumKept = 32 << 20
+        /// Makes rules; see the properties of the same names.
         public init(
-            metadata: Metadata, links: Links = .keep, nameLimit: Int = .max, joinsByContent: Bool = false
+            metadata: Metadata, links: Links = .keep, maximumNames: Int = .max, joinsByContent: Bool = false
         ) {
             self.metadata = metadata
             self.links = links
-            self.nameLimit = nameLimit
+            self.maximumNames = maximumNames
             self.joinsByContent = joinsByContent
         }
     }
 
-    /// Files of the host that have several names, by device and inode, so that they become one node.
+    /// The nodes of host files with several names, by device and inode, so that such a file becomes one node.
     public struct HostLinks: Sendable {
         struct Key: Hashable { var device: UInt64, inode: UInt64 }
         var nodes: [Key: NodeID] = [:]
-        /// Nothing seen yet.
+        /// Makes an empty table.
         public init() {}
     }
 
-    /// Adds what lies at a host path (a directory with all that is in it, a file or a link) and gives its node.
+    /// Adds the file, link or directory at a host path, with everything below it.
     ///
-    /// Of files nothing is read but what the rules say. Anything but directories, files and symbolic links is an error, and so
-    /// is a directory's loop of links where links are followed.
+    /// File content is only read if the rules say so.
+    ///
+    /// - Returns: the node of the path.
+    /// - Throws: ``ImageError/Code/invalidInput`` for other kinds of files, and for loops of followed links.
     public mutating func scan(
         _ path: FilePath, rules: ScanRules, links: inout HostLinks, progress: Progress? = nil
     ) throws(ImageError) -> NodeID {
         var scanner = HostScanner(tree: self, rules: rules, links: links, progress: progress)
-        // A second owner would make the scanner copy the whole tree before its first change.
+        // With a second reference to the tree's storage, the scanner would copy it before its first change.
         self = FileTree()
         links = HostLinks()
         defer {

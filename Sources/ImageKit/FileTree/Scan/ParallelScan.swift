@@ -1,8 +1,8 @@
 import Glibc
 import SystemPackage
 
-/// Scans many directories of the host at once, and puts them into one tree in the order in which they were given: the outcome
-/// is as if one was scanned after the other.
+/// Scans many directories of the host at once, and adds them to one tree in the order in which they were given. The
+/// result is that of scanning them one after the other.
 ///
 /// ```
 ///   threads     scan path 3 ─┐
@@ -10,14 +10,14 @@ import SystemPackage
 ///               scan path 5 ─┘
 /// ```
 ///
-/// From memory as many threads are of use as there are processors. From a cold disk more are: a scan waits for one inode
-/// after the other, and a disk finds many in the same time.
+/// With a warm cache, more threads than processors are no use. With a cold disk they are: a scan waits for one inode
+/// after the other, and a disk can find many in the same time.
 struct ParallelScan {
     let paths: [FilePath]
     let rules: FileTree.ScanRules
     let progress: Progress?
 
-    /// What came out.
+    /// The result of scanning.
     struct Outcome {
         /// The node of each path.
         var nodes: [FileTree.NodeID] = []
@@ -25,7 +25,7 @@ struct ParallelScan {
         var isCold = false
     }
 
-    /// What a thread found at one path.
+    /// The result of a thread for one path.
     private struct Found: Sendable {
         var tree = FileTree()
         var links = FileTree.HostLinks()
@@ -33,28 +33,29 @@ struct ParallelScan {
     }
 
     private struct State {
+        /// The index of the next path to scan.
         var next = 0
         var found: [Int: Result<Found, ImageError>] = [:]
         var isCold: Bool
     }
 
-    /// Threads that scan a cold disk. More find no more in the same time.
+    /// The number of threads for a cold disk. More are not faster.
     private static var coldThreads: Int { DiskReads.threads(atMost: 24) }
-    /// Paths that are looked at to find out whether a disk must be read: the first ones may take long.
+    /// The number of paths that are read to find out whether the disk is cold. (The first scans may take long.)
     private static let probes = 16
 
     /// Scans all paths.
     ///
     /// - Parameters:
-    ///   - count: threads, unless a disk must be read.
-    ///   - isCold: whether it is known that one must be.
-    /// - Throws: the error of the first path in the given order that has one.
+    ///   - count: the number of threads with a warm cache.
+    ///   - isCold: whether the disk is known to be cold.
+    /// - Throws: the error of the first path, in the given order, that cannot be scanned.
     func run(threads count: Int, isCold: Bool = false, into tree: inout FileTree) throws(ImageError) -> Outcome {
         let state = Monitor(State(isCold: isCold || mustRead()))
         var threads = Threads()
         defer { threads.join() }
         var running = 0
-        /// Starts threads until there are so many, or as many as the system gives.
+        /// Starts threads up to a number, or until the system refuses.
         func grow(to count: Int) {
             while running < min(count, paths.count), (try? threads.start { [self] in work(state) }) != nil {
                 running += 1

@@ -1,50 +1,49 @@
-/// Reads small files that an image takes while it is still being planned, where they lie on a cold disk.
+/// Reads the small files of an image from a cold disk while the image is being planned.
 ///
 /// ```
-///   finding names ── comparing files ── looking for similar ones ── laying out ── compressing
-///                    └─ reading ahead, in the order of the image ─┘
+///   scan ── comparison of files ── search for similar files ── layout ── compression
+///           └─ reading ahead, in the order of the image ────────────┘
 /// ```
 ///
-/// Planning needs a little of many files at once, and more threads ask for that (``readers``). What the disk could do besides
-/// goes to the files that are compressed first. One file at a time: what planning asks for waits behind everything that was
-/// asked for before.
+/// Planning reads a little of many files, with many threads (``readers``). The remaining capacity of the disk goes to
+/// the files that are compressed first. They are requested one at a time, because requests of planning wait behind all
+/// earlier requests.
 ///
-/// It reads no more than a part of the memory that is free, and stops when it goes away.
+/// Reading is limited to a part of the free memory, and ends with this value.
 struct ReadAhead: ~Copyable {
     /// Bytes that may still be read.
-    private let left: Monitor<UInt64>
+    private let bytesLeft: Monitor<UInt64>
     private var threads = Threads()
-    /// Whether something had to be read from a disk, so that it began.
+    /// Whether the disk is cold, so that reading began.
     let isNeeded: Bool
 
-    /// Threads for reads that wait for a cold disk: what it does at once, not what processors do.
+    /// The number of threads for reads that wait for a cold disk: a property of disks, not of processors.
     static var readers: Int { DiskReads.threads(atMost: 16) }
-    /// Files from this size on, in bytes, are left to whoever compresses them.
-    private static let large = ContentSampler.leastWindows * ContentSampler.stride
-    /// Files that are looked at to find out whether it is worth while.
+    /// Files from this size on, in bytes, are left to the compression.
+    private static let largeSize = ContentSampler.minimumWindows * ContentSampler.stride
+    /// The number of files that are read to find out whether the disk is cold.
     private static let probes = 64
 
-    /// Begins to read a tree's files: unit by unit, then the rest.
+    /// Begins to read the files of a tree: unit by unit, then the rest.
     ///
     /// - Parameters:
-    ///   - isCold: whether a disk had to be read for their names. If not, a few files are looked at first.
-    ///   - budget: bytes that may be read.
+    ///   - isCold: whether the scan had to read a disk. If not, a few files are read first to find out.
+    ///   - budget: bytes that may be read. It is computed only if the disk is cold.
     init(_ tree: FileTree, isCold: Bool, budget: @autoclosure () -> UInt64 = HostMemory.spare / 4) {
-        // How much memory is free is asked only where something is to be read.
         let budget = isCold || Self.mustRead(tree) ? budget() : 0
-        left = Monitor(budget)
+        bytesLeft = Monitor(budget)
         isNeeded = budget > 0
         guard isNeeded else { return }
         let ids = Self.smallFiles(of: tree), files = tree.hostFiles
-        // Without it, all only takes longer.
-        try? threads.start { [left] in
+        // Without the thread, everything only takes longer.
+        try? threads.start { [bytesLeft] in
             for file in ids {
                 let size = files.identity(of: file).size
-                let isLast = left.change { left in
+                let isDone = bytesLeft.change { left in
                     defer { left = size <= left ? left - size : 0 }
                     return size > left
                 }
-                if isLast { return }
+                if isDone { return }
                 guard let open = try? HostFile(file, of: files, isChecked: false) else { continue }
                 open.prefetch(size, at: 0)
                 Self.touch(open, at: size - 1)
@@ -52,13 +51,13 @@ struct ReadAhead: ~Copyable {
         }
     }
 
-    /// Reads no more.
+    /// Ends reading.
     consuming func stop() {}
 
-    /// Waits until all is read, as far as it may be.
+    /// Waits until all files are read, or the budget is used up.
     consuming func stopWhenDone() { threads.join() }
 
-    deinit { left.change { $0 = 0 } }
+    deinit { bytesLeft.change { $0 = 0 } }
 
     private static func smallFiles(of tree: FileTree) -> [HostFiles.FileID] {
         var seen = [Bool](repeating: false, count: tree.nodes.count)
@@ -67,14 +66,14 @@ struct ReadAhead: ~Copyable {
         return ordered.compactMap { smallFile($0, of: tree) }
     }
 
-    /// The host's file of a node, where it is one that is not in memory whole since it was found.
+    /// The host file of a node, if it is small and the scan did not read all of it.
     private static func smallFile(_ id: FileTree.NodeID, of tree: FileTree) -> HostFiles.FileID? {
         guard tree.kind(of: id) == .file, case .host(let file) = tree.content(of: id) else { return nil }
-        let read = tree.hostFiles.fingerprint(of: file) == 0 ? 0 : UInt64(Fingerprint.length)
-        return (read + 1..<large).contains(tree.size(of: id)) ? file : nil
+        let bytesRead = tree.hostFiles.fingerprint(of: file) == 0 ? 0 : UInt64(Fingerprint.length)
+        return (bytesRead + 1..<largeSize).contains(tree.size(of: id)) ? file : nil
     }
 
-    /// Whether some of the files must be read from a disk: a few of them are looked at.
+    /// Whether some of the files must be read from a disk, judged by a few of them.
     private static func mustRead(_ tree: FileTree) -> Bool {
         let ids = tree.nodes.indices.compactMap { smallFile(FileTree.NodeID(index: UInt32($0)), of: tree) }
         let reads = DiskReads()
@@ -86,9 +85,9 @@ struct ReadAhead: ~Copyable {
     }
 
     /// Waits until a byte of a file is in memory.
-    private static func touch(_ file: borrowing HostFile, at place: UInt64) {
+    private static func touch(_ file: borrowing HostFile, at offset: UInt64) {
         withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { byte in
-            try? file.read(into: byte, at: place)
+            try? file.read(into: byte, at: offset)
         }
     }
 }

@@ -1,58 +1,54 @@
-/// Parts of files that look alike, side by side on the disk.
+/// Similar parts of files, side by side on the disk.
 ///
-/// A frame is compressed for itself, so what repeats pays only where both copies lie in the same frame. Most of what
-/// repeats in a closure lies further apart than that: the compilers of one suite, two versions of a library, the same table
-/// for each of two hundred languages, the kernel in the store and its copy in `/boot`. Large files are therefore cut into
-/// pieces, and pieces that have much in common are laid out together, in clusters that fit a frame:
+/// Each frame is compressed by itself, so a repetition saves space only if both copies are in the same frame. Most
+/// repetitions of a closure are further apart: the compilers of one suite, two versions of a library, the same table
+/// for each of two hundred languages, the kernel in the store and its copy in `/boot`. Large files are therefore
+/// divided into chunks, and similar chunks are laid out together, in clusters that fit a frame:
 ///
 /// ```
 ///   cc1      │ 0 │ 1 │ 2 │ 3 │             on the disk:
 ///   lto1     │ 0 │ 1 │ 2 │ 3 │     ──▶     │ cc1 0 │ lto1 0 │ cc1 1 │ lto1 1 ║ cc1 2 │ lto1 2 │ cc1 3 │ lto1 3 │
 /// ```
 ///
-/// What is alike is found by looking at a small part of each file (``ContentSampler``), so nothing is read twice, and it
-/// depends on the files' bytes and their order alone.
+/// Similarity is found by reading a small part of each file (``ContentSampler``), so nothing is read twice. It depends
+/// only on the bytes and the order of the files.
 extension FileTree {
-    /// A part of a file's content, in bytes. It begins at a multiple of ``pieceSize``, and ends at one or with the file.
+    /// A range of a file's content, in bytes: one chunk or several adjacent ones, as ``ChunkClusters`` divides files.
     struct Part: Sendable, Hashable {
         var node: NodeID
         var range: Range<UInt64>
     }
 
-    /// Files of these sizes are looked at, in bytes. (What is larger than an image's files can be must not be counted in
-    /// pieces.)
+    /// The sizes of the files that are compared, in bytes. (No file of an image is larger, and a larger size could have
+    /// more chunks than memory.)
     static let similarSizes: ClosedRange<UInt64> = 256 << 10...64 << 30
-    /// What files are cut into, in bytes. (A file's last piece has from a half to one and a half of it.)
-    static let pieceSize: UInt64 = 512 << 10
-    /// What a cluster has at most, in bytes: as much as a frame aims at.
-    static let clusterSize: UInt64 = 16 << 20
 
-    /// Finds parts of large files that look alike; ``Ext4Formatter`` lays them out side by side.
+    /// Finds similar parts of large files; ``Ext4Formatter`` lays them out side by side.
     ///
-    /// To be called when the tree is complete.
-    /// - Parameter threads: for reading, at least 1.
+    /// Call it when the tree is complete.
+    /// - Parameter threads: the number of threads that read, at least 1.
     public mutating func gatherSimilar(threads: Int, progress: Progress? = nil) throws(ImageError) {
-        var files: [NodeID] = []
-        var places: [PieceClusters.File] = []
+        var candidates: [NodeID] = []
+        var files: [ChunkClusters.File] = []
         for (unit, group) in inLayoutOrder().enumerated() {
             var offset: UInt64 = 0
             for node in group.nodes where kind(of: node) == .file {
                 let size = size(of: node)
                 if Self.similarSizes.contains(size) {
-                    files.append(node)
-                    places.append(PieceClusters.File(size: size, unit: unit, offset: offset))
+                    candidates.append(node)
+                    files.append(ChunkClusters.File(size: size, unit: unit, offset: offset))
                 }
                 offset = offset.addingClamping(size)
             }
         }
         clusters = []
-        guard files.count > 1 else { return }
-        let features = try ContentSampler(tree: self, files: files).run(threads: threads, progress: progress)
-        clusters = PieceClusters(places, features: features).clusters.map { cluster in
+        guard candidates.count > 1 else { return }
+        let features = try ContentSampler(tree: self, files: candidates).run(threads: threads, progress: progress)
+        clusters = ChunkClusters(files, features: features).clusters.map { cluster in
             var parts: [Part] = []
-            for piece in cluster {
-                let node = files[piece.file]
-                let range = Self.range(ofPiece: piece.index, size: size(of: node))
+            for chunk in cluster {
+                let node = candidates[chunk.file]
+                let range = ChunkClusters.range(ofChunk: chunk.index, size: size(of: node))
                 if let last = parts.last, last.node == node, last.range.upperBound == range.lowerBound {
                     parts[parts.count - 1].range = last.range.lowerBound..<range.upperBound
                 } else {
@@ -63,27 +59,16 @@ extension FileTree {
         }
     }
 
-    /// The nodes that the tree reaches, each once: unit by unit, then those that are in no unit.
+    /// The nodes that the root reaches, each once: unit by unit, then those outside of units, without a key.
     func inLayoutOrder() -> [(key: UInt64?, nodes: [NodeID])] {
         var isReachable = [Bool](repeating: false, count: nodes.count)
         _ = nodesInOrder(from: root, seen: &isReachable)
-        // What only a unit still knows, because something else took its place in the tree, is left out.
+        // A node that was replaced in the tree may still be in a unit. It is left out.
         var seen = isReachable.map { !$0 }
         var groups: [(key: UInt64?, nodes: [NodeID])] = []
         for unit in units where !seen[Int(unit.node.index)] {
             groups.append((unit.key, nodesInOrder(from: unit.node, seen: &seen)))
         }
         return groups + [(nil, nodesInOrder(from: root, seen: &seen))]
-    }
-
-    /// How many pieces a file of that size has.
-    static func pieces(ofSize size: UInt64) -> Int {
-        max(1, Int(clamping: size.addingClamping(pieceSize / 2) / pieceSize))
-    }
-
-    /// Where a piece lies in its file of `size` bytes.
-    static func range(ofPiece index: Int, size: UInt64) -> Range<UInt64> {
-        let start = UInt64(index) * pieceSize
-        return start..<(index == pieces(ofSize: size) - 1 ? size : start + pieceSize)
     }
 }

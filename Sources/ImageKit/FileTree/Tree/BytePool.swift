@@ -1,44 +1,46 @@
-/// The bytes of many small things, which stay where they are once they were added: those of another pool are added without
-/// copying them.
+/// The bytes of many small items. An item keeps its position, and adding another pool copies none of its bytes.
 ///
 /// ```
-///   chunk 0   ├ link target ┤ file ┤ file ┤ ·· up to 1 MiB ·· │
-///   chunk 1   ├ file ┤ link target ┤ ·····
-///                    ▲
-///   place     1 << 32 | 311
+///   chunk 0    ├ link target ┤ file ┤ file ┤ ·· up to 1 MiB ·· │
+///   chunk 1    ├ file ┤ link target ┤ ·····
+///                     ▲
+///   position   1 << 32 | 311
 /// ```
 struct BytePool: Sendable {
     private(set) var chunks: [[UInt8]] = []
 
-    /// What a chunk may have when something is added to it, in bytes. Growing longer ones would mean moving them.
-    private static let enough = 1 << 20
+    /// The length from which a chunk gets no more items, in bytes. Longer chunks would be moved more often as they
+    /// grow.
+    private static let fullLength = 1 << 20
 
-    /// Adds bytes, and gives the place where they begin.
+    /// Adds an item.
+    /// - Returns: its position.
     mutating func add(_ bytes: some Collection<UInt8>) -> UInt64 {
-        if chunks.isEmpty || chunks[chunks.count - 1].count >= Self.enough { chunks.append([]) }
+        if chunks.isEmpty || chunks[chunks.count - 1].count >= Self.fullLength { chunks.append([]) }
         let chunk = chunks.count - 1
-        let place = UInt64(chunk) << 32 | UInt64(chunks[chunk].count)
+        let position = UInt64(chunk) << 32 | UInt64(chunks[chunk].count)
         chunks[chunk].append(contentsOf: bytes)
-        return place
+        return position
     }
 
-    /// Adds all that another pool has, and gives what has to be added to a place in it.
-    mutating func append(_ other: BytePool) -> UInt64 {
+    /// Adds all items of another pool.
+    /// - Returns: the number to add to a position in that pool.
+    mutating func append(_ added: BytePool) -> UInt64 {
         let shift = UInt64(chunks.count) << 32
-        chunks += other.chunks
+        chunks += added.chunks
         return shift
     }
 
-    /// The number of the chunk where a place is, and where in it so many bytes lie.
-    static func range(at place: UInt64, count: UInt64) -> (chunk: Int, bytes: Range<Int>) {
-        let start = Int(place & 0xFFFF_FFFF)
-        return (Int(place >> 32), start..<start + Int(count))
+    /// The index of an item's chunk, and the item's range in it.
+    static func range(at position: UInt64, count: UInt64) -> (chunk: Int, bytes: Range<Int>) {
+        let start = Int(position & 0xFFFF_FFFF)
+        return (Int(position >> 32), start..<start + Int(count))
     }
 
-    /// So many bytes from a place on.
-    subscript(place: UInt64, count count: UInt64) -> ArraySlice<UInt8> {
+    /// An item of `count` bytes.
+    subscript(position: UInt64, count count: UInt64) -> ArraySlice<UInt8> {
         guard count > 0 else { return [] }
-        let (chunk, bytes) = Self.range(at: place, count: count)
+        let (chunk, bytes) = Self.range(at: position, count: count)
         return chunks[chunk][bytes]
     }
 }

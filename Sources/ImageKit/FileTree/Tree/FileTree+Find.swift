@@ -1,12 +1,12 @@
 extension FileTree {
-    /// As many symbolic links are followed on the way to a file; Linux does the same.
-    private static let linkLimit = 40
+    /// The number of symbolic links that may be followed on the way to a file. Linux has the same limit.
+    private static let maximumSymlinks = 40
 
-    /// The node at a path of names from the root, whatever their case is: how FAT finds files.
+    /// The node at a path of names from the root, ignoring case, as FAT finds files.
     func node(ignoringCaseAt path: String) -> NodeID? {
         var node = root
-        for part in path.split(separator: "/") {
-            let name = part.lowercased()
+        for component in path.split(separator: "/") {
+            let name = component.lowercased()
             let next = children(of: node).first { String(decoding: $0.name, as: UTF8.self).lowercased() == name }
             guard let next else { return nil }
             node = next.node
@@ -14,35 +14,37 @@ extension FileTree {
         return node
     }
 
-    /// The node at a path from the root, with links followed as the kernel does where this is the root filesystem; `nil`
-    /// where that leads to nothing, or in circles.
-    /// - Parameter goesOn: asked before each name on the way, links' included, of which there can be some thousand.
+    /// The node at a path from the root. Symbolic links are followed, as the kernel does if this is the root
+    /// filesystem.
+    ///
+    /// - Parameter goesOn: called before each name on the way, including names in link targets. There can be thousands.
+    /// - Returns: `nil` if the path does not exist, if its links form a loop, or if `goesOn` returned `false`.
     func node(followingLinksAt path: String, while goesOn: () -> Bool = { true }) -> NodeID? {
         var pending = Self.names(of: Array(path.utf8))
-        var way = [root]
+        var ancestors = [root]
         var links = 0
         while let name = pending.popLast() {
-            guard goesOn(), let directory = way.last, kind(of: directory) == .directory else { return nil }
+            guard goesOn(), let directory = ancestors.last, kind(of: directory) == .directory else { return nil }
             if name == [0x2E] { continue }
             if name == [0x2E, 0x2E] {
-                if way.count > 1 { way.removeLast() }
+                if ancestors.count > 1 { ancestors.removeLast() }
                 continue
             }
             guard let next = child(name, of: directory) else { return nil }
             guard kind(of: next) == .symlink else {
-                way.append(next)
+                ancestors.append(next)
                 continue
             }
             links += 1
-            guard links <= Self.linkLimit else { return nil }
+            guard links <= Self.maximumSymlinks else { return nil }
             let target = Array(target(of: next))
-            if target.first == UInt8(ascii: "/") { way = [root] }
+            if target.first == UInt8(ascii: "/") { ancestors = [root] }
             pending += Self.names(of: target)
         }
-        return way.last
+        return ancestors.last
     }
 
-    /// A path's names, the last one first.
+    /// The names in a path, the last one first.
     private static func names(of path: [UInt8]) -> [[UInt8]] {
         path.split(separator: UInt8(ascii: "/")).map(Array.init).reversed()
     }

@@ -1,6 +1,8 @@
 extension FileTree {
-    /// Adds a directory that has what two directories have, with the second's metadata; where both have a name, directories are
-    /// merged and otherwise the second's stands.
+    /// Adds a directory with the entries of two directories and the metadata of `upper`. If both have a name, two
+    /// directories are merged; otherwise the entry of `upper` replaces the other.
+    ///
+    /// - Returns: the new directory, or `upper` if either node is no directory.
     mutating func merge(_ lower: NodeID, with upper: NodeID) throws(ImageError) -> NodeID {
         guard kind(of: lower) == .directory, kind(of: upper) == .directory else { return upper }
         var merged: [[UInt8]: NodeID] = [:]

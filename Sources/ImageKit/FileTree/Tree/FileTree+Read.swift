@@ -1,12 +1,15 @@
 extension FileTree {
-    /// A file's content, open for many reads.
+    /// The content of a file, open for many reads.
     struct OpenContent: ~Copyable {
         private let host: HostFile?
         private let content: Content
 
+        /// Opens the content of a file.
+        ///
         /// - Parameters:
-        ///   - isRandom: whether reads will not follow one another.
-        ///   - isChecked: whether a host's file must still be what was planned, which otherwise can be asked after reading.
+        ///   - isRandom: whether reads will not be sequential.
+        ///   - isChecked: whether to check at once that a host file still is the file that was planned. Otherwise
+        ///     ``checkUnchanged()`` can check it after reading.
         init(_ node: NodeID, of tree: FileTree, isRandom: Bool = false, isChecked: Bool = false) throws(ImageError) {
             content = tree.content(of: node)
             guard case .host(let file) = content else {
@@ -18,7 +21,7 @@ extension FileTree {
             host = consume open
         }
 
-        /// Fills a buffer with bytes of the content, which has as many from `offset` on.
+        /// Fills a buffer from `offset` on. The content must have that many bytes.
         func read(into target: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
             switch content {
             case .bytes(let memory): target.copyBytes(from: memory.dropFirst(Int(offset)).prefix(target.count))
@@ -27,14 +30,17 @@ extension FileTree {
             }
         }
 
-        /// Asks the kernel to have a range in memory soon.
+        /// Asks the kernel to load a range into memory soon.
         func prefetch(_ length: UInt64, at offset: UInt64) { host?.prefetch(length, at: offset) }
 
-        /// Throws when a host's file is no longer what was planned.
+        /// Whether the host's filesystem knows that a range is zero; `false` if it cannot tell.
+        func isHole(_ range: Range<UInt64>) -> Bool { host?.isHole(range) ?? false }
+
+        /// Throws ``ImageError/Code/changed`` if a host file is no longer the file that was planned.
         func checkUnchanged() throws(ImageError) { try host?.checkUnchanged() }
     }
 
-    /// A regular file's bytes from its beginning, `limit` of them at most; nothing of anything else.
+    /// The first bytes of a regular file, at most `limit`; empty for other nodes.
     func read(_ node: NodeID, atMost limit: Int) throws(ImageError) -> [UInt8] {
         guard kind(of: node) == .file else { return [] }
         var bytes = [UInt8](repeating: 0, count: Int(min(size(of: node), UInt64(max(0, limit)))))
@@ -42,27 +48,22 @@ extension FileTree {
         return bytes
     }
 
-    /// Reads `count` bytes of a file's content into the beginning of a buffer that is large enough.
+    /// Reads `count` bytes of a file into the beginning of a buffer, which must be large enough.
     ///
-    /// - Parameter isChecked: whether a host's file must still be the one that was planned. That is asked again when its
-    ///   bytes go into the image.
+    /// - Parameter isChecked: whether to check that a host file still is the file that was planned. (This is checked
+    ///   again when its bytes go into the image.)
     func read(
         _ node: NodeID, count: Int, at offset: UInt64, into buffer: inout [UInt8], isChecked: Bool = false
     ) throws(ImageError) {
         guard count > 0 else { return }
-        var failure: ImageError?
-        buffer.withUnsafeMutableBytes { bytes in
+        var span = buffer.mutableSpan
+        try span.withUnsafeMutableBytes { (bytes) throws(ImageError) in
             let target = UnsafeMutableRawBufferPointer(rebasing: bytes[..<count])
-            do throws(ImageError) {
-                try read(node, into: target, at: offset, isChecked: isChecked)
-            } catch {
-                failure = error
-            }
+            try read(node, into: target, at: offset, isChecked: isChecked)
         }
-        if let failure { throw failure }
     }
 
-    /// Fills a buffer with bytes of a file's content, which has as many from `offset` on.
+    /// Fills a buffer with bytes of a file from `offset` on. The file must have that many.
     func read(
         _ node: NodeID, into target: UnsafeMutableRawBufferPointer, at offset: UInt64, isChecked: Bool = false
     ) throws(ImageError) {

@@ -1,6 +1,8 @@
 extension FileTree {
-    /// Visits every name below (and with) `top`, a directory before what is in it, in the order of names. The path is
-    /// relative to `top`, without a leading slash; of `top` it is empty. Not recursive, so depth costs no stack.
+    /// Visits `top` and every name below it: a directory before its entries, and entries in the order of names.
+    ///
+    /// Paths are relative to `top`, without a leading slash; the path of `top` is empty. The walk is not recursive, so
+    /// the depth of the tree needs no stack.
     public func walk(
         from top: NodeID, _ visit: (_ path: [UInt8], _ node: NodeID) throws(ImageError) -> Void
     ) throws(ImageError) {
@@ -25,7 +27,7 @@ extension FileTree {
         }
     }
 
-    /// How many names there are below `top`.
+    /// The number of names below `top`.
     func names(below top: NodeID) -> Int {
         var count = 0
         var stack = [top]
@@ -37,24 +39,26 @@ extension FileTree {
         return count
     }
 
-    /// The nodes reachable from `top`, each once, in the order in which ``walk(from:_:)`` first meets them.
+    /// The nodes that `top` reaches, each once, in the order in which ``walk(from:_:)`` first visits them.
+    ///
+    /// - Parameter seen: for each node of the tree, whether to leave it out. Nodes of the result are marked in it.
     func nodesInOrder(from top: NodeID, seen: inout [Bool]) -> [NodeID] {
         var found: [NodeID] = []
         var stack: [Range<Int>] = []
-        func meet(_ node: NodeID) {
+        func visit(_ node: NodeID) {
             if seen[Int(node.index)] { return }
             seen[Int(node.index)] = true
             found.append(node)
             if nodes[Int(node.index)].kind == .directory { stack.append(entryRange(of: node)) }
         }
-        meet(top)
+        visit(top)
         while let range = stack.last {
             guard let first = range.first else {
                 stack.removeLast()
                 continue
             }
             stack[stack.count - 1] = range.dropFirst()
-            meet(entries[first].node)
+            visit(entries[first].node)
         }
         return found
     }

@@ -1,8 +1,8 @@
-/// What a filesystem holds, as a value: directories, files and symbolic links, with their metadata, and where each file's
-/// bytes can be had (or the bytes themselves, where they are few).
+/// The content of a filesystem as a value: directories, files and symbolic links with their metadata, and the origin of
+/// each file's bytes (or the bytes themselves, if they are few).
 ///
-/// Hard links are one node under several names. The children of a directory are sorted by the bytes of their names, so the
-/// same tree always comes out the same. Trees are built from the leaves up: a node is added once everything in it is.
+/// Hard links are one node with several names. The entries of a directory are sorted by the bytes of their names, so
+/// equal trees have equal results. Trees are built from the leaves up: a directory is added after its entries.
 ///
 /// ```
 ///   root ──▶ directory ──▶ entries, sorted by name ──▶ node (metadata, content)
@@ -13,11 +13,11 @@ public struct FileTree: Sendable {
     /// A node of the tree.
     public struct NodeID: Hashable, Sendable, Comparable {
         let index: UInt32
-        /// Nodes in the order in which they were added.
+        /// Compares by the order in which nodes were added.
         public static func < (left: NodeID, right: NodeID) -> Bool { left.index < right.index }
     }
 
-    /// What a node is.
+    /// The kind of a node.
     public enum Kind: UInt8, Sendable {
         /// A directory.
         case directory
@@ -27,21 +27,21 @@ public struct FileTree: Sendable {
         case symlink
     }
 
-    /// Where a file's bytes are.
+    /// The origin of a file's bytes.
     public enum Content: Sendable {
-        /// In memory.
+        /// Bytes in memory.
         case bytes(ArraySlice<UInt8>)
-        /// In a file of the host, whole.
+        /// A whole host file.
         case host(HostFiles.FileID)
-        /// In another source, from a byte offset on.
+        /// Another source, from a byte offset on.
         case source(any ByteSource, offset: UInt64)
     }
 
-    /// One unit of content that stays together on the disk (a store path).
+    /// A layout unit: a subtree whose data stays together on the disk, such as a store path.
     public struct Unit: Sendable {
-        /// The top of the subtree.
+        /// The top node of the subtree.
         public var node: NodeID
-        /// A number that depends on nothing but what the unit is called.
+        /// A number that depends only on the unit's name.
         public var key: UInt64
     }
 
@@ -49,14 +49,25 @@ public struct FileTree: Sendable {
         var kind: Kind
         var storage: Storage
         var attributes: FileAttributes
-        var size: UInt64  // bytes; of a directory, its number of entries
-        var place: UInt64  // of a directory, its first entry; else what `storage` says
+        /// Bytes; for a directory, the number of entries.
+        var size: UInt64
+        /// The index of a directory's first entry. For other nodes, see ``Storage``.
+        var location: UInt64
     }
 
-    enum Storage: UInt8, Sendable { case memory, host, source }
+    /// What the location of a file or link is.
+    enum Storage: UInt8, Sendable {
+        /// A position in ``FileTree/bytes``.
+        case memory
+        /// An index of ``FileTree/hostFiles``.
+        case host
+        /// An index of ``FileTree/sources``.
+        case source
+    }
 
     struct Entry: Sendable {
-        var name: UInt32
+        /// The offset of the name in ``FileTree/names``.
+        var nameOffset: UInt32
         var nameLength: UInt8
         var node: NodeID
     }
@@ -64,47 +75,47 @@ public struct FileTree: Sendable {
     var nodes: [Node] = []
     var entries: [Entry] = []
     var names: [UInt8] = []
-    /// Links' targets, and the content of files that are in memory.
+    /// The targets of links, and the content of files in memory.
     var bytes = BytePool()
     var sources: [(any ByteSource, UInt64)] = []
-    /// The host's files that the tree's content comes from.
+    /// The host files that content comes from.
     public var hostFiles = HostFiles()
-    /// The top directory. Set once the tree is built.
+    /// The top directory. The caller sets it when the tree is complete.
     public var root = NodeID(index: 0)
-    /// The subtrees whose data is laid out first, each kept together, in this order. Others follow in tree order.
+    /// The layout units, in the order of their data on the disk. Data outside of units follows in tree order.
     public var units: [Unit] = []
-    /// Parts of files that are laid out side by side because they look alike; see ``gatherSimilar(threads:progress:)``.
+    /// Similar parts of files that are laid out side by side; see ``gatherSimilar(threads:progress:)``.
     var clusters: [[Part]] = []
 
-    /// An empty tree.
+    /// Makes an empty tree.
     public init() {}
 
     // MARK: Building
 
-    /// Adds a regular file whose bytes are in memory.
+    /// Adds a regular file with bytes in memory.
     public mutating func addFile(_ content: some Collection<UInt8>, _ attributes: FileAttributes) -> NodeID {
         add(
             Node(
                 kind: .file, storage: .memory, attributes: attributes, size: UInt64(content.count),
-                place: bytes.add(content)))
+                location: bytes.add(content)))
     }
 
-    /// Adds a regular file whose bytes are a host file's; its size is the one in ``hostFiles``.
+    /// Adds a regular file with the bytes of a host file, and the size that ``hostFiles`` has.
     public mutating func addFile(_ file: HostFiles.FileID, _ attributes: FileAttributes) -> NodeID {
         add(
             Node(
                 kind: .file, storage: .host, attributes: attributes, size: hostFiles.identity(of: file).size,
-                place: UInt64(file.index)))
+                location: UInt64(file.index)))
     }
 
-    /// Adds a regular file whose bytes are `size` bytes of another source from `offset` on.
+    /// Adds a regular file with `size` bytes of another source from `offset` on.
     public mutating func addFile(
         _ source: any ByteSource, offset: UInt64, size: UInt64, _ attributes: FileAttributes
     ) -> NodeID {
         sources.append((source, offset))
         return add(
             Node(
-                kind: .file, storage: .source, attributes: attributes, size: size, place: UInt64(sources.count - 1)))
+                kind: .file, storage: .source, attributes: attributes, size: size, location: UInt64(sources.count - 1)))
     }
 
     /// Adds a symbolic link.
@@ -112,10 +123,12 @@ public struct FileTree: Sendable {
         add(
             Node(
                 kind: .symlink, storage: .memory, attributes: attributes, size: UInt64(target.count),
-                place: bytes.add(target)))
+                location: bytes.add(target)))
     }
 
-    /// Adds a directory with these entries, in any order. A name that no filesystem takes, or that comes twice, is an error.
+    /// Adds a directory with these entries, in any order.
+    /// - Throws: ``ImageError/Code/invalidInput`` if a name occurs twice, is empty, is longer than 255 bytes, is `.` or
+    ///   `..`, or contains a slash or a zero byte.
     public mutating func addDirectory(
         _ children: [(name: [UInt8], node: NodeID)], _ attributes: FileAttributes
     ) throws(ImageError) -> NodeID {
@@ -124,40 +137,41 @@ public struct FileTree: Sendable {
         var previous: [UInt8]?
         for (name, node) in sorted {
             try Self.check(name)
-            guard name != previous else { throw Self.twice(name) }
-            let place = UInt32(names.count)
+            guard name != previous else { throw Self.duplicate(name) }
+            let offset = UInt32(names.count)
             names.append(contentsOf: name)
-            entries.append(Entry(name: place, nameLength: UInt8(name.count), node: node))
+            entries.append(Entry(nameOffset: offset, nameLength: UInt8(name.count), node: node))
             previous = name
         }
         return add(
             Node(
                 kind: .directory, storage: .memory, attributes: attributes, size: UInt64(sorted.count),
-                place: UInt64(first)))
+                location: UInt64(first)))
     }
 
-    /// Adds a directory with these names, which are those of a directory of the host, each of which is a node.
+    /// Adds a directory with the names of a host directory. `childNodes` are the nodes of the names, in the same order.
     mutating func addDirectory(
         _ children: DirectoryNames, _ childNodes: [NodeID], _ attributes: FileAttributes
     ) throws(ImageError) -> NodeID {
         let first = entries.count
         for (index, node) in childNodes.enumerated() {
-            let place = names.count
+            let offset = names.count
             children.withName(at: index) { name, length in
                 names.append(contentsOf: UnsafeRawBufferPointer(start: name, count: length))
             }
-            // Some filesystems have longer names than others, and a directory that changes may give a name twice.
-            if names.count - place > 255 { try Self.check(children[index]) }
-            if index > 0, children.isSame(index - 1, index) { throw Self.twice(children[index]) }
-            entries.append(Entry(name: UInt32(place), nameLength: UInt8(names.count - place), node: node))
+            // Some filesystems allow longer names, and a directory that changes during the scan may list a name twice.
+            if names.count - offset > 255 { try Self.check(children[index]) }
+            if index > 0, children.isSame(index - 1, index) { throw Self.duplicate(children[index]) }
+            entries.append(
+                Entry(nameOffset: UInt32(offset), nameLength: UInt8(names.count - offset), node: node))
         }
         return add(
             Node(
                 kind: .directory, storage: .memory, attributes: attributes, size: UInt64(childNodes.count),
-                place: UInt64(first)))
+                location: UInt64(first)))
     }
 
-    private static func twice(_ name: [UInt8]) -> ImageError {
+    private static func duplicate(_ name: [UInt8]) -> ImageError {
         ImageError(
             .invalidInput, "two entries of one folder have the same name", path: String(decoding: name, as: UTF8.self))
     }
@@ -167,7 +181,7 @@ public struct FileTree: Sendable {
         return NodeID(index: UInt32(nodes.count - 1))
     }
 
-    /// Throws when `name` cannot be a file's name: empty, longer than 255 bytes, `.`, `..`, or with a slash or zero.
+    /// Throws if `name` cannot be the name of a file: empty, longer than 255 bytes, `.`, `..`, or with a slash or zero.
     static func check(_ name: [UInt8]) throws(ImageError) {
         func refuse(_ reason: String) -> ImageError {
             ImageError(
@@ -180,60 +194,60 @@ public struct FileTree: Sendable {
         if name.contains(0x2F) || name.contains(0) { throw refuse("it contains a slash or a zero byte") }
     }
 
-    // MARK: Looking
+    // MARK: Reading
 
-    /// What the node is.
+    /// The kind of a node.
     public func kind(of node: NodeID) -> Kind { nodes[Int(node.index)].kind }
 
-    /// Its metadata.
+    /// The metadata of a node.
     public func attributes(of node: NodeID) -> FileAttributes { nodes[Int(node.index)].attributes }
 
-    /// A file's or link's size in bytes; a directory's number of entries.
+    /// The size of a file or link in bytes; for a directory, the number of entries.
     public func size(of node: NodeID) -> UInt64 { nodes[Int(node.index)].size }
 
-    /// A regular file's content. (Of a directory, nothing.)
+    /// The content of a regular file; empty for a directory.
     public func content(of node: NodeID) -> Content {
         let node = nodes[Int(node.index)]
         switch (node.kind, node.storage) {
         case (.directory, _): return .bytes([])
-        case (_, .memory): return .bytes(bytes[node.place, count: node.size])
-        case (_, .host): return .host(HostFiles.FileID(index: UInt32(node.place)))
+        case (_, .memory): return .bytes(bytes[node.location, count: node.size])
+        case (_, .host): return .host(HostFiles.FileID(index: UInt32(node.location)))
         case (_, .source):
-            let (source, offset) = sources[Int(node.place)]
+            let (source, offset) = sources[Int(node.location)]
             return .source(source, offset: offset)
         }
     }
 
-    /// A symbolic link's target.
+    /// The target of a symbolic link; empty for other nodes.
     public func target(of node: NodeID) -> ArraySlice<UInt8> {
         let node = nodes[Int(node.index)]
-        return node.kind == .symlink ? bytes[node.place, count: node.size] : []
+        return node.kind == .symlink ? bytes[node.location, count: node.size] : []
     }
 
-    /// Where in ``bytes`` a link's target is, or a file's content that is in memory.
-    func placeInMemory(of node: NodeID) -> (chunk: Int, bytes: Range<Int>) {
+    /// The chunk of ``bytes`` that has a link's target, or a file's content in memory, and the range in the chunk.
+    func memoryRange(of node: NodeID) -> (chunk: Int, bytes: Range<Int>) {
         let node = nodes[Int(node.index)]
-        return BytePool.range(at: node.place, count: node.size)
+        return BytePool.range(at: node.location, count: node.size)
     }
 
-    /// The indices of a directory's entries, in the order of their names; empty for anything else.
+    /// The indices of a directory's entries, in the order of their names; empty for other nodes.
     func entryRange(of node: NodeID) -> Range<Int> {
         let node = nodes[Int(node.index)]
-        return node.kind == .directory ? Int(node.place)..<Int(node.place) + Int(node.size) : 0..<0
+        return node.kind == .directory ? Int(node.location)..<Int(node.location) + Int(node.size) : 0..<0
     }
 
-    /// An entry's name.
+    /// The name of an entry.
     func name(ofEntry index: Int) -> ArraySlice<UInt8> {
         let entry = entries[index]
-        return names[Int(entry.name)..<Int(entry.name) + Int(entry.nameLength)]
+        return names[Int(entry.nameOffset)..<Int(entry.nameOffset) + Int(entry.nameLength)]
     }
 
-    /// A directory's entries in the order of their names' bytes; empty for anything else.
+    /// The entries of a directory in the order of their names' bytes; empty for other nodes.
     public func children(of node: NodeID) -> [(name: ArraySlice<UInt8>, node: NodeID)] {
         entryRange(of: node).map { (name(ofEntry: $0), entries[$0].node) }
     }
 
-    /// The entry of that name in a directory.
+    /// The entry with a name in a directory; `nil` if there is none.
     public func child(_ name: some Collection<UInt8>, of node: NodeID) -> NodeID? {
         let range = entryRange(of: node)
         let index = range.partitioningIndex { !self.name(ofEntry: $0).lexicographicallyPrecedes(name) }
@@ -241,11 +255,11 @@ public struct FileTree: Sendable {
         return entries[index].node
     }
 
-    /// The node at a path of names from the root (links are not followed).
+    /// The node at a path of names from the root; `nil` if there is none. Symbolic links are not followed.
     public func node(at path: String) -> NodeID? {
         var node = root
-        for part in path.utf8.split(separator: UInt8(ascii: "/")) {
-            guard let next = child(part, of: node) else { return nil }
+        for name in path.utf8.split(separator: UInt8(ascii: "/")) {
+            guard let next = child(name, of: node) else { return nil }
             node = next
         }
         return node

@@ -1,6 +1,6 @@
-/// A filesystem's top directories while nodes are put in their places, before they become a tree.
+/// The upper directories of a tree while nodes are added at paths.
 ///
-/// Directories come into being on the way to what is put in them. Nothing is ever overwritten.
+/// The builder makes the directories on the way to a path. It never replaces a node.
 public struct TreeBuilder: Sendable {
     private enum Item: Sendable {
         case node(FileTree.NodeID)
@@ -8,15 +8,15 @@ public struct TreeBuilder: Sendable {
     }
 
     private var items: [[UInt8]: Item] = [:]
-    /// Directories that come into being: for everyone to read, root's to change.
+    /// Metadata of the directories that the builder makes: everyone may read them, and only root may change them.
     private static let attributes = FileAttributes(permissions: 0o755)
 
-    /// Nothing but an empty top directory.
+    /// Makes an empty top directory.
     public init() {}
 
-    /// Puts a node at an absolute path.
-    /// - Throws: when the path is not absolute or has `..` in it, or something is there already, or a part of the way is
-    ///   no directory of this sketch.
+    /// Adds a node at an absolute path.
+    /// - Throws: ``ImageError/Code/invalidInput`` if the path is not absolute, is too long or contains `.` or `..`, if
+    ///   it has a node already, or if a component on the way is no directory that this builder made.
     public mutating func put(_ node: FileTree.NodeID, at path: String) throws(ImageError) {
         guard path.utf8.count < 4096 else {
             throw ImageError(
@@ -56,7 +56,7 @@ public struct TreeBuilder: Sendable {
     }
 
     /// Adds the directories to a tree.
-    /// - Returns: the top directory's node.
+    /// - Returns: the node of the top directory.
     public func build(into tree: inout FileTree) throws(ImageError) -> FileTree.NodeID {
         var children: [(name: [UInt8], node: FileTree.NodeID)] = []
         for (name, item) in items {

@@ -33,7 +33,7 @@ extension ImageSource {
             onFinding(Finding(.zstdMagic, "it does not begin with a zstd frame, but ends with a seek table", offset: 0))
         }
         let frames = try ZstdCheck(file: source, path: path.string, progress: progress).run(onFinding: onFinding)
-        if let frames, frames.list.largest <= SeekableSource.largestFrame {
+        if let frames, frames.list.largest <= SeekableSource.maximumFrameSize {
             guard frames.list.size >= smallest else {
                 throw refusal(path, "what it holds has only \(frames.list.size) bytes")
             }
@@ -43,7 +43,7 @@ extension ImageSource {
         }
         let spooled = try ZstdSpooler(
             file: source, path: path, directory: limits.directory ?? SpoolFile.defaultDirectory,
-            limit: limits.streamedBytes,
+            maximumSize: limits.streamedBytes,
             progress: progress
         ).run { (error) throws(ImageError) in
             onFinding(

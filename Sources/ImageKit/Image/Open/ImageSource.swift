@@ -91,20 +91,20 @@ public struct ImageSource: ByteSource {
             return
         }
         let table = try SeekTable.read(from: source, path: path.string).map { FrameList($0) }
-        let largest = SeekableSource.largestFrame
+        let largest = SeekableSource.maximumFrameSize
         if let table, table.largest <= largest {
             let seekable = SeekableSource(source, path: path.string, list: table)
             (form, plain) = (.seekable(seekable), seekable)
         } else if table == nil,
-            let list = try FrameList.read(
-                headersOf: source, path: path.string, largest: largest, progress: progress)
+            let list = try FrameList.find(
+                in: source, path: path.string, maximumSize: largest, progress: progress)
         {
             let frames = SeekableSource(source, path: path.string, list: list)
             (form, plain) = (.frames(frames), frames)
         } else {
             let spooled = try ZstdSpooler(
                 file: source, path: path, directory: limits.directory ?? SpoolFile.defaultDirectory,
-                limit: limits.streamedBytes, progress: progress
+                maximumSize: limits.streamedBytes, progress: progress
             ).run()
             if let table, table.size != spooled.size {
                 throw ImageError(

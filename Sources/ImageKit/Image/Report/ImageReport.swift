@@ -217,7 +217,7 @@ extension ImageReport.Filesystem {
 
 extension ImageReport.Compression {
     init(_ list: FrameList, _ table: PartitionTable, _ firmware: Int?, _ root: Int?) {
-        frames = (0..<list.count).count { list.starts[$0 + 1] > list.starts[$0] }
+        frames = (0..<list.count).count { list.imageOffsets[$0 + 1] > list.imageOffsets[$0] }
         largestFrame = list.largest
         regions = []
         var place: UInt64 = 0
@@ -248,11 +248,11 @@ extension FrameList {
         guard !range.isEmpty, range.upperBound <= size else { return 0 }
         var sum = 0.0
         for index in frame(holding: range.lowerBound)...frame(holding: range.upperBound - 1) {
-            let plain = starts[index]..<starts[index + 1]
+            let plain = imageRange(ofFrame: index)
             let part = plain.clamped(to: range)
             guard !part.isEmpty else { continue }
             let share = Double(part.length) / Double(plain.length)
-            sum += Double(places[index + 1] - places[index]) * share
+            sum += Double(fileRange(ofFrame: index).length) * share
         }
         return UInt64(sum)
     }

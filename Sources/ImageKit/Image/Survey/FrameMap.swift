@@ -19,7 +19,7 @@ public struct FrameMap: Sendable {
     public init?(_ image: ImageSource, _ map: DiskMap) {
         guard let source = image.form.frames else { return nil }
         for frame in 0..<source.frameCount {
-            let range = source.range(ofFrame: frame), place = source.place(ofFrame: frame)
+            let range = source.range(ofFrame: frame), place = source.fileRange(ofFrame: frame)
             guard !range.isEmpty else { continue }
             ends.append(range.upperBound)
             compressed.append(place.length)

@@ -5,13 +5,12 @@ import SystemPackage
 enum HostPath {
     /// The kind (`S_IFDIR` and its like) of what a path leads to; `nil` where nothing is.
     static func kind(of path: FilePath) -> mode_t? {
-        var status = stat()
-        return path.withPlatformString { stat($0, &status) } == 0 ? status.st_mode & S_IFMT : nil
+        FileStatus.type(of: path)
     }
 
     /// Whether there is such a name, be it a link that leads nowhere.
     static func has(_ name: String, in directory: FilePath) -> Bool {
-        if case .success = StoreWalk.status(of: directory.appending(name)) { true } else { false }
+        FileStatus.exists(name, in: directory)
     }
 
     /// Where a path that somebody named leads: into the store that is given, or elsewhere on the host; `nil` where it

@@ -138,30 +138,11 @@ struct StoreWalk {
     // MARK: System calls
 
     /// The type and permissions of what is at a path itself (links are not followed).
-    static func status(of path: FilePath) -> Result<mode_t, Errno> {
-        var status = stat()
-        return path.withPlatformString { lstat($0, &status) } == 0
-            ? .success(status.st_mode) : .failure(Errno(rawValue: errno))
-    }
+    static func status(of path: FilePath) -> Result<mode_t, Errno> { FileStatus.mode(of: path) }
 
     /// What a symbolic link says.
-    static func target(of path: FilePath) -> Result<FilePath, Errno> {
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX) + 1) { buffer in
-            // One byte is left for the zero that ends it; a link cannot be longer.
-            guard let start = buffer.baseAddress else { return .failure(.noMemory) }
-            let length = path.withPlatformString { readlink($0, start, buffer.count - 1) }
-            guard length >= 0 else { return .failure(Errno(rawValue: errno)) }
-            buffer[length] = 0
-            return .success(FilePath(platformString: start))
-        }
-    }
+    static func target(of path: FilePath) -> Result<FilePath, Errno> { FileStatus.linkTarget(of: path) }
 
     /// The path without links.
-    static func real(_ path: FilePath) -> Result<FilePath, Errno> {
-        path.withPlatformString { name in
-            guard let resolved = realpath(name, nil) else { return .failure(Errno(rawValue: errno)) }
-            defer { free(resolved) }
-            return .success(FilePath(platformString: resolved))
-        }
-    }
+    static func real(_ path: FilePath) -> Result<FilePath, Errno> { FileStatus.realPath(of: path) }
 }

@@ -24,7 +24,7 @@ struct DirectoryWriter: ~Copyable {
     init(at path: FilePath) throws(ImageError) {
         descriptor = path.withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         (start, names) = (path, [])
-        guard descriptor >= 0 else { throw .system(Errno(rawValue: errno), "cannot open the folder", path: path) }
+        guard descriptor >= 0 else { throw .system(.current, "cannot open the folder", path: path) }
     }
 
     /// Opens a directory below another one, by the names on the way there.
@@ -40,7 +40,7 @@ struct DirectoryWriter: ~Copyable {
             open = next
         }
         descriptor = open
-        guard descriptor >= 0 else { throw .system(Errno(rawValue: errno), "cannot open the folder", path: path) }
+        guard descriptor >= 0 else { throw .system(.current, "cannot open the folder", path: path) }
     }
 
     deinit { if descriptor >= 0 { close(descriptor) } }
@@ -52,7 +52,7 @@ struct DirectoryWriter: ~Copyable {
     }
 
     private func check(_ result: Int32, _ name: [UInt8], _ message: String = "cannot create") throws(ImageError) {
-        guard result == 0 else { throw .system(Errno(rawValue: errno), message, path: place(name)) }
+        guard result == 0 else { throw .system(.current, message, path: place(name)) }
     }
 
     /// Makes a directory that only its owner may use yet.
@@ -98,7 +98,7 @@ struct DirectoryWriter: ~Copyable {
         onBytes: (UInt64) throws(ImageError) -> Void
     ) throws(ImageError) {
         let file = openat(descriptor, Self.cString(name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw .system(Errno(rawValue: errno), "cannot create", path: place(name)) }
+        guard file >= 0 else { throw .system(.current, "cannot create", path: place(name)) }
         var isOpen = true
         defer { if isOpen { close(file) } }
         try check(ftruncate(file, off_t(content.size)), name, "cannot write")
@@ -115,7 +115,7 @@ struct DirectoryWriter: ~Copyable {
         isOpen = false
         // Some filesystems (of other machines) say only now that there was no room.
         guard close(file) == 0 || errno == EINTR else {
-            throw .system(Errno(rawValue: errno), "cannot write", path: place(name))
+            throw .system(.current, "cannot write", path: place(name))
         }
     }
 
@@ -133,10 +133,10 @@ struct DirectoryWriter: ~Copyable {
         let inner = try DirectoryWriter([name], below: self)
         var status = stat(), old = stat()
         guard fstat(inner.descriptor, &status) == 0, fstat(other.descriptor, &old) == 0 else {
-            throw .system(Errno(rawValue: errno), "cannot read the folder", path: directory)
+            throw .system(.current, "cannot read the folder", path: directory)
         }
         guard case .success(let names) = DirectoryNames.read(inner.descriptor) else {
-            throw .system(Errno(rawValue: errno), "cannot read the folder", path: inner.path)
+            throw .system(.current, "cannot read the folder", path: inner.path)
         }
         // Entries of a directory that its owner may not write cannot be moved.
         fchmod(inner.descriptor, 0o700)
@@ -149,14 +149,14 @@ struct DirectoryWriter: ~Copyable {
         let times = [status.st_mtim, status.st_mtim]
         guard geteuid() != 0 || fchown(other.descriptor, status.st_uid, status.st_gid) == 0,
             fchmod(other.descriptor, status.st_mode & 0o7777) == 0, futimens(other.descriptor, times) == 0
-        else { throw .system(Errno(rawValue: errno), "cannot set owner, mode and time of the folder", path: directory) }
+        else { throw .system(.current, "cannot set owner, mode and time of the folder", path: directory) }
     }
 
     private func move(_ name: [UInt8], to other: borrowing DirectoryWriter, as newName: [UInt8]) throws(ImageError) {
         let (old, new) = (Self.cString(name), Self.cString(newName))
         var status = stat()
         guard fstatat(descriptor, old, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
-            throw .system(Errno(rawValue: errno), "cannot read", path: place(name))
+            throw .system(.current, "cannot read", path: place(name))
         }
         errno = 0
         if status.st_mode & S_IFMT != S_IFDIR, linkat(descriptor, old, other.descriptor, new, 0) == 0 {
@@ -177,14 +177,14 @@ struct DirectoryWriter: ~Copyable {
         var mode = mode_t(metadata.attributes.permissions)
         if geteuid() == 0 {
             guard fchown(file, metadata.attributes.owner, metadata.attributes.group) == 0 else {
-                throw .system(Errno(rawValue: errno), "cannot set the owner of", path: path)
+                throw .system(.current, "cannot set the owner of", path: path)
             }
         } else {
             // What runs as another user must not run as this one instead.
             mode &= ~mode_t(S_ISUID | S_ISGID)
         }
         guard fchmod(file, mode) == 0, futimens(file, Self.times(metadata)) == 0 else {
-            throw .system(Errno(rawValue: errno), "cannot set the mode or time of", path: path)
+            throw .system(.current, "cannot set the mode or time of", path: path)
         }
     }
 

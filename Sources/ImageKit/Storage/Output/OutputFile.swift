@@ -42,9 +42,9 @@ package struct OutputFile: ~Copyable {
 
     /// Brings the bytes to the disk and gives the file its name.
     package mutating func commit() throws(ImageError) {
-        guard fsync(descriptor) == 0 else { throw .system(Errno(rawValue: errno), "cannot write", path: target) }
+        guard fsync(descriptor) == 0 else { throw .system(.current, "cannot write", path: target) }
         let renamed = temporary.withPlatformString { from in target.withPlatformString { rename(from, $0) } }
-        guard renamed == 0 else { throw .system(Errno(rawValue: errno), "cannot create", path: target) }
+        guard renamed == 0 else { throw .system(.current, "cannot create", path: target) }
         isCommitted = true
         TemporaryFiles.forget(temporary)
         // The name is only safe once its directory is on the disk. Some filesystems cannot do this; the file is there.
@@ -65,7 +65,7 @@ package struct OutputFile: ~Copyable {
     static func check(_ path: FilePath) throws(ImageError) {
         let target = try resolve(path), directory = directory(of: target)
         guard directory.withPlatformString({ access($0, W_OK | X_OK) }) == 0 else {
-            throw .system(Errno(rawValue: errno), "cannot create a file in", path: directory)
+            throw .system(.current, "cannot create a file in", path: directory)
         }
         removeLeftovers(in: directory, prefix: prefix(of: target))
     }

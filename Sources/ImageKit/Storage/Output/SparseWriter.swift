@@ -13,7 +13,7 @@ struct SparseWriter {
     /// Fills the open file. It gets its full length first, so that pieces can be written in any order.
     func write(to descriptor: Int32, path: FilePath) throws(ImageError) {
         guard ftruncate(descriptor, off_t(map.size)) == 0 else {
-            throw .system(Errno(rawValue: errno), "cannot write", path: path)
+            throw .system(.current, "cannot write", path: path)
         }
         let (map, progress) = (map, progress)
         let pieces = Int(clamping: map.size.dividedRoundingUp(by: Self.piece))
@@ -56,7 +56,7 @@ struct SparseWriter {
                 let count = pwrite(
                     descriptor, bytes.baseAddress.map { $0 + start }, end - start, off_t(offset) + off_t(start))
                 if count == 0 || (count < 0 && errno != EINTR) {
-                    let code = count == 0 ? Errno.ioError : Errno(rawValue: errno)
+                    let code = count == 0 ? Errno.ioError : Errno.current
                     throw .system(code, "cannot write", path: path, offset: offset + UInt64(start))
                 }
                 start += max(0, count)

@@ -16,7 +16,7 @@ struct SpoolFile: ~Copyable {
     /// Creates the file, which only its owner can read while it has a name: images may hold secrets.
     init(in directory: FilePath) throws(ImageError) {
         // Where the filesystem can, it never has a name, which would stay if this program was killed.
-        let unnamed = O_DIRECTORY | 0o20_000_000  // O_TMPFILE, which glibc only shows to GNU sources
+        let unnamed = O_DIRECTORY | LinuxConstants.temporaryFile
         var descriptor = directory.withPlatformString { open($0, O_RDWR | O_CLOEXEC | unnamed, 0o600) }
         var code = Errno.fileExists
         while descriptor < 0, code == .fileExists {
@@ -59,10 +59,10 @@ struct SpoolFile: ~Copyable {
     /// - Parameter name: how errors call it.
     consuming func finish(as name: FilePath) throws(ImageError) -> FileSource {
         guard ftruncate(descriptor, off_t(length)) == 0 else {
-            throw .system(Errno(rawValue: errno), "cannot write a temporary file in", path: directory)
+            throw .system(.current, "cannot write a temporary file in", path: directory)
         }
         let own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
-        guard own >= 0 else { throw .system(Errno(rawValue: errno), "cannot read", path: directory) }
+        guard own >= 0 else { throw .system(.current, "cannot read", path: directory) }
         return try FileSource(taking: own, path: name)
     }
 

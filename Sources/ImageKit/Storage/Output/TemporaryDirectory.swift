@@ -62,7 +62,7 @@ struct TemporaryDirectory: ~Copyable {
         for _ in 0..<TemporaryFiles.descriptorsToRemove {
             let descriptor = fcntl(directory.descriptor, F_DUPFD_CLOEXEC, 0)
             guard descriptor >= 0 else {
-                let code = Errno(rawValue: errno)
+                let code = Errno.current
                 for descriptor in spare { close(descriptor) }
                 directory.path.withPlatformString { _ = rmdir($0) }
                 throw .system(code, "cannot work in the folder", path: directory.path)

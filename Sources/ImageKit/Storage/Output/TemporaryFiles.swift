@@ -31,7 +31,7 @@ public enum TemporaryFiles {
         let made = paths.change { known -> Result<Int32, Errno>? in
             if isEnding.load(ordering: .sequentiallyConsistent) { return nil }
             let code = path.withPlatformString(create)
-            guard code >= 0 else { return .failure(Errno(rawValue: errno)) }
+            guard code >= 0 else { return .failure(.current) }
             known.insert(path)
             return .success(code)
         }

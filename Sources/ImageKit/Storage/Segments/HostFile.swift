@@ -17,7 +17,7 @@ struct HostFile: ~Copyable {
         // Should it have become a pipe since it was planned, opening must not wait for a writer.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
-            throw .system(Errno(rawValue: errno), "cannot open", path: FilePath(platformString: path))
+            throw .system(.current, "cannot open", path: FilePath(platformString: path))
         }
         let hasHoles: Bool
         do throws(ImageError) {
@@ -62,27 +62,25 @@ struct HostFile: ~Copyable {
     /// Whether the host's filesystem knows that a range holds no data (it then reads as zeros). `false` where it cannot
     /// tell.
     func isHole(_ range: Range<UInt64>) -> Bool {
-        let next = lseek(descriptor, off_t(range.lowerBound), Self.seekData)
+        let next = lseek(descriptor, off_t(range.lowerBound), LinuxConstants.seekData)
         return next < 0 ? errno == ENXIO : UInt64(next) >= range.upperBound
     }
 
     /// Bytes from `offset` on that the host's filesystem knows to be zero. The last byte is always left to be read, which
     /// tells whether the file still goes so far.
     private func holeLength(at offset: UInt64, atMost limit: Int) -> Int {
-        let next = lseek(descriptor, off_t(offset), Self.seekData)
+        let next = lseek(descriptor, off_t(offset), LinuxConstants.seekData)
         if next < 0 { return errno == ENXIO ? limit - 1 : 0 }
         return UInt64(next) < offset ? 0 : min(limit - 1, Int(clamping: UInt64(next) - offset))
     }
 
     /// Bytes from `offset` on, at least one, that have to be read to be known.
     private func dataLength(at offset: UInt64, atMost limit: Int) -> Int {
-        let next = lseek(descriptor, off_t(offset), Self.seekHole)
+        let next = lseek(descriptor, off_t(offset), LinuxConstants.seekHole)
         guard next > 0, UInt64(next) > offset else { return limit }
         return min(limit, Int(clamping: UInt64(next) - offset))
     }
 
-    /// What Linux calls `SEEK_DATA` and `SEEK_HOLE`, which glibc only shows to GNU sources.
-    private static let seekData: Int32 = 3, seekHole: Int32 = 4
     /// Reads of less are as quick as asking, in bytes.
     static let leastHole = 64 << 10
 
@@ -110,7 +108,7 @@ struct HostFile: ~Copyable {
     ) throws(ImageError) -> stat {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {
-            throw .system(Errno(rawValue: errno), "cannot read", path: FilePath(platformString: path))
+            throw .system(.current, "cannot read", path: FilePath(platformString: path))
         }
         if HostFiles.Identity(status) != expected {
             throw changed(path, "it was replaced or written to since it was planned")

@@ -35,7 +35,7 @@ final class DescriptorSink: ByteSink {
                 rest = UnsafeRawBufferPointer(rebasing: rest[count...])
             } else if count == 0 || errno != EINTR {
                 // A device that takes nothing, and does not say why, would be asked for ever.
-                throw .system(count == 0 ? .ioError : Errno(rawValue: errno), "cannot write", path: path)
+                throw .system(count == 0 ? .ioError : Errno.current, "cannot write", path: path)
             }
         }
     }

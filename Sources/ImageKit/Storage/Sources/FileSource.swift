@@ -25,10 +25,10 @@ public final class FileSource: ByteSource {
         // Asked before it is opened: to open some devices is to do something to them. Not blocking, should it have become
         // a pipe since.
         var status = stat()
-        guard stat(path.string, &status) == 0 else { throw .system(Errno(rawValue: errno), "cannot open", path: path) }
+        guard stat(path.string, &status) == 0 else { throw .system(.current, "cannot open", path: path) }
         try Self.check(status, path)
         let number = path.withPlatformString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
-        guard number >= 0 else { throw .system(Errno(rawValue: errno), "cannot open", path: path) }
+        guard number >= 0 else { throw .system(.current, "cannot open", path: path) }
         try self.init(taking: number, path: path)
     }
 
@@ -36,11 +36,11 @@ public final class FileSource: ByteSource {
     init(taking number: Int32, path: FilePath) throws(ImageError) {
         let file = Descriptor(number: number)
         var status = stat()
-        guard fstat(number, &status) == 0 else { throw .system(Errno(rawValue: errno), "cannot read", path: path) }
+        guard fstat(number, &status) == 0 else { throw .system(.current, "cannot read", path: path) }
         try Self.check(status, path)
         // A device's status says nothing of its size; its end does.
         let end = lseek(number, 0, SEEK_END)
-        guard end >= 0 else { throw .system(Errno(rawValue: errno), "cannot read", path: path) }
+        guard end >= 0 else { throw .system(.current, "cannot read", path: path) }
         size = UInt64(end)
         self.path = path
         self.file = file

@@ -1,29 +1,31 @@
-/// Making sure of all frames, each of which is decompressed only once.
+/// The check of all frames. Each frame is decompressed only once.
 extension SeekableSource {
-    /// Frames are handed to threads in rounds of so many, after which findings are told: their memory is bounded.
-    private static let round = 4096
-    /// What threads may take for frames besides the kept ones.
-    private static let roundBound: UInt64 = 512 << 20
+    /// The number of frames after which findings are reported, so that the errors of a round fit in memory.
+    private static let framesPerRound = 4096
+    /// Bytes that threads may use for frames, besides the cache.
+    private static let maximumMemory: UInt64 = 512 << 20
 
-    /// Decompresses the frames that nobody has read so far, and tells which are damaged: those too on which a read has
-    /// failed. Frames that were read soundly are not decompressed again, and a frame of zeros only once for each size.
+    /// Decompresses the frames that were not read yet, or could not be read, and reports the damaged ones.
     ///
-    /// Its phase is ``Progress/Phase/decompress``, in plain bytes. Memory: for each thread a frame, compressed and plain, and
-    /// 512 MiB in all where frames are so large (fewer threads are at work then).
+    /// Frames that were read without an error are not decompressed again. Of equal frames of zeros, only one is
+    /// decompressed.
     ///
-    /// - Parameter onFinding: hears what is found in the order of the frames, with offsets in the compressed file.
-    /// - Throws: what reading the file throws, and ``ImageError/Code/cancelled``.
+    /// The phase is ``Progress/Phase/decompress``, in plain bytes. Memory: a compressed and a plain frame for each
+    /// thread, at most 512 MiB in all. For larger frames, fewer threads run.
+    ///
+    /// - Parameter onFinding: receives the findings in the order of the frames, with offsets in the compressed file.
+    /// - Throws: errors of reading the file, and ``ImageError/Code/cancelled``.
     public func checkRest(
         threads: Int, progress: Progress? = nil, onFinding: (Finding) -> Void
     ) throws(ImageError) {
         let rest = (0..<frameCount).lazy.filter { !self.isVerified($0) }
         try progress?.begin(
             .decompress, total: rest.reduce(0) { $0 + UInt64(range(ofFrame: $1).count) })
-        let most = Int(clamping: Self.roundBound / max(1, 2 * largestFrameSize))
-        let workers = max(1, min(threads, most))
+        let maximumThreads = Int(clamping: Self.maximumMemory / max(1, 2 * largestFrameSize))
+        let workers = max(1, min(threads, maximumThreads))
         var first = 0
         while first < frameCount {
-            let end = min(first + Self.round, frameCount)
+            let end = min(first + Self.framesPerRound, frameCount)
             let errors = Monitor([Int: ImageError]())
             try onThreads(workers, sharing: end - first, by: 1) { [first] (next) throws(ImageError) in
                 while let turn = next()?.lowerBound {
@@ -33,7 +35,7 @@ extension SeekableSource {
                     do throws(ImageError) {
                         try self.verify(frame)
                     } catch {
-                        guard [.corrupt, .invalidInput].contains(error.code) else { throw error }
+                        guard error.blame.isInput else { throw error }
                         errors.change { $0[frame] = error }
                     }
                     progress?.advance(UInt64(self.range(ofFrame: frame).count))
@@ -47,7 +49,7 @@ extension SeekableSource {
                         Finding(
                             .zstdTableChecksum,
                             "the seek table has another checksum for frame \(frame) than its content",
-                            offset: place(ofFrame: frame).lowerBound))
+                            offset: fileRange(ofFrame: frame).lowerBound))
                 }
             }
             first = end
@@ -61,6 +63,6 @@ extension SeekableSource {
         return Finding(
             .zstdFrame,
             "frame \(frame), which holds \(holds), cannot be decompressed: \(error.reason ?? error.message)",
-            offset: place(ofFrame: frame).lowerBound)
+            offset: fileRange(ofFrame: frame).lowerBound)
     }
 }

@@ -1,142 +1,146 @@
-/// Checks how a compressed image is put together: its seek table, and the heads of its frames.
+/// Checks the structure of a compressed image: its seek table and the headers of its frames.
 ///
 /// ```
-///   frame ┊ frame ┊ frame ┊ … ┊ seek table             table and heads agree  ▶ frames as the table has them
-///   head    head    head        sizes, checksums       they do not            ▶ frames as the heads have them
+///   frame  ┊ frame  ┊ frame  ┊ … ┊ seek table          table and headers agree  ▶ the frames of the table
+///   header   header   header         sizes, checksums  they do not              ▶ the frames of the headers
 /// ```
 ///
-/// What frames hold is not looked at: whoever reads the image does that, and
-/// ``SeekableSource/checkRest(threads:progress:onFinding:)`` whatever nobody has read. Memory: the lists of frames, at most
-/// 64 MiB each.
+/// It does not check the content of frames. Reads of the image do, and
+/// ``SeekableSource/checkRest(threads:progress:onFinding:)`` checks the frames that were not read. Memory: two lists of
+/// frames, at most 64 MiB each.
 struct ZstdCheck {
     /// The frames by which the image can be read.
     struct Frames {
         var list: FrameList
-        /// Whether the list is the seek table's.
+        /// Whether the list is that of the seek table.
         var isTable: Bool
     }
 
     let file: any ByteSource
-    /// How findings' errors call it.
+    /// The file's path, for errors.
     let path: String
     let progress: Progress?
 
-    /// Looks at the table and all heads.
+    /// Checks the seek table and all headers.
     ///
-    /// - Returns: the frames that can be read, as far as they can be found; `nil` where the file can only be read from its
-    ///   beginning to its end.
-    /// - Throws: only what reading the file throws, and ``ImageError/Code/cancelled``.
-    func run(onFinding hear: (Finding) -> Void) throws(ImageError) -> Frames? {
+    /// - Returns: the frames that can be read; `nil` if the file can only be decompressed from beginning to end.
+    /// - Throws: errors of reading the file, and ``ImageError/Code/cancelled``.
+    func run(onFinding report: (Finding) -> Void) throws(ImageError) -> Frames? {
         var table: FrameList?
         var isDamaged = false
         do throws(ImageError) {
             let read = try SeekTable.read(from: file, path: path)
             table = read.map { FrameList($0) }
         } catch {
-            guard error.code == .corrupt else { throw error }
+            guard error.blame == .image else { throw error }
             isDamaged = true
-            hear(Finding(.zstdTable, error.reason ?? error.message, offset: file.size - UInt64(SeekTable.footerSize)))
+            report(Finding(.zstdTable, error.reason ?? error.message, offset: file.size - UInt64(SeekTable.footerSize)))
         }
         if let table {
             var frames = Frames(list: table, isTable: true)
-            // A damaged head, or a table of other frames: where all frames are found by themselves, it is the table.
-            if let wrong = try firstWrong(in: table), let other = try scan({ (_, _) in }), other.isWhole,
-                try isSound(wrong, in: other.list, beside: table)
+            // Either a header is damaged, or the table is wrong. It is the table if all frames are found without it.
+            if let wrong = try firstContradiction(in: table), let scanned = try scan({ (_, _) in }), scanned.isWhole,
+                try isSound(wrong, in: scanned.list, comparedWith: table)
             {
-                hear(
+                let offset = table.fileOffsets[wrong]
+                report(
                     Finding(
                         .zstdTable,
-                        "the seek table says that frame \(wrong) begins at byte \(table.places[wrong]), and "
-                            + "there is none of that size", offset: table.places[wrong]))
-                frames = Frames(list: other.list, isTable: false)
+                        "the seek table says that frame \(wrong) begins at byte \(offset), and "
+                            + "there is none of that size", offset: offset))
+                frames = Frames(list: scanned.list, isTable: false)
             }
-            try checkHeads(of: frames.list, hear)
+            try checkHeaders(of: frames.list, report)
             return frames
         }
-        let found = try scan { (kind, error) in
-            hear(Finding(kind, error.reason ?? error.message, offset: error.offset))
+        let scanned = try scan { (kind, error) in
+            report(Finding(kind, error.reason ?? error.message, offset: error.offset))
         }
-        guard let found else { return nil }
-        if !isDamaged { hear(Finding(.zstdTableMissing, "there is no seek table")) }
-        try checkHeads(of: found.list, hear)
-        return Frames(list: found.list, isTable: false)
+        guard let scanned else { return nil }
+        if !isDamaged { report(Finding(.zstdTableMissing, "there is no seek table")) }
+        try checkHeaders(of: scanned.list, report)
+        return Frames(list: scanned.list, isTable: false)
     }
 
-    /// Whether it is the table that is wrong about a frame, and not the frame's own head.
-    private func isSound(_ frame: Int, in list: FrameList, beside table: FrameList) throws(ImageError) -> Bool {
-        // Frames that follow each other without a gap up to the end are no accident. (The last is the table's.)
-        guard list.places.starts(with: table.places) else { return true }
+    /// Whether the table is wrong about a frame, and not the header of the frame.
+    private func isSound(_ frame: Int, in list: FrameList, comparedWith table: FrameList) throws(ImageError) -> Bool {
+        // Frames without a gap up to the end of the file are no coincidence. (The last one holds the table.)
+        guard list.fileOffsets.starts(with: table.fileOffsets) else { return true }
         do throws(ImageError) {
             try SeekableSource(file, path: path, list: list).verify(frame)
             return true
         } catch {
-            guard [.corrupt, .invalidInput].contains(error.code) else { throw error }
+            guard error.blame.isInput else { throw error }
             return false
         }
     }
 
-    /// Finds the frames by their heads.
+    /// Finds the frames by their headers. `isWhole` is `false` if a fault ended the search.
     private func scan(
-        _ hear: (Finding.Kind, ImageError) -> Void
+        _ onFault: (Finding.Kind, ImageError) -> Void
     ) throws(ImageError) -> (list: FrameList, isWhole: Bool)? {
         var isWhole = true
-        let list = try FrameList.read(
-            headersOf: file, path: path, largest: SeekableSource.largestFrame, progress: progress
+        let list = try FrameList.find(
+            in: file, path: path, maximumSize: SeekableSource.maximumFrameSize, progress: progress
         ) { (fault, error) throws(ImageError) in
             isWhole = false
             switch fault {
-            case .cut: hear(.zstdCut, error)
-            case .foreign: hear(.zstdTrailing, error)
-            case .block: hear(.zstdFrame, error)
+            case .cut: onFault(.zstdCut, error)
+            case .foreign: onFault(.zstdTrailing, error)
+            case .block: onFault(.zstdFrame, error)
             }
         }
         return list.map { ($0, isWhole) }
     }
 
-    /// The first frame of a table that does not begin where it should, or says another size than it should.
-    private func firstWrong(in list: FrameList) throws(ImageError) -> Int? {
+    /// The first frame of a table without a header at its offset, or with another size in its header.
+    private func firstContradiction(in list: FrameList) throws(ImageError) -> Int? {
         for frame in 0..<list.count {
             if frame & 0xFFF == 0 { try progress?.checkCancelled() }
-            let length = list.places[frame + 1] - list.places[frame]
-            let size = list.starts[frame + 1] - list.starts[frame]
-            switch ZstdFrameHeader(try head(of: frame, in: list)) {
+            let length = list.fileRange(ofFrame: frame).length
+            let size = list.imageRange(ofFrame: frame).length
+            switch ZstdFrameHeader(try header(of: frame, in: list)) {
             case nil: return frame
-            case .skippable(let said): if said != length || size != 0 { return frame }
-            case .frame(_, let said, _): if let said, said != size { return frame }
+            case .skippable(let recordedLength): if recordedLength != length || size != 0 { return frame }
+            case .frame(_, let recordedSize, _): if let recordedSize, recordedSize != size { return frame }
             }
         }
         return nil
     }
 
-    /// Frames without a checksum, and with large windows.
-    private func checkHeads(of list: FrameList, _ hear: (Finding) -> Void) throws(ImageError) {
-        var bare: (count: Int, first: UInt64) = (0, 0), frames = 0
+    /// Reports frames without a checksum, and frames with large windows.
+    private func checkHeaders(of list: FrameList, _ report: (Finding) -> Void) throws(ImageError) {
+        var withoutChecksum: (count: Int, first: UInt64) = (0, 0), frames = 0
         for frame in 0..<list.count {
             if frame & 0xFFF == 0 { try progress?.checkCancelled() }
-            let head = try head(of: frame, in: list)
-            guard case .frame(_, _, let hasChecksum)? = ZstdFrameHeader(head) else { continue }
+            let header = try header(of: frame, in: list)
+            guard case .frame(_, _, let hasChecksum)? = ZstdFrameHeader(header) else { continue }
             frames += 1
             if !hasChecksum {
-                if bare.count == 0 { bare.first = list.places[frame] }
-                bare.count += 1
+                if withoutChecksum.count == 0 { withoutChecksum.first = list.fileOffsets[frame] }
+                withoutChecksum.count += 1
             }
-            if let window = ZstdFrameHeader.window(head), window > 1 << UInt64(ZstdDecompressor.windowLog) {
-                hear(
+            if let window = ZstdFrameHeader.windowSize(header),
+                window > 1 << UInt64(ZstdDecompressor.maximumWindowLog)
+            {
+                report(
                     Finding(
                         .zstdWindow, "frame \(frame) needs a window of \(ByteSize.format(window)), more than 128 MiB",
-                        offset: list.places[frame]))
+                        offset: list.fileOffsets[frame]))
             }
         }
-        guard bare.count > 0 else { return }
-        hear(
+        guard withoutChecksum.count > 0 else { return }
+        report(
             Finding(
                 .zstdNoChecksum,
-                bare.count == frames ? "no frame has a checksum" : "\(bare.count) of \(frames) frames have no checksum",
-                offset: bare.first))
+                withoutChecksum.count == frames
+                    ? "no frame has a checksum"
+                    : "\(withoutChecksum.count) of \(frames) frames have no checksum",
+                offset: withoutChecksum.first))
     }
 
-    private func head(of frame: Int, in list: FrameList) throws(ImageError) -> [UInt8] {
-        let length = list.places[frame + 1] - list.places[frame]
-        return try file.read(Int(min(length, UInt64(ZstdFrameHeader.maximum))), at: list.places[frame])
+    private func header(of frame: Int, in list: FrameList) throws(ImageError) -> [UInt8] {
+        let range = list.fileRange(ofFrame: frame)
+        return try file.read(Int(min(range.length, UInt64(ZstdFrameHeader.maximumLength))), at: range.lowerBound)
     }
 }

@@ -1,19 +1,21 @@
-/// How an image's frames were made, recorded in the image: frames may be taken over into another image only where all of
-/// it is the same.
+/// How the frames of an image were made. The image records it: frames can be copied into another image only if all of
+/// it is the same there.
 ///
 /// ```
 ///   u32 0x184D2A5D | u32 length | text: "mkpiimg-frames 1\nzstd 1.5.4\nlevel 3\nframe-size 8388608\n…"
 /// ```
 ///
-/// A skippable frame of zstd's format, right before the seek table; decoders step over it.
+/// A skippable frame of the zstd format, directly before the seek table. Decoders ignore it.
 struct FrameOrigin: Sendable, Hashable {
     static let magic: UInt32 = 0x184D_2A5D
-    /// The version of the rule by which frames are cut and content is placed.
+    /// The version of the rule that places content and cuts frames.
     static let version = 2
 
     var parameters: ZstdParameters
+    /// The frame size that was aimed at, in bytes.
     var frameSize: UInt64
 
+    /// The skippable frame.
     func encoded() -> [UInt8] {
         var lines = [
             "mkpiimg-frames \(Self.version)", "zstd \(ZstdParameters.libraryVersion)", "level \(parameters.level)",

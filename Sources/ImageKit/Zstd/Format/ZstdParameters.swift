@@ -1,18 +1,18 @@
 import CZstd
 
-/// How frames are compressed: what an image's bytes depend on beside its content and zstd's version.
+/// The settings for compression. The bytes of an image depend on them, on its content, and on the version of zstd.
 public struct ZstdParameters: Sendable, Hashable {
-    /// The levels that can be asked for: zstd's fast ones below zero, ordinary ones to 19, large ones to 22.
+    /// The levels that zstd has: fast ones below 0, ordinary ones from 1 to 19, and up to 22 with large windows.
     public static let levels = Int(max(-131_072, ZSTD_minCLevel()))...Int(ZSTD_maxCLevel())
-    /// The level that is used unless another is asked for.
+    /// The level that is used by default.
     public static let defaultLevel = 3
 
     /// zstd's compression level.
     public let level: Int
-    /// What is set beside the level, in zstd's own terms.
+    /// zstd's parameters that are set beside the level.
     let settings: [Setting]
-    /// Whether zstd looks for long matches in the whole frame: of many frames, in those where similar files were gathered.
-    /// (Elsewhere it finds little, and takes a fifth of the time.)
+    /// Whether zstd searches for long matches in the whole frame, if it holds gathered parts of similar files. (In
+    /// other frames the search finds little and takes a fifth of the time.)
     let findsLongMatches: Bool
 
     /// One of zstd's parameters.
@@ -22,12 +22,16 @@ public struct ZstdParameters: Sendable, Hashable {
         var value: Int32
     }
 
-    /// Parameters for a level.
+    /// Makes the parameters of a level.
     ///
-    /// Levels 1 to 4 are not zstd's own but smaller and cheaper on closures: the fastest match finder, with a table that fits
-    /// a core's own caches, matches of 6 or 7 bytes and more (shorter ones cost more to write than they save), and a search for
-    /// long ones over the whole frame where similar files were gathered. `Benchmarks/` says what was measured. Other levels
-    /// are zstd's, from 5 on with a window of 16 MiB. No window is over 2^27 bytes, so every decoder takes the image.
+    /// Levels 1 to 4 differ from zstd's own: on closures they compress better and take less time. They combine three
+    /// things:
+    /// - The fastest match finder, with a table that fits the caches of a core.
+    /// - Matches of at least 6 or 7 bytes. Shorter ones cost more to write than they save.
+    /// - A search for long matches in the whole frame, if it holds gathered parts of similar files.
+    ///
+    /// `Benchmarks/` has the measurements. Other levels are zstd's, from 5 to 19 with a window of 16 MiB. No window is
+    /// larger than 2^27 bytes, so every decoder accepts the image.
     public init(level: Int = defaultLevel) {
         self.level = level
         findsLongMatches = (1...4).contains(level)
@@ -52,8 +56,8 @@ public struct ZstdParameters: Sendable, Hashable {
         ]
     }
 
-    /// Long matches have 32 bytes and more. For them one of 2^`rateLog` places is remembered, and 2^`bucketLog` of those are
-    /// looked at for each.
+    /// The search for matches of at least 32 bytes. It remembers one of 2^`rateLog` offsets, and tries up to
+    /// 2^`bucketLog` of them for each match.
     private static func longMatches(rateLog: Int32, bucketLog: Int32) -> [Setting] {
         [
             Setting("ldm-min-match", ZSTD_c_ldmMinMatch, 32),
@@ -62,7 +66,7 @@ public struct ZstdParameters: Sendable, Hashable {
         ]
     }
 
-    /// The version of libzstd at work, like "1.5.4".
+    /// The version of libzstd that this program uses, such as "1.5.4".
     public static var libraryVersion: String { String(cString: ZSTD_versionString()) }
 }
 

@@ -1,39 +1,51 @@
-/// The frames that were read last, shared by threads: one thread decompresses a frame, others who need it wait for that.
+/// The frames that were read last, shared by threads. One thread decompresses a frame; others that need it wait.
 ///
-/// At most `bound` bytes are kept, and at most `bound` (or one larger frame) are being decompressed at a time.
+/// Keeps at most `capacity` bytes. The frames being decompressed at one time have at most `capacity` bytes together, or
+/// are a single larger frame.
 final class FrameCache: Sendable {
-    /// What a frame holds.
+    /// The content of a frame.
     enum Content: Sendable {
         case bytes(FrameBytes)
-        /// Zeros, which nothing is kept of.
+        /// Only zeros, which need no memory.
         case zeros
     }
 
     private enum Slot {
         case loading
+        /// `used` is the time of the last use, on ``State/clock``.
         case ready(Content, weight: UInt64, used: UInt64)
     }
 
     private struct State {
         var slots: [Int: Slot] = [:]
+        /// Bytes that are kept.
         var kept: UInt64 = 0
+        /// Bytes that are being decompressed.
         var loading: UInt64 = 0
         var clock: UInt64 = 0
     }
 
-    private let bound: UInt64
+    private let capacity: UInt64
     private let state = Monitor(State())
 
-    init(bound: UInt64) { self.bound = bound }
+    /// The weight of a frame without bytes: its entry also takes memory.
+    private static let minimumWeight: UInt64 = 64
+    /// From this number of frames on, trimming removes more than it must, so that it does not sort them for each new
+    /// one.
+    private static let manyFrames = 256
+
+    /// - Parameter capacity: bytes.
+    init(capacity: UInt64) { self.capacity = capacity }
 
     /// Bytes that are kept now.
     var bytesKept: UInt64 { state.change { $0.kept } }
 
-    /// A frame's content: the kept one, or what `load` gives. Should that fail, whoever waited tries for itself.
+    /// The content of a frame of `size` bytes: from the cache, or from `load`. If `load` fails, each waiting thread
+    /// tries again by itself.
     func content(
         of frame: Int, size: UInt64, load: () throws(ImageError) -> Content
     ) throws(ImageError) -> Content {
-        let bound = bound
+        let capacity = capacity
         let kept = state.wait { state -> Content?? in
             switch state.slots[frame] {
             case .loading: return nil
@@ -42,7 +54,7 @@ final class FrameCache: Sendable {
                 state.slots[frame] = .ready(content, weight: weight, used: state.clock)
                 return .some(content)
             case nil:
-                if state.loading > 0, state.loading + size > bound { return nil }
+                if state.loading > 0, state.loading + size > capacity { return nil }
                 state.slots[frame] = .loading
                 state.loading += size
                 return .some(nil)
@@ -51,14 +63,13 @@ final class FrameCache: Sendable {
         if let kept { return kept }
         do throws(ImageError) {
             let content = try load()
-            // Even nothing takes its place in the list.
-            let weight: UInt64 = if case .bytes = content { max(size, 64) } else { 64 }
+            let weight = if case .bytes = content { max(size, Self.minimumWeight) } else { Self.minimumWeight }
             state.change { state in
                 state.loading -= size
                 state.clock += 1
                 state.slots[frame] = .ready(content, weight: weight, used: state.clock)
                 state.kept += weight
-                if state.kept > bound { Self.trim(&state, to: bound, keeping: frame) }
+                if state.kept > capacity { Self.trim(&state, to: capacity, keeping: frame) }
             }
             return content
         } catch {
@@ -70,13 +81,12 @@ final class FrameCache: Sendable {
         }
     }
 
-    /// Lets go of the frames that were not used for the longest time: some more than needed where they are many, so that
-    /// not every new one has to look through them all.
-    private static func trim(_ state: inout State, to bound: UInt64, keeping frame: Int) {
+    /// Removes the least recently used frames.
+    private static func trim(_ state: inout State, to capacity: UInt64, keeping frame: Int) {
         var ready: [(used: UInt64, frame: Int, weight: UInt64)] = []
         for case (let frame, .ready(_, let weight, let used)) in state.slots { ready.append((used, frame, weight)) }
         ready.sort { $0.used < $1.used }
-        let goal = ready.count > 256 ? bound / 4 * 3 : bound
+        let goal = ready.count > manyFrames ? capacity / 4 * 3 : capacity
         for old in ready where old.frame != frame && state.kept > goal {
             state.slots[old.frame] = nil
             state.kept -= old.weight

@@ -1,33 +1,33 @@
 import CZstd
 
-/// A zstd decompression context. Frames' checksums are always compared.
+/// A zstd decompression context. It always compares the checksums of frames.
 struct ZstdDecompressor: ~Copyable {
     private let context: OpaquePointer
-    /// How errors call the image.
+    /// The image's path, for errors.
     private let path: String
 
-    /// The largest window, as a power of two, that a stream may need: what every other decoder takes, too.
-    static let windowLog: Int32 = 27
+    /// The largest window that a stream may need, as a power of two: the limit of other decoders, too.
+    static let maximumWindowLog: Int32 = 27
 
     init(path: String) throws(ImageError) {
         guard let context = ZSTD_createDCtx() else {
             throw ImageError(.internal, "cannot decompress", path: path, reason: "there is no memory for a context")
         }
-        ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, Self.windowLog)
+        ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, Self.maximumWindowLog)
         self.context = context
         self.path = path
     }
 
     deinit { ZSTD_freeDCtx(context) }
 
-    /// Decompresses one whole frame, which must fill `output` exactly. It needs no memory for a window.
+    /// Decompresses one complete frame, which must fill `output` exactly. This needs no memory for a window.
     ///
-    /// - Parameter offset: where the frame lies in the file, for errors.
+    /// - Parameter offset: the frame's offset in the file, for errors.
     func decompress(
         frame: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, at offset: UInt64
     ) throws(ImageError) {
-        // zstd would also take several frames, or a frame in a format older than the standard.
-        guard frame.load(at: 0) == ZstdFrameHeader.magic else {
+        // zstd would also accept several frames, or a frame in a format older than the standard.
+        guard frame.load(at: ZstdFrameHeader.Field.magic) == ZstdFrameHeader.magic else {
             throw refusal("there is no zstd frame", at: offset)
         }
         let length = try check(ZSTD_findFrameCompressedSize(frame.baseAddress, frame.count), at: offset)
@@ -41,12 +41,13 @@ struct ZstdDecompressor: ~Copyable {
         }
     }
 
-    /// Decompresses a part of a stream of frames.
+    /// Decompresses the next part of a stream of frames.
     ///
-    /// - Returns: bytes taken and given, and whether a frame ended here.
+    /// - Parameter offset: the offset of `input` in the file, for errors.
+    /// - Returns: the bytes consumed and produced, and whether a frame ended here.
     func stream(
         _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, at offset: UInt64
-    ) throws(ImageError) -> (taken: Int, given: Int, isFrameEnd: Bool) {
+    ) throws(ImageError) -> (consumed: Int, produced: Int, isFrameEnd: Bool) {
         var source = ZSTD_inBuffer(src: input.baseAddress, size: input.count, pos: 0)
         var target = ZSTD_outBuffer(dst: output.baseAddress, size: output.count, pos: 0)
         let left = try check(ZSTD_decompressStream(context, &target, &source), at: offset)
@@ -57,6 +58,7 @@ struct ZstdDecompressor: ~Copyable {
         ImageError(.corrupt, "cannot decompress", path: path, offset: offset, reason: reason, remedy: Self.remedy)
     }
 
+    /// The advice for a damaged file.
     static let remedy: Advice = "the file is damaged: fetch or build it again"
 
     private func check(_ code: Int, at offset: UInt64) throws(ImageError) -> Int {

@@ -1,88 +1,88 @@
 import SystemPackage
 
-/// Decompresses a file that can only be read from its beginning into a temporary file, which can be read at any place.
+/// Decompresses a file that can only be read from its beginning into a temporary file that can be read at any offset.
 struct ZstdSpooler {
     let file: any ByteSource
-    /// How errors call it.
+    /// The file's path, for errors.
     let path: FilePath
-    /// Where the temporary file lies.
+    /// The directory for the temporary file.
     let directory: FilePath
-    /// The most plain bytes that are taken.
-    let limit: UInt64
+    /// The largest result, in plain bytes.
+    let maximumSize: UInt64
     let progress: Progress?
 
-    private static let piece = 1 << 20
+    /// Bytes that are read and written at a time: a multiple of a file's blocks, so that holes match them.
+    private static let bufferSize = 1 << 20
 
-    /// - Parameter onDamage: hears of the first damage; unless it throws, as it does by default, what was decompressed
-    ///   before that is given.
+    /// Decompresses the file.
+    ///
+    /// - Parameter onDamage: receives the first damage. If it returns, the result is the content before the damage. The
+    ///   default throws the error.
+    /// - Throws: ``ImageError/Code/doesNotFit`` if the content has more than ``maximumSize`` bytes, and
+    ///   ``ImageError/Code/invalidInput`` if it needs a larger window or a dictionary.
     func run(
         onDamage: (ImageError) throws(ImageError) -> Void = { (error) throws(ImageError) in throw error }
     ) throws(ImageError) -> FileSource {
         try progress?.begin(.decompress, total: file.size)
         let decompressor = try ZstdDecompressor(path: path.string)
         var spool = try SpoolFile(in: directory)
-        let input = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.piece, alignment: 4096)
-        // A multiple of a file's blocks, so that holes fall on them.
-        let output = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.piece, alignment: 4096)
-        defer {
-            input.deallocate()
-            output.deallocate()
-        }
+        let input = PageBuffer(count: Self.bufferSize), output = PageBuffer(count: Self.bufferSize)
         var filled = 0
         var total: UInt64 = 0
-        var place: UInt64 = 0
+        var offset: UInt64 = 0
         var isFrameEnd = true
-        reading: while place < file.size {
+        reading: while offset < file.size {
             try progress?.checkCancelled()
-            let count = Int(min(UInt64(Self.piece), file.size - place))
-            let part = UnsafeMutableRawBufferPointer(rebasing: input[..<count])
-            try file.read(into: part, at: place)
-            var taken = 0
-            // Once everything is taken there may still be something to give: as long as the output is filled.
+            let count = Int(min(UInt64(Self.bufferSize), file.size - offset))
+            let compressed = input.prefix(count)
+            try file.read(into: compressed, at: offset)
+            var consumed = 0
+            // With all input consumed, zstd may still have output, as long as it fills the buffer.
             var isFull = false
-            while taken < count || isFull {
-                // zstd gives an error where neither input nor output moves on, so this ends.
-                let step: (taken: Int, given: Int, isFrameEnd: Bool)
+            while consumed < count || isFull {
+                // zstd fails if neither input nor output advances, so this loop ends.
+                let step: (consumed: Int, produced: Int, isFrameEnd: Bool)
                 do throws(ImageError) {
                     step = try decompressor.stream(
-                        UnsafeRawBufferPointer(rebasing: part[taken...]),
-                        into: UnsafeMutableRawBufferPointer(rebasing: output[filled...]), at: place + UInt64(taken))
+                        UnsafeRawBufferPointer(rebasing: compressed[consumed...]),
+                        into: UnsafeMutableRawBufferPointer(rebasing: output.bytes[filled...]),
+                        at: offset + UInt64(consumed))
                 } catch {
-                    guard error.code == .corrupt else { throw error }
+                    guard error.blame == .image else { throw error }
                     try onDamage(error)
                     isFrameEnd = true
                     break reading
                 }
-                // Without input a new frame would be waited for.
-                if step.taken > 0 || step.given > 0 { isFrameEnd = step.isFrameEnd }
-                taken += step.taken
-                filled += step.given
-                total += UInt64(step.given)
-                guard total <= limit else { throw tooLarge() }
-                isFull = filled == output.count
+                // A call without input and output waits for the next frame.
+                if step.consumed > 0 || step.produced > 0 { isFrameEnd = step.isFrameEnd }
+                consumed += step.consumed
+                filled += step.produced
+                total += UInt64(step.produced)
+                guard total <= maximumSize else { throw tooLarge() }
+                isFull = filled == output.bytes.count
                 if isFull {
-                    try spool.append(UnsafeRawBufferPointer(output))
+                    try spool.append(UnsafeRawBufferPointer(output.bytes))
                     filled = 0
                     try progress?.checkCancelled()
                 }
             }
-            place += UInt64(count)
+            offset += UInt64(count)
             progress?.advance(UInt64(count))
         }
         if !isFrameEnd {
             try onDamage(
                 ImageError(
-                    .corrupt, "cannot decompress", path: path.string, offset: place,
+                    .corrupt, "cannot decompress", path: path.string, offset: offset,
                     reason: "the file ends inside a frame", remedy: ZstdDecompressor.remedy))
         }
-        try spool.append(UnsafeRawBufferPointer(rebasing: output[..<filled]))
+        try spool.append(UnsafeRawBufferPointer(rebasing: output.bytes[..<filled]))
         return try spool.finish(as: path)
     }
 
     private func tooLarge() -> ImageError {
         ImageError(
             .doesNotFit, "cannot decompress", path: path.string,
-            reason: "it holds more than \(ByteSize.format(limit))",
+            reason: "it holds more than \(ByteSize.format(maximumSize))",
             remedy: "if that is right, decompress it with 'zstd -d' and open the result")
     }
 }

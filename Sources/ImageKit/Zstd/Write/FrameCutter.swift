@@ -2,27 +2,28 @@
 struct Frame: Sendable, Hashable {
     /// Bytes on the disk.
     var range: Range<UInt64>
-    /// Whether nothing but zeros lies there.
+    /// Whether the range holds only zeros.
     var isZero: Bool
-    /// Whether similar parts of files lie in it that were gathered from many places.
+    /// Whether the range holds similar parts of files that were gathered from many files.
     var isGathered = false
 
+    /// Bytes of the frame's content.
     var length: Int { Int(range.length) }
 }
 
 /// Divides a disk into frames.
 ///
-/// File data is cut where the content says so (at the beginnings of units chosen by their keys, and inside long units at
-/// distances from their beginning), never at places that depend on where the data happens to lie. After a small change
-/// the cuts fall into step again, and most frames of the new image are frames of the old one.
+/// File data is cut where its content decides: at the beginnings of units with certain keys, and inside long units at
+/// fixed distances from their beginning. The offset of the data on the disk has no influence. After a small change the
+/// cuts soon match again, and most frames of the new image equal frames of the old one.
 struct FrameCutter {
-    /// The length aimed at, in bytes. Frames of data are at most twice as long.
+    /// The length to aim at, in bytes. Frames of data are at most twice as long.
     let target: UInt64
 
-    /// Frames of zeros are longer than others where there would be more than so many of them otherwise.
-    private static let mostZeroFrames: UInt64 = 1 << 20
-    /// What a stretch of zeros must have to become frames of its own.
-    private static let zeroRun: UInt64 = 1 << 20
+    /// The number of frames of zeros above which they become longer than others.
+    private static let maximumZeroFrames: UInt64 = 1 << 20
+    /// The shortest range of zeros that becomes frames of its own, in bytes.
+    private static let minimumZeroLength: UInt64 = 1 << 20
     private static let block: UInt64 = 4096
 
     /// All frames of the disk in order, without gaps.
@@ -30,14 +31,14 @@ struct FrameCutter {
         let edges = edges(of: map)
         let stretches = zip(edges, edges.dropFirst()).map { (range: $0..<$1, isZero: map.isZero($0..<$1)) }
         let zeros = stretches.reduce(0) { $0 + ($1.isZero ? $1.range.length : 0) }
-        let zeroTarget = max(target, (zeros / Self.mostZeroFrames).roundedUp(to: Self.block))
+        let zeroTarget = max(target, (zeros / Self.maximumZeroFrames).roundedUp(to: Self.block))
         var frames: [Frame] = []
         var marks = map.marks[...]
         for (range, isZero) in stretches {
             marks = marks.drop { $0.offset < range.lowerBound }
             if isZero {
-                for place in stride(from: range.lowerBound, to: range.upperBound, by: Int(zeroTarget)) {
-                    frames.append(Frame(range: place..<min(place + zeroTarget, range.upperBound), isZero: true))
+                for start in stride(from: range.lowerBound, to: range.upperBound, by: Int(zeroTarget)) {
+                    frames.append(Frame(range: start..<min(start + zeroTarget, range.upperBound), isZero: true))
                 }
             } else {
                 let units = marks.prefix { $0.offset < range.upperBound }.compactMap { mark in
@@ -46,14 +47,14 @@ struct FrameCutter {
                 cut(range, units: units, into: &frames)
             }
         }
-        findGathered(map.marks, in: &frames)
+        markGathered(map.marks, in: &frames)
         return frames
     }
 
-    /// Tells which frames hold something of a unit that was gathered. (Metadata may interrupt one.)
-    private func findGathered(_ marks: [SegmentMap.Mark], in frames: inout [Frame]) {
+    /// Marks the frames that hold a part of a gathered unit. (Metadata may interrupt a unit.)
+    private func markGathered(_ marks: [SegmentMap.Mark], in frames: inout [Frame]) {
         var marks = marks.filter { $0.unit != nil }[...]
-        var isGathered = false  // what lies at the place
+        var isGathered = false  // whether the unit at the current offset is
         for index in frames.indices {
             let range = frames[index].range
             while let mark = marks.first, mark.offset <= range.lowerBound {
@@ -69,8 +70,8 @@ struct FrameCutter {
         }
     }
 
-    /// Where frames must end: at hard marks, and where long stretches of zeros begin and end. Ascending, from 0 to the
-    /// disk's size.
+    /// The offsets at which frames must end: hard marks, and the edges of long ranges of zeros. Ascending, from 0 to
+    /// the disk's size.
     private func edges(of map: SegmentMap) -> [UInt64] {
         var edges = map.marks.filter { $0.unit == nil }.map(\.offset)
         var covered: UInt64 = 0
@@ -78,7 +79,7 @@ struct FrameCutter {
             let next = index < map.segments.count ? map.segments[index].offset : map.size
             let first = covered.roundedUp(to: Self.block)
             let last = next / Self.block * Self.block
-            if last > first, last - first >= Self.zeroRun { edges += [first, last] }
+            if last > first, last - first >= Self.minimumZeroLength { edges += [first, last] }
             if index < map.segments.count { covered = map.segments[index].end }
         }
         edges.sort()
@@ -87,27 +88,29 @@ struct FrameCutter {
         return unique + [map.size]
     }
 
-    /// Cuts a stretch of data. Between half the target and the target a frame ends where the next unit's key allows it
-    /// (one in four does); from the target on, with any unit. Inside a unit that is longer than that, frames end at
-    /// multiples of the target from the unit's beginning.
+    /// Cuts a range of data.
+    ///
+    /// From half the target on, a frame ends before the next unit whose key allows it, which is one in four. From the
+    /// target on, it ends before any unit. In a unit that is longer than that, frames end at multiples of the target
+    /// from the unit's beginning.
     private func cut(
         _ range: Range<UInt64>, units: [(offset: UInt64, key: UInt64)], into frames: inout [Frame]
     ) {
         var start = range.lowerBound
-        func end(at place: UInt64) {
-            if place > start { frames.append(Frame(range: start..<place, isZero: false)) }
-            start = max(start, place)
+        func end(at offset: UInt64) {
+            if offset > start { frames.append(Frame(range: start..<offset, isZero: false)) }
+            start = max(start, offset)
         }
         var unitStart = range.lowerBound
         for index in 0...units.count {
             let next = index < units.count ? units[index].offset : range.upperBound
             if next - start > 2 * target {
-                // The unit that ends here is long. It begins a frame of its own unless what comes before is short.
+                // The unit before `next` is long. It begins a frame of its own, unless the data before it is short.
                 if unitStart - start >= target / 2 { end(at: unitStart) }
-                var place = max(unitStart, start) + target
-                while place + target / 2 <= next {
-                    end(at: place)
-                    place += target
+                var offset = max(unitStart, start) + target
+                while offset + target / 2 <= next {
+                    end(at: offset)
+                    offset += target
                 }
             }
             unitStart = next

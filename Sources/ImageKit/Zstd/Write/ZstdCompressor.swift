@@ -1,10 +1,11 @@
 import CZstd
 
-/// A zstd compression context: makes one whole frame at a time, with its content size and checksum.
+/// A zstd compression context. It makes one complete frame at a time, with content size and checksum.
 struct ZstdCompressor: ~Copyable {
     let context: OpaquePointer
     private let findsLongMatches: Bool
 
+    /// - Parameter workers: threads of zstd's own for a single frame; 0 for none.
     init(_ parameters: ZstdParameters, workers: Int = 0) throws(ImageError) {
         guard let context = ZSTD_createCCtx() else {
             throw ImageError(
@@ -31,26 +32,29 @@ struct ZstdCompressor: ~Copyable {
 
     deinit { ZSTD_freeCCtx(context) }
 
-    /// Whether zstd was built with threads of its own. (Debian's static library was not, so the static program compresses a
-    /// single frame with one thread, and not to the same bytes.)
+    /// Whether zstd was built with threads of its own. (Debian's static library was not. The static program therefore
+    /// compresses a single frame with one thread, and to other bytes.)
     private static var hasWorkers: Bool {
         let bounds = ZSTD_cParam_getBounds(ZSTD_c_nbWorkers)
         return ZSTD_isError(bounds.error) == 0 && bounds.upperBound > 0
     }
 
-    private static func set(_ parameter: ZSTD_cParameter, _ value: Int32, of context: OpaquePointer) throws(ImageError)
-    {
+    private static func set(
+        _ parameter: ZSTD_cParameter, _ value: Int32, of context: OpaquePointer
+    ) throws(ImageError) {
         try check(ZSTD_CCtx_setParameter(context, parameter, value), "cannot set up zstd")
     }
 
-    /// Compresses `input` into one frame at the beginning of `output`, which must have ``bound(_:)`` bytes.
-    /// - Parameter isGathered: whether similar parts of files were gathered in it.
-    /// - Returns: the frame's length.
+    /// Compresses `input` into one frame at the beginning of `output`, which must have
+    /// ``maximumCompressedSize(of:)`` bytes.
+    ///
+    /// - Parameter isGathered: whether `input` holds gathered parts of similar files.
+    /// - Returns: the length of the frame in bytes.
     func compress(
         _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, isGathered: Bool = false
     ) throws(ImageError) -> Int {
         if findsLongMatches {
-            // 0 leaves it to the level, and none that has this policy looks for them by itself.
+            // 0 leaves the search to the level, and no level with these parameters does it by itself.
             try Self.set(ZSTD_c_enableLongDistanceMatching, isGathered ? 1 : 0, of: context)
         }
         return try Self.check(
@@ -58,12 +62,14 @@ struct ZstdCompressor: ~Copyable {
         )
     }
 
-    /// The most bytes that a frame of so many plain bytes can take.
-    static func bound(_ count: Int) -> Int { ZSTD_compressBound(count) }
+    /// The longest frame that zstd makes of `count` plain bytes.
+    static func maximumCompressedSize(of count: Int) -> Int { ZSTD_compressBound(count) }
 
+    /// The advice if memory for compression is missing.
     static let memoryRemedy: Advice =
         "use fewer \(.threads) or a smaller \(.frameSize), or raise the limit that 'ulimit -v' or a container sets"
 
+    /// Throws the error that a result of zstd stands for.
     @discardableResult
     static func check(_ code: Int, _ message: String) throws(ImageError) -> Int {
         guard ZSTD_isError(code) == 0 else {

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Streams a planned disk through parallel zstd workers into a file that can be read at any place again.
+/// Streams a planned disk through parallel zstd workers into a file that can be read at any offset.
 ///
 /// ```
 ///                 ┌─▶ worker: read, compress ─┐
@@ -8,43 +8,43 @@ import Glibc
 ///   order         └─▶ …                       ┘     (a bounded number)
 /// ```
 ///
-/// Every frame stands alone, so the bytes do not depend on the number of workers. Stretches of zeros are compressed once.
-/// Memory is bounded by threads × (3 frames and a context), whatever the disk's size.
+/// Every frame is independent, so the bytes do not depend on the number of workers. Frames of zeros are compressed once
+/// for each length. Memory: at most threads × (3 frames and a context), for a disk of any size.
 struct ZstdImageWriter {
     let map: SegmentMap
     let parameters: ZstdParameters
-    /// The length of frames that is aimed at, in bytes.
+    /// The length of frames to aim at, in bytes.
     let frameSize: UInt64
     let threads: Int
     let progress: Progress?
 
-    /// What came out.
+    /// The result of writing.
     struct Result: Sendable, Hashable {
-        /// All frames of the file but the seek table.
+        /// All frames of the file except the seek table.
         var table = SeekTable()
-        /// Bytes of the file.
+        /// The length of the file in bytes.
         var size: UInt64 = 0
     }
 
-    /// What workers and writer share.
+    /// The state that workers and writer share.
     private struct State {
-        var next = 0  // the frame that the next free worker takes
-        var written = 0  // frames that have left
-        var inWork = 0  // frames that workers have
+        var next = 0  // the frame for the next free worker
+        var written = 0  // frames that are in the file
+        var inWork = 0  // frames that workers compress
         var finished: [Int: FrameBuffer] = [:]
         var spare: [FrameBuffer] = []
         var failure: ImageError?
         var isStopped = false
     }
 
-    /// Writes all frames, a frame that says how they were made, and the seek table.
+    /// Writes all frames, the record of how they were made, and the seek table.
     func write(to sink: some ByteSink) throws(ImageError) -> Result {
         let frames = FrameCutter(target: frameSize).frames(of: map)
-        guard frames.count < FrameList.maximum else {
+        guard frames.count < FrameList.maximumCount else {
             throw ImageError(
                 .doesNotFit, "the image has too many frames",
-                reason: "\(frames.count), and \(FrameList.maximum) can be read",
-                remedy: "use a larger --frame-size")
+                reason: "\(frames.count), and \(FrameList.maximumCount) can be read",
+                remedy: "use a larger \(.frameSize)")
         }
         let zeroFrames = try compressZeros(of: frames)
         let state = Monitor(State())
@@ -81,13 +81,13 @@ struct ZstdImageWriter {
         return result
     }
 
-    /// One frame for every length that stretches of zeros have.
+    /// A compressed frame for each length of the frames of zeros.
     private func compressZeros(of frames: [Frame]) throws(ImageError) -> [Int: [UInt8]] {
         var compressed: [Int: [UInt8]] = [:]
-        guard let longest = frames.lazy.filter(\.isZero).map(\.length).max() else { return compressed }
+        guard let maximumLength = frames.lazy.filter(\.isZero).map(\.length).max() else { return compressed }
         let compressor = try ZstdCompressor(parameters)
-        let zeros = try FrameBuffer(zeros: longest)
-        let output = try FrameBuffer(capacity: ZstdCompressor.bound(longest))
+        let zeros = try FrameBuffer(zeros: maximumLength)
+        let output = try FrameBuffer(capacity: ZstdCompressor.maximumCompressedSize(of: maximumLength))
         for frame in frames where frame.isZero && compressed[frame.length] == nil {
             output.count = try compressor.compress(
                 UnsafeRawBufferPointer(rebasing: zeros.memory[..<frame.length]), into: output.memory)
@@ -101,16 +101,17 @@ struct ZstdImageWriter {
     private func work(on frames: [Frame], _ state: Monitor<State>) {
         do throws(ImageError) {
             let compressor = try ZstdCompressor(parameters)
-            let longest = frames.lazy.filter { !$0.isZero }.map(\.length).max() ?? 0
-            let input = try FrameBuffer(capacity: longest)
+            let maximumLength = frames.lazy.filter { !$0.isZero }.map(\.length).max() ?? 0
+            let capacity = ZstdCompressor.maximumCompressedSize(of: maximumLength)
+            let input = try FrameBuffer(capacity: maximumLength)
             var prefetcher = Prefetcher(map)
-            while let index = take(frames, state) {
+            while let index = claimFrame(of: frames, state) {
                 let ahead = index + threads
                 if ahead < frames.count { prefetcher.run(frames[ahead].range) }
                 let plain = UnsafeMutableRawBufferPointer(rebasing: input.memory[..<frames[index].length])
                 try map.read(into: plain, at: frames[index].range.lowerBound)
                 let spare = state.change { $0.spare.popLast() }
-                let output = if let spare { spare } else { try FrameBuffer(capacity: ZstdCompressor.bound(longest)) }
+                let output = if let spare { spare } else { try FrameBuffer(capacity: capacity) }
                 output.count = try compressor.compress(
                     UnsafeRawBufferPointer(plain), into: output.memory, isGathered: frames[index].isGathered)
                 state.change {
@@ -126,13 +127,13 @@ struct ZstdImageWriter {
         }
     }
 
-    /// The next frame that needs compressing, once the writer is near enough; `nil` at the end.
-    private func take(_ frames: [Frame], _ state: Monitor<State>) -> Int? {
+    /// The next frame to compress; waits until the writer is near enough. `nil` at the end.
+    private func claimFrame(of frames: [Frame], _ state: Monitor<State>) -> Int? {
         let window = threads * 2
         return state.wait { state -> Int?? in
             while state.next < frames.count, frames[state.next].isZero { state.next += 1 }
             if state.isStopped || state.next == frames.count { return .some(nil) }
-            // Frames that wait, or will, are bounded by their number, but for zeros, which weigh nothing.
+            // The number of frames that wait or are being compressed is limited. Frames of zeros do not count.
             if state.finished.count + state.inWork >= window, state.next > state.written { return nil }
             state.next += 1
             state.inWork += 1
@@ -140,6 +141,7 @@ struct ZstdImageWriter {
         }
     }
 
+    /// Waits for a compressed frame.
     private func finished(_ index: Int, _ state: Monitor<State>) throws(ImageError) -> FrameBuffer {
         let outcome = state.wait { state -> (FrameBuffer?, ImageError?)? in
             if let buffer = state.finished.removeValue(forKey: index) { return (buffer, nil) }
@@ -164,36 +166,31 @@ struct ZstdImageWriter {
     private func emit(
         _ bytes: [UInt8], plainSize: Int, to sink: some ByteSink, _ result: inout Result
     ) throws(ImageError) {
-        var failure: ImageError?
-        bytes.withUnsafeBytes { buffer in
-            do throws(ImageError) {
-                try emit(buffer, plainSize: plainSize, to: sink, &result)
-            } catch {
-                failure = error
-            }
+        try bytes.span.withUnsafeBytes { (buffer) throws(ImageError) in
+            try emit(buffer, plainSize: plainSize, to: sink, &result)
         }
-        if let failure { throw failure }
     }
 }
 
-/// Memory for a frame, handed from thread to thread: it belongs to whoever took it out of the shared state last.
+/// Memory for a frame that passes from thread to thread. The thread that took it out of the shared state last owns it.
 private final class FrameBuffer: @unchecked Sendable {
     let memory: UnsafeMutableRawBufferPointer
     /// Bytes in use.
     var count = 0
 
-    /// Frames are what takes most of the memory, so where a limit is too tight, this is where it shows.
+    /// Frames take most of the memory, so this fails first if a limit is too low.
+    /// - Parameter capacity: bytes.
     init(capacity: Int) throws(ImageError) {
         var start: UnsafeMutableRawPointer?
-        let isLarge = capacity >= PageBuffer.unit
-        guard posix_memalign(&start, isLarge ? PageBuffer.unit : 4096, capacity) == 0, let start else {
+        let isLarge = capacity >= PageBuffer.hugePage
+        guard posix_memalign(&start, isLarge ? PageBuffer.hugePage : 4096, capacity) == 0, let start else {
             throw Self.outOfMemory(capacity)
         }
-        if isLarge { PageBuffer.preferLargePages(start, capacity) }
+        if isLarge { PageBuffer.preferHugePages(start, capacity) }
         memory = UnsafeMutableRawBufferPointer(start: start, count: capacity)
     }
 
-    /// Zeros. As long as nobody writes to them, they take no memory where the kernel has one page of them for all.
+    /// Makes a buffer of zeros. Until it is written to, the kernel maps its one page of zeros and uses no memory.
     init(zeros capacity: Int) throws(ImageError) {
         guard let start = calloc(capacity, 1) else { throw Self.outOfMemory(capacity) }
         memory = UnsafeMutableRawBufferPointer(start: start, count: capacity)
@@ -208,5 +205,6 @@ private final class FrameBuffer: @unchecked Sendable {
 
     deinit { free(memory.baseAddress) }
 
+    /// The bytes in use.
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<count]) }
 }

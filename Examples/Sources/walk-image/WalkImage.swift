@@ -42,7 +42,7 @@ struct WalkImage {
         var files = 0
         var bytes: UInt64 = 0
         var largest: (size: UInt64, path: String) = (0, "")
-        try volume.walk(from: top) { (path, _, children) throws(ImageError) in
+        try top.walk { (path, _, children) throws(ImageError) in
             for (name, node) in children where node.kind == .file {
                 files += 1
                 bytes += node.size
@@ -59,7 +59,7 @@ struct WalkImage {
         let address = try ImageAddress(parsing: text)
         let volume = try image.volume(address.partition)
         guard let file = try volume.node(at: "\(address.path)/\(name)", followingLinks: true) else { return }
-        let content = try volume.content(of: file)
+        let content = try file.content()
         var offset: UInt64 = 0
         while offset < content.size {
             let chunk = try content.read(Int(min(1 << 20, content.size - offset)), at: offset)

@@ -27,7 +27,7 @@ struct Cat: ParsableCommand {
                         reason: node.kind == .directory ? "it is a folder" : "it is not a regular file",
                         remedy: node.kind == .directory ? "list it with 'mkpiimg ls'" : nil)
                 }
-                try write(try volume.content(of: node))
+                try write(try node.content())
             }
         }
     }

@@ -47,19 +47,18 @@ struct List: ParsableCommand {
             StandardError.write("mkpiimg: \(error.sentence)\n")
         }
         let isDirectory = node.kind == .directory && !directory
-        var listing = Listing(
-            volume: volume, isLong: long, isJSON: json, partition: partition.number, top: address.path)
+        var listing = Listing(isLong: long, isJSON: json, partition: partition.number, top: address.path)
         if !isDirectory {
             try listing.show([], [(Array(address.path.utf8), node)], isTop: true)
         } else if !recursive, !long, !json {
             // Names are in the directory itself: no inode is read.
-            try listing.show(names: try volume.names(of: node))
+            try listing.show(names: try node.names())
         } else if !recursive {
             try listing.show(
-                [], try volume.children(of: node) { (_, error) throws(ImageError) in report(error) },
+                [], try node.children { (_, error) throws(ImageError) in report(error) },
                 isTop: true)
         } else {
-            try volume.walk(from: node) { (_, error) throws(ImageError) in
+            try node.walk { (_, error) throws(ImageError) in
                 report(error)
             } _: { (path, _, children) throws(ImageError) in
                 try listing.show(path, children, isTop: false)

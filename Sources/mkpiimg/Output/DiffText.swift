@@ -120,7 +120,7 @@ struct DiffText {
     }
 
     private func line(_ file: ImageDifference.FileChange, indent: Int, below top: String?) -> String {
-        var path = file.partition == "root" ? file.path : file.place
+        var path = file.partition == "root" ? file.path : file.address
         if let top, path.hasPrefix(top) { path = "." + path.dropFirst(top.count) }
         path = path.printable.shortened(hashDigits: 4)
         if let entries = file.entries {

@@ -3,7 +3,6 @@ import ImageKit
 
 /// The output of `mkpiimg ls`: text like that of `ls`, or JSON.
 struct Listing {
-    private let volume: ImageVolume
     private let isLong: Bool
     private let isJSON: Bool
     private let partition: Int
@@ -13,8 +12,7 @@ struct Listing {
     /// The number of symbolic links that could not be read.
     private(set) var damages = 0
 
-    init(volume: ImageVolume, isLong: Bool, isJSON: Bool, partition: Int, top: String) {
-        self.volume = volume
+    init(isLong: Bool, isJSON: Bool, partition: Int, top: String) {
         self.isLong = isLong
         self.isJSON = isJSON
         self.partition = partition
@@ -65,7 +63,7 @@ struct Listing {
     /// The target of a symbolic link; `nil` if it is damaged, which is reported.
     private mutating func target(of link: ImageNode) -> [UInt8]? {
         do throws(ImageError) {
-            return try volume.target(of: link)
+            return try link.target()
         } catch {
             damages += 1
             StandardError.write("mkpiimg: \(error.sentence)\n")

@@ -5,7 +5,7 @@ extension InspectPage {
     /// The limits of the data. Items that are too small for them are combined.
     private enum Limit {
         static let maximumLines = 45_000, maximumBytes = 1_800_000
-        static let maximumPieces = 16_000, maximumFrames = 4096
+        static let maximumExtents = 16_000, maximumFrames = 4096
         static let maximumStorePaths = 20_000, maximumFiles = 300, maximumLinked = 200
     }
 
@@ -100,7 +100,7 @@ extension InspectPage {
         return "\(volume.partition.number)" + (volume.head.map { ": \($0.label ?? $0.kind)" } ?? "")
     }
 
-    /// The pieces of the disk in order: length, kind and owner of each. Owners are store paths, and the nodes directly
+    /// The extents of the disk in order: length, kind and owner of each. Owners are store paths, and the nodes directly
     /// in a partition.
     private func map(_ lineIndices: [Int32: Int]) -> String {
         let nodes = survey.space.nodes
@@ -111,23 +111,23 @@ extension InspectPage {
             let isTop = nodes.indices.contains(parent) && nodes[parent].kind == .partition
             owners[index] = isTop ? lineIndices[Int32(index)].map { Int32($0) } ?? -1 : owners[parent]
         }
-        let joined = survey.map.joined { piece in
-            guard piece.owner >= 0, nodes.indices.contains(Int(piece.owner)) else { return -1 }
-            switch piece.kind {
-            case .file, .link, .blockMap, .directory: return owners[Int(piece.owner)]
-            default: return lineIndices[piece.owner].map { Int32($0) } ?? -1
+        let joined = survey.map.joined { extent in
+            guard extent.owner >= 0, nodes.indices.contains(Int(extent.owner)) else { return -1 }
+            switch extent.kind {
+            case .file, .link, .blockMap, .directory: return owners[Int(extent.owner)]
+            default: return lineIndices[extent.owner].map { Int32($0) } ?? -1
             }
         }
-        let pieces =
-            joined.pieces.count > Limit.maximumPieces ? joined.coarse(Limit.maximumPieces).pieces : joined.pieces
+        let extents =
+            joined.extents.count > Limit.maximumExtents ? joined.coarse(Limit.maximumExtents).extents : joined.extents
         let sums = survey.map.joined { _ in -1 }
         return ScriptText.object([
-            ("l", ScriptText.array(pieces.map(\.length))), ("k", ScriptText.array(pieces.map(\.kind.rawValue))),
-            ("o", ScriptText.array(pieces.map(\.owner))),
+            ("l", ScriptText.array(extents.map(\.length))), ("k", ScriptText.array(extents.map(\.kind.rawValue))),
+            ("o", ScriptText.array(extents.map(\.owner))),
             ("sums", ScriptText.array(DiskMap.Kind.allCases.map { sums.bytes[$0] ?? 0 })),
             (
                 "runs",
-                ScriptText.array(DiskMap.Kind.allCases.map { kind in sums.pieces.count { $0.kind == kind } })
+                ScriptText.array(DiskMap.Kind.allCases.map { kind in sums.extents.count { $0.kind == kind } })
             ),
         ])
     }

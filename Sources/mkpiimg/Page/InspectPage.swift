@@ -29,7 +29,7 @@ struct InspectPage {
         name = FilePath(image.path).lastComponent?.string ?? image.path
         imageSize = report.file.imageSize
         fileSize = report.file.size
-        switch image.file?.form {
+        switch image.container?.form {
         case .seekable: form = "zstd, seekable"
         case .frames: form = "zstd, in frames"
         case .stream: form = "zstd, in one stream"

@@ -4,38 +4,45 @@ import Testing
 
 @testable import ImageKit
 
-/// What changed between two images.
+/// Comparisons of two images.
 @Suite struct DiffTests {
     private func disk(_ recipe: ImageRecipe) throws -> DiskImage {
         try DiskImage(ImagePlan(recipe).map, path: "planned")
     }
 
-    /// A copy of the small closure after an update: another kernel and system, the configuration rebuilt, one path more
-    /// and one less, and a setting of the firmware changed. What is registered is written by hand.
+    /// A copy of the small closure after an update: another kernel and system, a rebuilt configuration, an added and a
+    /// removed path, and a changed setting of the firmware. The registration is written by hand.
     private func updated(in directory: borrowing ScratchDirectory) throws -> (ImageRecipe, before: ImageRecipe) {
         let before = try SmallClosure.shared.get().registeredRecipe()
         guard case .registration(let registered) = before.source else { throw Errno.invalidArgument }
         let after = try SmallClosure(copyTo: FilePath(directory.path).appending("small"))
         let script = """
             cd "$1"; chmod -R u+w root; cd root/nix/store
-            linux=$(ls -d ????????????????????????????????-linux-6.6.30); etc=$(ls -d ????????????????????????????????-etc)
+            linux=$(ls -d ????????????????????????????????-linux-6.6.30)
+            etc=$(ls -d ????????????????????????????????-etc)
             system=$(ls -d *-nixos-system-*); edge=$(ls -d *-edge-cases-*)
-            mv "$linux" "0${linux:1:31}-linux-6.6.31"; mv "$etc" "0${etc:1}"; mv "$system" "0${system:1:31}-nixos-system-small-24.11"
+            mv "$linux" "0${linux:1:31}-linux-6.6.31"; mv "$etc" "0${etc:1}"
+            mv "$system" "0${system:1:31}-nixos-system-small-24.11"
             rm -rf "$edge"; hello=0000000000000000000000000000000z-hello-2.12
             echo hello >$hello
             head -c 1000 /dev/zero >>"0${linux:1:31}-linux-6.6.31/Image"
             sed -i s/24.05/24.11/ "0${etc:1}/etc/os-release"
             cd 0*-nixos-system-*; rm kernel dtbs etc extra-dependencies
-            ln -s "/nix/store/0${linux:1:31}-linux-6.6.31/Image" kernel; ln -s "/nix/store/0${linux:1:31}-linux-6.6.31/dtbs" dtbs
+            ln -s "/nix/store/0${linux:1:31}-linux-6.6.31/Image" kernel
+            ln -s "/nix/store/0${linux:1:31}-linux-6.6.31/dtbs" dtbs
             ln -s "/nix/store/0${etc:1}/etc" etc
             ln -sfn "/nix/store/0${system:1:31}-nixos-system-small-24.11" "$1/result"
             sed -i s/enable_uart=1/enable_uart=0/ "$1/firmware/config.txt"
-            # The path that is gone is the one that hello takes the place of, without references.
+            # In the registration, hello replaces the removed path, without its references.
             awk -v edge="/nix/store/$edge" -v hello="/nix/store/$hello" '
                 skip > 0 { skip--; next }
-                $0 == edge && !seen { seen = 1; print hello; getline; print; getline; print 200; print ""; print 0; getline; getline; skip = $0; next }
+                $0 == edge && !seen {
+                    seen = 1; print hello; getline; print; getline; print 200; print ""; print 0
+                    getline; getline; skip = $0; next
+                }
                 { sub(edge, hello); print }' "$2" |
-            sed "s|$linux|0${linux:1:31}-linux-6.6.31|; s|$etc|0${etc:1}|; s|$system|0${system:1:31}-nixos-system-small-24.11|" |
+            sed "s|$linux|0${linux:1:31}-linux-6.6.31|; s|$etc|0${etc:1}|" |
+            sed "s|$system|0${system:1:31}-nixos-system-small-24.11|" |
             awk 'grows { $0 += 1000; grows = 0 }
                 /^sha256:/ && last ~ /-linux-6.6.31$/ { grows = 1 }
                 { last = $0; print }' >"$1/registration"
@@ -50,7 +57,7 @@ import Testing
 
     // MARK: Images of ours
 
-    @Test func tellsWhatAnUpdateChanged() throws {
+    @Test func findsTheChangesOfAnUpdate() throws {
         let directory = try ScratchDirectory()
         var (after, before) = try updated(in: directory)
         after.kernelParameters = ["console=tty9"]
@@ -64,7 +71,7 @@ import Testing
                 "added hello  2.12", "removed edge-cases 1.0 ",
             ])
         #expect(difference.commonPaths == 3)
-        // By what they changed: what is gone first.
+        // The largest change of size, the removed path, comes first.
         #expect(difference.paths.first?.name == "edge-cases" && difference.paths.first?.newSize == 0)
         #expect(difference.paths.first { $0.name == "hello" }?.newSize == 200)
 
@@ -74,7 +81,7 @@ import Testing
         guard case .text(let initPath)? = boot["init"]?.first?.new else { throw Errno.noSuchFileOrDirectory }
         #expect(initPath.hasSuffix("-nixos-system-small-24.11/init"))
 
-        let files = Dictionary(grouping: difference.files, by: \.place)
+        let files = Dictionary(grouping: difference.files, by: \.address)
         #expect(files["firmware:/config.txt"]?.map(\.aspects) == [[.content]])
         #expect(files["root:/nix-path-registration"]?.map(\.action) == [.changed])
         #expect(files["root:/boot/extlinux/extlinux.conf"] != nil)
@@ -84,7 +91,7 @@ import Testing
         #expect(!difference.files.contains { $0.path.hasPrefix("/nix/store") })
         #expect(difference.totals.map(\.name) == ["image", "firmware used", "root used", "store"])
 
-        // The other way round, the system is older.
+        // In the other direction, the system is older.
         let back = try ImageDifference(disk(after), disk(before))
         #expect(back.paths.filter { $0.action == .downgraded }.map(\.name).sorted() == ["linux", "nixos-system-small"])
         #expect(back.paths.first { $0.name == "edge-cases" }?.action == .added)
@@ -100,7 +107,7 @@ import Testing
         #expect(listed.files.contains { $0.path.hasSuffix("-linux-6.6.31-dtbs/overlays/README") })
     }
 
-    /// Without registrations, sizes are those of the files, and the paths are told all the same.
+    /// Without registrations, sizes are sums of files, and the paths are still compared.
     @Test func needsNoRegistration() throws {
         let directory = try ScratchDirectory()
         var (after, before) = try updated(in: directory)
@@ -114,17 +121,16 @@ import Testing
         #expect(!difference.totals.contains { $0.name == "store" })
     }
 
-    @Test func tellsOfIdentities() throws {
+    @Test func findsChangedIdentities() throws {
         let small = try SmallClosure.shared.get().registeredRecipe()
-        var other = small
-        other.rootUUID[0] = 0x55
-        other.firmwareLabel = "OTHER"
-        other.diskID = 0x1234_5678
-        other.rootSlack = 96 << 20
-        other.boot = .none
-        var one = small
-        one.boot = .none
-        let difference = try ImageDifference(disk(one), disk(other))
+        var old = small
+        old.boot = .none
+        var new = old
+        new.rootUUID[0] = 0x55
+        new.firmwareLabel = "OTHER"
+        new.diskID = 0x1234_5678
+        new.rootSlack = 96 << 20
+        let difference = try ImageDifference(disk(old), disk(new))
         let fields = Dictionary(uniqueKeysWithValues: difference.disk.map { ("\($0.part) \($0.field)", $0) })
         #expect(fields["disk identifier"]?.old == .text("0x2178694e"))
         #expect(fields["disk identifier"]?.new == .text("0x12345678"))
@@ -139,29 +145,29 @@ import Testing
             #expect(new > old)
         }
         #expect(difference.paths.isEmpty && difference.files.isEmpty && difference.boot.isEmpty)
-        // What is not there cannot have changed.
-        let gone = try ImageDifference(disk(small), disk(one))
-        #expect(gone.boot.contains { $0.field == "started by" && $0.new == nil })
-        #expect(gone.files.contains { $0.path == "/boot" && $0.action == .removed })
+        // A menu that is removed has no new value.
+        let removed = try ImageDifference(disk(small), disk(old))
+        #expect(removed.boot.contains { $0.field == "started by" && $0.new == nil })
+        #expect(removed.files.contains { $0.path == "/boot" && $0.action == .removed })
     }
 
-    @Test func findsWhatIsNotTheSameAlthoughItShouldBe() throws {
+    @Test func findsDamagedStorePaths() throws {
         let directory = try ScratchDirectory()
         let small = try SmallClosure.shared.get().registeredRecipe()
         guard case .registration(let registered) = small.source else { throw Errno.invalidArgument }
-        let layout = try ImagePlan(small)
-        let image = try directory.write(layout.map, as: "damaged.img")
+        let plan = try ImagePlan(small)
+        let image = try directory.write(plan.map, as: "damaged.img")
         let volume = try DiskImage.open(FilePath(image)).volume(.root)
         let path =
-            "\(try #require(layout.closure.paths.first { $0.path.name == "busybox-1.36" }).path.path)/bin/busybox"
+            "\(try #require(plan.closure.paths.first { $0.path.name == "busybox-1.36" }).path.path)/bin/busybox"
         guard case .ext4(let ext4) = volume, let node = try ext4.node(at: path) else { throw Errno.invalidArgument }
         var budget: UInt64 = 100
-        let place = try ext4.place(of: node, runBudget: &budget).offset
-        let start = layout.table.partitions[1].start * 512
+        let offset = try ext4.place(of: node, runBudget: &budget).offset
+        let start = plan.table.partitions[1].start * 512
         let byte = try ext4.content(of: node).read(1, at: 5000)[0]
-        try OpenFile(image.utf8, O_RDWR).write([byte ^ 1], at: start + place + 5000)
+        try OpenFile(image.utf8, O_RDWR).write([byte ^ 1], at: start + offset + 5000)
 
-        let sound = try DiskImage(layout.map, path: "sound"), damaged = try DiskImage.open(FilePath(image))
+        let sound = try DiskImage(plan.map, path: "sound"), damaged = try DiskImage.open(FilePath(image))
         #expect(try ImageDifference(sound, damaged).isEmpty)
         var options = ImageDifference.Options()
         options.comparesContent = true
@@ -169,7 +175,7 @@ import Testing
         #expect(found.map(\.action) == [.damaged] && found.first?.oldPath == found.first?.newPath)
         #expect(found.first?.files.map(\.path) == [path] && found.first?.files.first?.aspects == [.content])
 
-        // A registration that says something else is enough to tell.
+        // Another hash in the registration is enough.
         let text = String(decoding: try Data(contentsOf: URL(fileURLWithPath: registered.string)), as: UTF8.self)
         var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
         let entry = try #require(lines.firstIndex { $0.hasSuffix("-busybox-1.36") })
@@ -177,14 +183,14 @@ import Testing
         try Data(lines.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: directory.path + "/registration"))
         var other = small
         other.source = .registration(FilePath(directory.path + "/registration"))
-        let told = try ImageDifference(sound, disk(other))
-        #expect(told.paths.map(\.action) == [.damaged] && told.paths.first?.name == "busybox")
-        #expect(told.paths.first?.files.isEmpty == true)
+        let difference = try ImageDifference(sound, disk(other))
+        #expect(difference.paths.map(\.action) == [.damaged] && difference.paths.first?.name == "busybox")
+        #expect(difference.paths.first?.files.isEmpty == true)
     }
 
     // MARK: Images of others
 
-    /// A filesystem made by other tools, without a store or a table; names that are not for terminals.
+    /// Filesystems of other tools, without a store or a partition table, with a name of control characters.
     @Test(.enabled(if: Judge.hasExt4Tools && Judge.has("mke2fs"), "\(Judge.ext4Reason)"))
     func comparesAnyTrees() throws {
         let directory = try ScratchDirectory()
@@ -213,7 +219,7 @@ import Testing
             """)
         let difference = try ImageDifference(DiskImage.open(FilePath(old)), DiskImage.open(FilePath(new)))
         let said = difference.files.map { change in
-            "\(change.action.rawValue) \(change.place)"
+            "\(change.action.rawValue) \(change.address)"
                 + change.aspects.map { " " + $0.rawValue }.joined() + (change.entries.map { " \($0)" } ?? "")
         }
         #expect(
@@ -228,7 +234,7 @@ import Testing
         #expect(run.status == 3 && run.said.contains(#"/evil\x1b[31m\x0aname"#), "\(run.said)")
         #expect(!run.said.contains("\u{1B}"))
 
-        // A directory that is in itself ends the comparison.
+        // A directory that contains itself is an error.
         let planted = try Judge.run("debugfs", ["-w", "-R", "ln /both /both/deep/circle", new])
         try #require(planted.status == 0, "\(planted.said)")
         #expect(
@@ -236,30 +242,30 @@ import Testing
                 .contains("a folder that is in two places"))
     }
 
-    /// A partition that cannot be looked into, and the space before the first.
+    /// A partition without a filesystem that can be read, and the space before the first partition.
     @Test(.enabled(if: Judge.has("sfdisk"), "needs fdisk"))
     func comparesBytesWhereThereAreNoFiles() throws {
         let directory = try ScratchDirectory()
         let script = "label: dos\nlabel-id: 0x1\nstart=2048, size=4096, type=83\nstart=8192, size=4096, type=82\n"
-        let one = try directory.disk(script, size: 8 << 20)
-        let file = try OpenFile(one.utf8, O_RDWR)
+        let old = try directory.disk(script, size: 8 << 20)
+        let file = try OpenFile(old.utf8, O_RDWR)
         try file.write(Array("LUKS".utf8) + [0xBA, 0xBE], at: 1 << 20)
-        let other = directory.path + "/other.img"
-        try FileManager.default.copyItem(atPath: one, toPath: other)
+        let new = directory.path + "/other.img"
+        try FileManager.default.copyItem(atPath: old, toPath: new)
         func fields() throws -> [String] {
-            try ImageDifference(DiskImage.open(FilePath(one)), DiskImage.open(FilePath(other))).disk
+            try ImageDifference(DiskImage.open(FilePath(old)), DiskImage.open(FilePath(new))).disk
                 .map { "\($0.part) \($0.field)" }
         }
         #expect(try fields().isEmpty)
-        let changed = try OpenFile(other.utf8, O_RDWR)
+        let changed = try OpenFile(new.utf8, O_RDWR)
         try changed.write([7], at: (3 << 20) - 1)
         try changed.write([7], at: 700_000)
         #expect(try fields() == ["disk bytes before the first partition", "partition 1 content"])
-        try Judge.run("sfdisk", ["--quiet", "--delete", other, "2"])
+        try Judge.run("sfdisk", ["--quiet", "--delete", new, "2"])
         #expect(try fields().contains("partition 2 partition"))
     }
 
-    /// What the firmware starts by itself.
+    /// The kernel that the firmware starts itself.
     @Test func readsTheFirmwaresChoice() throws {
         func disk(_ line: String, _ config: String) throws -> DiskImage {
             let tree = SampleTree(files: [
@@ -282,7 +288,7 @@ import Testing
 
     // MARK: Names
 
-    @Test func takesNamesApart() {
+    @Test func splitsNames() {
         for (name, package, version, output) in [
             ("bash-5.2p32", "bash", "5.2p32", nil), ("bash-interactive-5.2-man", "bash-interactive", "5.2", "man"),
             ("linux-6.6.31-modules-shrunk", "linux", "6.6.31", "modules-shrunk"), ("etc", "etc", nil, nil),
@@ -302,7 +308,7 @@ import Testing
         }
     }
 
-    /// Of two versions, the same one comes first as for Nix.
+    /// Versions have the same order as in Nix.
     @Test(.enabled(if: hasNix, "needs Nix")) func ordersVersionsAsNixDoes() throws {
         let versions = [
             "1.0", "1.0pre", "1.0.1", "1.0a", "1.00", "1.0-1", "01.0", "", "1", "2", "10", "1.10", "1.9", "1pre2",
@@ -318,24 +324,24 @@ import Testing
                 "let v = \(list); in map (a: map (b: builtins.compareVersions a b) v) v",
             ])
         let table = try JSONDecoder().decode([[Int]].self, from: Data(run.said.utf8))
-        for (one, row) in zip(versions, table) {
-            for (other, order) in zip(versions, row) {
-                #expect(PackageName.isVersion(one, before: other) == (order < 0), "\(one) \(other): \(order)")
+        for (left, row) in zip(versions, table) {
+            for (right, order) in zip(versions, row) {
+                #expect(PackageName.isVersion(left, before: right) == (order < 0), "\(left) \(right): \(order)")
             }
         }
     }
 
     // MARK: The command
 
-    @Test func theCommandSaysItByItsStatusAndInLines() throws {
+    @Test func theCommandPrintsLinesAndExitsWithAStatus() throws {
         let directory = try ScratchDirectory()
         let (after, before) = try updated(in: directory)
         let raw = directory.path + "/before.img", compressed = directory.path + "/before.img.zst"
-        let other = directory.path + "/after.img.zst"
-        let layout = try ImagePlan(before)
-        try layout.write(to: raw)
-        try layout.write(to: compressed, frameSize: 16 << 20)
-        try ImagePlan(after).write(to: other, frameSize: 16 << 20)
+        let updated = directory.path + "/after.img.zst"
+        let plan = try ImagePlan(before)
+        try plan.write(to: raw)
+        try plan.write(to: compressed, frameSize: 16 << 20)
+        try ImagePlan(after).write(to: updated, frameSize: 16 << 20)
         func diff(_ arguments: String...) throws -> (status: Int32, said: String) {
             try Judge.run(CommandLineTests.program, ["diff"] + arguments)
         }
@@ -343,7 +349,7 @@ import Testing
             let same = try diff(pair[0], pair[1], "--content")
             #expect(same.status == 0 && same.said.isEmpty, "\(same.said)")
         }
-        let changed = try diff(compressed, other)
+        let changed = try diff(compressed, updated)
         #expect(changed.status == 3)
         let lines = changed.said.split(separator: "\n")
         #expect(lines.allSatisfy { $0.count <= 80 }, "\(changed.said)")
@@ -358,7 +364,7 @@ import Testing
         }
         #expect(lines.last?.hasPrefix("  store") == true)
 
-        let json = try diff(raw, other, "--json", "--files")
+        let json = try diff(raw, updated, "--json", "--files")
         let object = try JSONSerialization.jsonObject(with: Data(json.said.utf8)) as? [String: Any]
         #expect(json.status == 3 && object?["version"] as? Int == 1 && object?["old"] as? String == raw)
         #expect((object?["paths"] as? [[String: Any]])?.count == 5)
@@ -369,8 +375,8 @@ import Testing
         let empty = try diff(raw, raw, "--json")
         #expect(empty.status == 0 && empty.said.contains(#""paths":[]"#))
 
-        let none = try diff(raw, "/etc/passwd")
-        #expect(none.status == 1 && none.said.hasPrefix("mkpiimg: "), "\(none.said)")
+        let refused = try diff(raw, "/etc/passwd")
+        #expect(refused.status == 1 && refused.said.hasPrefix("mkpiimg: "), "\(refused.said)")
         #expect(try diff(raw, "/nowhere").status == 1)
         #expect(try diff(raw).status == 64)
     }

@@ -4,35 +4,35 @@ import Testing
 
 @testable import ImageKit
 
-/// A compressed image with a damaged frame.
-private struct DamagedSource: ByteSource {
+/// An image with one byte that cannot be read.
+private struct FailingSource: ByteSource {
     let source: SegmentMap
-    let at: UInt64
+    /// The offset of that byte.
+    let failingByte: UInt64
+    let error: ImageError
     var size: UInt64 { source.size }
 
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
-        guard at < offset || at >= offset + UInt64(buffer.count) else {
-            throw ImageError(.corrupt, "frame 7 is damaged")
-        }
+        if (offset..<offset + UInt64(buffer.count)).contains(failingByte) { throw error }
         try source.read(into: buffer, at: offset)
     }
 }
 
-/// What lies where, as others see it.
+/// The use of a disk's bytes, compared with what other tools say.
 @Suite struct DiskMapTests {
-    /// FileParts cover a disk, one after the other.
+    /// The extents follow each other and cover the disk.
     private func check(_ map: DiskMap, _ size: UInt64, location: SourceLocation = #_sourceLocation) {
         var end: UInt64 = 0
-        for piece in map.pieces {
-            #expect(piece.offset == end && piece.length > 0, sourceLocation: location)
-            end = piece.end
+        for extent in map.extents {
+            #expect(extent.offset == end && extent.length > 0, sourceLocation: location)
+            end = extent.end
         }
         #expect(end == size, sourceLocation: location)
         #expect(map.bytes.values.reduce(0, +) == size, sourceLocation: location)
     }
 
-    private func runs(_ map: DiskMap, _ kinds: Set<DiskMap.Kind>) -> [Range<UInt64>] {
-        joined(map.pieces.filter { kinds.contains($0.kind) }.map { $0.offset..<$0.end })
+    private func ranges(_ map: DiskMap, _ kinds: Set<DiskMap.Kind>) -> [Range<UInt64>] {
+        joined(map.extents.filter { kinds.contains($0.kind) }.map { $0.offset..<$0.end })
     }
 
     private func joined(_ ranges: [Range<UInt64>]) -> [Range<UInt64>] {
@@ -49,7 +49,7 @@ private struct DamagedSource: ByteSource {
 
     // MARK: Layers
 
-    @Test func layersHideWhatIsBelow() {
+    @Test func upperLayersHideLowerOnes() {
         let map = DiskMap(
             size: 100,
             layers: [
@@ -61,11 +61,11 @@ private struct DamagedSource: ByteSource {
             (0..<10, .free), (10..<40, .table), (40..<50, .file), (50..<70, .free), (70..<80, .used), (80..<90, .gap),
             (90..<100, .bitmap),
         ]
-        #expect(map.joined { _ in -1 }.pieces == expected.map { DiskMap.Piece($0.0, $0.1) })
-        #expect(DiskMap(size: 0, layers: [[.init(0..<5, .file)]]).pieces.isEmpty)
+        #expect(map.joined { _ in -1 }.extents == expected.map { DiskMap.Extent($0.0, $0.1) })
+        #expect(DiskMap(size: 0, layers: [[.init(0..<5, .file)]]).extents.isEmpty)
     }
 
-    /// Whatever pieces there are, byte after byte: the first layer that has it, in that the piece that begins first.
+    /// For random layers, each byte belongs to the first layer that has it, and there to the extent that begins first.
     @Test func anyLayersCoverTheDisk() {
         var random = SplitMix(state: 11)
         for _ in 0..<200 {
@@ -74,24 +74,24 @@ private struct DamagedSource: ByteSource {
                 (0..<Int.random(in: 0...6, using: &random)).map { _ in
                     let start = UInt64.random(in: 0...70, using: &random)
                     let length = UInt64.random(in: 0...20, using: &random)
-                    return DiskMap.Piece(start..<start + length, .file, owner: Int32(layer))
+                    return DiskMap.Extent(start..<start + length, .file, owner: Int32(layer))
                 }
             }
             let map = DiskMap(size: size, layers: layers)
             check(map, size)
             for byte in 0..<size {
                 let layer = layers.firstIndex { $0.contains { ($0.offset..<$0.end).contains(byte) } }
-                let piece = map.pieces.first { ($0.offset..<$0.end).contains(byte) }
-                #expect(piece?.owner == layer.map { Int32($0) } ?? -1)
+                let extent = map.extents.first { ($0.offset..<$0.end).contains(byte) }
+                #expect(extent?.owner == layer.map { Int32($0) } ?? -1)
             }
             let coarse = map.coarse(7)
-            #expect(coarse.pieces.last?.end == size)
+            #expect(coarse.extents.last?.end == size)
         }
     }
 
     // MARK: Judges
 
-    /// What dumpe2fs says of groups, in blocks: its words and what they are called here.
+    /// The structures of block groups in bytes, as dumpe2fs prints them.
     private func groups(_ image: String, _ blockSize: UInt64) throws -> [DiskMap.Kind: [Range<UInt64>]] {
         var found: [DiskMap.Kind: [Range<UInt64>]] = [:]
         let words: [(String, DiskMap.Kind)] = [
@@ -104,10 +104,10 @@ private struct DamagedSource: ByteSource {
             isInGroups = isInGroups || line.hasPrefix("Group 0:")
             guard isInGroups else { continue }
             for (word, kind) in words {
-                guard let place = line.range(of: word) else { continue }
+                guard let match = line.range(of: word) else { continue }
                 let list =
                     kind == .free
-                    ? line[place.upperBound...] : line[place.upperBound...].prefix { $0 != "," && $0 != " " }
+                    ? line[match.upperBound...] : line[match.upperBound...].prefix { $0 != "," && $0 != " " }
                 for part in list.split(separator: ",") {
                     let ends = part.split(separator: "-").compactMap { UInt64($0.trimmingCharacters(in: .whitespaces)) }
                     guard let first = ends.first, let last = ends.last else { continue }
@@ -118,7 +118,7 @@ private struct DamagedSource: ByteSource {
         return found.mapValues(joined)
     }
 
-    /// dumpe2fs does not tell of this block; debugfs does, of the inode.
+    /// The block map of the resize inode. dumpe2fs does not print it; debugfs does.
     private func growthMap(_ volume: ImageVolume) throws -> [Range<UInt64>] {
         guard case .ext4(let ext) = volume else { return [] }
         return try ext.growthMap()
@@ -131,20 +131,20 @@ private struct DamagedSource: ByteSource {
         let volume = try #require(survey.volumes.first)
         #expect(volume.problem == nil)
         let head = try #require(volume.head), blockSize = head.blockSize
-        let told = try groups(image, blockSize)
+        let expected = try groups(image, blockSize)
         for kind in [DiskMap.Kind.superblock, .descriptors, .growth, .bitmap, .inodeTable, .free] {
-            let own = kind == .growth ? try disk.volume(of: volume.partition).map(growthMap) ?? [] : []
-            #expect(runs(survey.map, [kind]) == joined((told[kind] ?? []) + own), "\(kind) of \(head.kind)")
+            let added = kind == .growth ? try disk.volume(of: volume.partition).map(growthMap) ?? [] : []
+            #expect(ranges(survey.map, [kind]) == joined((expected[kind] ?? []) + added), "\(kind) of \(head.kind)")
         }
         #expect(survey.map.bytes[.free] ?? 0 == volume.free)
-        // Each file's blocks, and those of its map.
-        var places: [Int32: [Range<UInt64>]] = [:]
-        for piece in survey.map.pieces where [.file, .link, .directory, .blockMap].contains(piece.kind) {
-            places[piece.owner, default: []].append(piece.offset..<piece.end)
+        // The blocks of each file and of its block map.
+        var found: [Int32: [Range<UInt64>]] = [:]
+        for extent in survey.map.extents where [.file, .link, .directory, .blockMap].contains(extent.kind) {
+            found[extent.owner, default: []].append(extent.offset..<extent.end)
         }
         let names = survey.space.nodes.indices.filter {
             [.file, .link, .directory].contains(survey.space.nodes[$0].kind)
-                // Of a short link, debugfs takes its target for blocks.
+                // debugfs reads the target of a short link as block numbers.
                 && !survey.space.path(of: Int32($0)).hasSuffix("/short")
         }
         let requests = names.map { "blocks \(survey.space.path(of: Int32($0)))\n" }.joined()
@@ -154,14 +154,14 @@ private struct DamagedSource: ByteSource {
         for (index, line) in zip(names, lines) {
             let blocks = line.split(separator: " ").compactMap { UInt64($0) }
             let expected = joined(blocks.map { $0 * blockSize..<($0 + 1) * blockSize })
-            #expect(joined(places[Int32(index)] ?? []) == expected, "\(survey.space.path(of: Int32(index)))")
+            #expect(joined(found[Int32(index)] ?? []) == expected, "\(survey.space.path(of: Int32(index)))")
         }
-        // All that is not free is somebody's, but for the boot block that comes before the first block of 1 KiB.
+        // Every byte in use has an owner, except the boot block before the first block of 1 KiB.
         #expect(survey.map.bytes[.used] ?? 0 == (blockSize == 1024 ? 1024 : 0), "\(survey.map.bytes)")
     }
 
     @Test(.enabled(if: Judge.hasExt4Tools && Judge.has("mke2fs"), "needs e2fsprogs"))
-    func sizesAreWhatE2fsprogsSays() throws {
+    func extentsAgreeWithE2fsprogs() throws {
         let scratch = try ScratchDirectory()
         let files = scratch.path + "/files"
         try FileManager.default.createDirectory(atPath: files + "/a/b", withIntermediateDirectories: true)
@@ -180,7 +180,7 @@ private struct DamagedSource: ByteSource {
             let image = try scratch.empty("\(number).img", size: 33 << 20)
             let made = try Judge.run("mke2fs", ["-q", "-F", "-d", files] + options + [image])
             try #require(made.status == 0, "\(made.said)")
-            // A hole in the middle of what is used.
+            // A hole in the middle of used blocks.
             _ = try Judge.run("debugfs", ["-w", "-R", "rm /a/b/small", image])
             if options.contains("bigalloc") {
                 let disk = try DiskImage.open(FilePath(image))
@@ -193,7 +193,7 @@ private struct DamagedSource: ByteSource {
         }
     }
 
-    @Test(.enabled(if: Judge.hasFATTools, "needs dosfstools and mtools")) func clustersAreWhereTheFATSays() throws {
+    @Test(.enabled(if: Judge.hasFATTools, "needs dosfstools and mtools")) func clustersAgreeWithMtools() throws {
         for options in [["-F", "12"], ["-F", "16", "-s", "2"], ["-F", "32", "-s", "1"]] {
             let fat = try ForeignFAT(options, size: options[1] == "12" ? 2 << 20 : 40 << 20)
             try fat.put([UInt8](repeating: 7, count: 70_000), "/one.bin")
@@ -217,47 +217,60 @@ private struct DamagedSource: ByteSource {
                     let first = ends.first ?? 0, last = ends.last ?? 0
                     return layout.offset(ofCluster: first)..<layout.offset(ofCluster: last) + layout.clusterSize
                 }
-                let places = survey.map.pieces.filter { $0.owner == Int32(index) }.map { $0.offset..<$0.end }
-                #expect(joined(places) == joined(clusters), "\(path): \(said)")
+                let found = survey.map.extents.filter { $0.owner == Int32(index) }.map { $0.offset..<$0.end }
+                #expect(joined(found) == joined(clusters), "\(path): \(said)")
             }
         }
     }
 
     // MARK: Sizes
 
-    @Test func anImageOfOursIsToldWhole() throws {
-        let layout = try ImagePlan(SmallClosure.shared.get().registeredRecipe())
-        let disk = try DiskImage(layout.map, path: "plan")
+    @Test func ourImageIsSurveyedCompletely() throws {
+        let plan = try ImagePlan(SmallClosure.shared.get().registeredRecipe())
+        let disk = try DiskImage(plan.map, path: "plan")
         let survey = try ImageSurvey(disk)
-        check(survey.map, layout.map.size)
+        check(survey.map, plan.map.size)
         let kinds = survey.volumes.map(\.head?.kind)
         #expect(kinds == ["FAT16", "ext4"] || kinds == ["FAT32", "ext4"])
         #expect(survey.volumes.allSatisfy { $0.problem == nil })
         let names = survey.space.storePaths.map { survey.space.nodes[Int($0.node)].name }
-        #expect(names == layout.closure.paths.map(\.path.baseName))
-        // All bytes of the disk are somebody's, each once.
-        #expect(survey.space.totals { $0.disk }[0] == layout.map.size)
+        #expect(names == plan.closure.paths.map(\.path.baseName))
+        // Every byte of the disk is counted once.
+        #expect(survey.space.totals { $0.disk }[0] == plan.map.size)
         #expect(survey.space.nodes.indices.dropFirst().allSatisfy { survey.space.nodes[$0].parent < Int32($0) })
-        #expect(survey.space.savings.names == layout.savings.names)
-        // Nothing of the filesystem is of unknown use.
+        #expect(survey.space.savings.names == plan.savings.names)
+        // No block of the filesystem is of unknown use.
         #expect(survey.map.bytes[.used] == nil)
     }
 
-    /// A partition whose first bytes cannot be read keeps nothing else from being told.
-    @Test func anUnreadableHeadIsAProblem() throws {
-        let layout = try ImagePlan(SmallClosure.shared.get().registeredRecipe())
-        let lost = layout.table.partitions[1].bytes.lowerBound
-        let survey = try ImageSurvey(try DiskImage(DamagedSource(source: layout.map, at: lost), path: "plan"))
+    /// A survey of the small closure's image whose root partition's first byte cannot be read.
+    private func survey(failingWith error: ImageError) throws -> ImageSurvey {
+        let plan = try ImagePlan(SmallClosure.shared.get().registeredRecipe())
+        let start = plan.table.partitions[1].bytes.lowerBound
+        let source = FailingSource(source: plan.map, failingByte: start, error: error)
+        return try ImageSurvey(try DiskImage(source, path: "plan"))
+    }
+
+    /// A partition that is damaged does not keep the others from being surveyed.
+    @Test func damageIsAProblemOfItsVolume() throws {
+        let survey = try survey(failingWith: ImageError(.corrupt, "frame 7 is damaged"))
         #expect(survey.volumes.map { $0.problem?.contains("frame 7") } == [nil, true])
         #expect(survey.volumes.map(\.content) == [.fat, .unknown])
     }
 
+    /// Errors of this library or of the machine are not the image's problems.
+    @Test(arguments: [ImageError.Code.internal, .inputOutput, .changed, .cancelled, .brokenPipe])
+    func otherErrorsAreThrown(code: ImageError.Code) {
+        let failure = #expect(throws: ImageError.self) { try survey(failingWith: ImageError(code, "not read")) }
+        #expect(failure?.code == code)
+    }
+
     @Test func anOutlineHasAllSizesInFewLines() throws {
-        let layout = try ImagePlan(SmallClosure.shared.get().registeredRecipe())
-        let space = try ImageSurvey(try DiskImage(layout.map, path: "plan")).space
+        let plan = try ImagePlan(SmallClosure.shared.get().registeredRecipe())
+        let space = try ImageSurvey(try DiskImage(plan.map, path: "plan")).space
         for limit in [0, 1, 20, 100, 100_000] {
             let lines = space.outline(nodes: limit, bytes: 1 << 20)
-            #expect(lines.reduce(0) { $0 + $1.disk } == layout.map.size)
+            #expect(lines.reduce(0) { $0 + $1.disk } == plan.map.size)
             #expect(lines.count <= 2 * limit + 2)
             #expect(lines.first?.depth == 0)
             for (line, next) in zip(lines, lines.dropFirst()) {
@@ -268,13 +281,13 @@ private struct DamagedSource: ByteSource {
         #expect(space.outline(nodes: 100_000, bytes: 0).count <= 2)
     }
 
-    @Test func framesAreSharedByWhatTheyHold() {
+    @Test func framesAreSharedByTheirUsedBytes() {
         let map = DiskMap(
             size: 400, layers: [[.init(0..<50, .file), .init(120..<180, .file), .init(250..<400, .inodeTable)]])
         let frames = FrameMap(frames: [(100, 20), (100, 30), (0, 5), (200, 10)], map)
         #expect(frames.estimate(0..<50) == 20 && frames.estimate(0..<25) == 10)
         #expect(abs(frames.estimate(120..<180) - 30) < 0.001)
-        let kept = map.pieces.filter { !$0.kind.isFree }.reduce(0.0) { $0 + frames.estimate($1.offset..<$1.end) }
+        let kept = map.extents.filter { !$0.kind.isFree }.reduce(0.0) { $0 + frames.estimate($1.offset..<$1.end) }
         #expect(abs(kept - 60) < 0.001)
         #expect(frames.estimate(900..<1000) == 0)
     }

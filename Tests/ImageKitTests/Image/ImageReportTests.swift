@@ -5,9 +5,9 @@ import Testing
 
 @testable import ImageKit
 
-/// What `inspect` says, compared with what sfdisk, dumpe2fs and mtools say of the same image.
+/// The report of `inspect`, compared with what sfdisk, dumpe2fs and mtools say about the same image.
 @Suite struct ImageReportTests {
-    /// A compressed image of the small closure, with what an image can have besides.
+    /// A compressed image of the small closure, with a profile and reserved blocks.
     private func image(in directory: borrowing ScratchDirectory) throws -> (path: String, plan: ImagePlan) {
         var recipe = try SmallClosure.shared.get().registeredRecipe()
         recipe.hasProfile = true
@@ -22,7 +22,7 @@ import Testing
         .enabled(
             if: Judge.hasExt4Tools && Judge.hasFATTools && Judge.has("zstd"), "needs e2fsprogs, mtools, fdisk and zstd")
     )
-    func saysWhatTheToolsSay() throws {
+    func agreesWithOtherTools() throws {
         let directory = try ScratchDirectory()
         let (path, plan) = try image(in: directory)
         let report = try ImageReport(try DiskImage.open(FilePath(path)))
@@ -40,7 +40,7 @@ import Testing
         }
         #expect(report.partitions.map(\.role) == ["firmware", "root"])
 
-        // The root, as dumpe2fs has it.
+        // The root, compared with dumpe2fs.
         let start = report.partitions[1].start
         let root = directory.path + "/root.img"
         try Judge.run(
@@ -56,16 +56,16 @@ import Testing
             found.features?.sorted() == fields["Filesystem features"]?.split(separator: " ").map(String.init).sorted())
         #expect(found.isClean == true && found.needsRecovery == false && found.mounted == nil)
 
-        // The firmware partition, as mtools have it.
+        // The firmware partition, compared with mtools.
         let fat = try #require(report.partitions[0].filesystem)
-        let place = "\(raw)@@\(report.partitions[0].start)"
-        let free = try Judge.run("mdir", ["-i", place, "::"]).said.split(separator: "\n").last ?? ""
+        let drive = "\(raw)@@\(report.partitions[0].start)"
+        let free = try Judge.run("mdir", ["-i", drive, "::"]).said.split(separator: "\n").last ?? ""
         let digits = free.filter(\.isNumber)
         #expect(UInt64(digits) == fat.free, "\(free)")
         #expect(fat.label == "FIRMWARE" && fat.uuid == "2178-694E")
     }
 
-    @Test func saysWhatBootsAndWhatIsInTheStore() throws {
+    @Test func readsBootFilesAndTheStore() throws {
         let directory = try ScratchDirectory()
         let (path, plan) = try image(in: directory)
         let report = try ImageReport(try DiskImage.open(FilePath(path)))
@@ -99,15 +99,15 @@ import Testing
         #expect(sum <= report.file.size && sum > report.file.size * 9 / 10)
     }
 
-    /// A plan can be looked at before it is an image.
-    @Test func looksAtAPlan() throws {
+    /// A plan can be read before it is written.
+    @Test func readsAPlan() throws {
         let plan = try ImagePlan(try SmallClosure.shared.get().recipe)
         let report = try ImageReport(try DiskImage(plan.map, path: "plan"))
         #expect(report.file.form == "plan" && report.compression == nil && report.system != nil)
         #expect(report.partitions.compactMap(\.filesystem?.kind) == ["FAT16", "ext4"])
     }
 
-    /// Where a menu's entry names a directory of device trees, too, U-Boot takes the file.
+    /// Where a menu's entry names both a device tree and a directory of them, U-Boot takes the file.
     @Test func aNamedDeviceTreeCountsBeforeADirectory() throws {
         let menu = "LABEL a\nLINUX /Image\nFDTDIR /dtbs\nFDT /a.dtb\n"
         let tree = SampleTree(files: ["extlinux/extlinux.conf": Array(menu.utf8)])
@@ -115,13 +115,13 @@ import Testing
         #expect(try ImageReport(disk).boot?.entries.map(\.deviceTrees) == ["/a.dtb"])
     }
 
-    /// What is damaged is said, and the rest is still told.
+    /// Damage is reported, and the rest of the report is complete.
     @Test func damageHidesNothingElse() throws {
         let directory = try ScratchDirectory()
         let plan = try ImagePlan(try SmallClosure.shared.get().recipe)
         let path = try directory.write(plan.map, as: "pi.img")
         let file = try OpenFile(path.utf8, O_RDWR)
-        // The root's number of blocks.
+        // The number of blocks in the root's superblock.
         try file.write([0xFF, 0xFF, 0xFF, 0xFF], at: plan.table.partitions[1].bytes.lowerBound + 1024 + 4)
         let report = try ImageReport(try DiskImage.open(FilePath(path)))
         #expect(report.partitions[1].damage?.contains("4294967295 blocks") == true, "\(report.partitions[1])")
@@ -129,19 +129,18 @@ import Testing
         #expect(report.boot?.boards.isEmpty == false)
     }
 
-    /// A frame that cannot be read is said, and not taken for a file that is not there.
-    @Test func aDamagedFrameIsSaid() throws {
+    /// A frame that cannot be read is reported, and not mistaken for a file that does not exist.
+    @Test func aDamagedFrameIsReported() throws {
         let directory = try ScratchDirectory()
         let (path, plan) = try image(in: directory)
         let file = try FileSource(FilePath(path))
         let disk = try DiskImage.open(FilePath(path))
-        let volume = try disk.volume(.root)
-        let node = try #require(try volume.node(at: "/nix-path-registration"))
-        guard case .ext4(let ext4) = volume, case .ext4(let inode) = node.storage else { return }
+        let node = try #require(try disk.volume(.root).node(at: "/nix-path-registration"))
+        guard case .ext4(let inode, let ext4) = node.storage else { return }
         var budget: UInt64 = 100
-        let place = try ext4.place(of: inode, runBudget: &budget).offset + plan.table.partitions[1].bytes.lowerBound
-        let list = try #require(disk.file?.form.frames?.list)
-        let frame = list.frame(holding: place)
+        let offset = try ext4.place(of: inode, runBudget: &budget).offset + plan.table.partitions[1].bytes.lowerBound
+        let list = try #require(disk.container?.form.frames?.list)
+        let frame = list.frame(holding: offset)
         let middle = (list.fileOffsets[frame] + list.fileOffsets[frame + 1]) / 2
         let byte = try file.read(1, at: middle)
         try OpenFile(path.utf8, O_RDWR).write([byte[0] ^ 0x55], at: middle)

@@ -25,7 +25,7 @@ import Testing
         return try ImageSource.open(path)
     }
 
-    @Test func tellsFormsByContentAndReadsThemAlike() throws {
+    @Test func recognisesFormsByContent() throws {
         let directory = try ScratchDirectory()
         let plain = CompressedSamples.plain
         let cases: [(String, [UInt8], String)] = [
@@ -49,7 +49,7 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: Judge.has("zstd", "bash"), "needs zstd")) func readsWhatZstdMakes() throws {
+    @Test(.enabled(if: Judge.has("zstd", "bash"), "needs zstd")) func readsFilesOfZstd() throws {
         let directory = try ScratchDirectory()
         let plain = directory.path + "/plain"
         try Data(CompressedSamples.plain).write(to: URL(fileURLWithPath: plain))
@@ -84,24 +84,24 @@ import Testing
         #expect(said.contains("window of more than 128 MiB") && said.contains("--long=27"), "\(said)")
     }
 
-    @Test func readsWhatIsBuilt() throws {
-        let layout = try ImagePlan(SmallClosure.shared.get().recipe)
+    @Test func readsBuiltImages() throws {
+        let plan = try ImagePlan(SmallClosure.shared.get().recipe)
         let directory = try ScratchDirectory()
         let formats: [(ImageWriter.Format, String)] = [
             (.raw, "raw"), (.seekable(ZstdParameters(), frameSize: 1 << 20), "seekable"),
             (.singleFrame(ZstdParameters()), ""),
         ]
-        let plain = try layout.map.read(Int(layout.map.size), at: 0)
+        let plain = try plan.map.read(Int(plan.map.size), at: 0)
         for (format, expected) in formats {
             let path = FilePath(directory.path).appending("x.img")
-            _ = try ImageWriter(layout, format: format, threads: 2).write(to: .file(path))
+            _ = try ImageWriter(plan, format: format, threads: 2).write(to: .file(path))
             let image = try ImageSource.open(path)
             if !expected.isEmpty { #expect(form(image) == expected) }
             #expect(try differences(image, plain, parts: 20) == [])
         }
     }
 
-    @Test func refusesWhatIsNoImage() throws {
+    @Test func refusesOtherFiles() throws {
         let directory = try ScratchDirectory()
         func said(_ name: String) -> String { message(try ImageSource.open(FilePath(directory.path).appending(name))) }
         for (name, bytes, reason) in [
@@ -132,7 +132,7 @@ import Testing
     }
 
     @Test func streamsAreBoundedAndCanBeStopped() throws {
-        // 200 MiB of zeros are larger than what is kept of one frame.
+        // 200 MiB of zeros are larger than the largest frame that is cached.
         let bytes = try CompressedSamples.frame([UInt8](repeating: 0, count: 200 << 20))
         var limits = ImageSource.Limits()
         #expect(try open(bytes).size == 200 << 20)
@@ -149,7 +149,7 @@ import Testing
         #expect(message(try open(bytes, limits: limits)).contains("TMPDIR"))
     }
 
-    /// Every byte of a file that is changed or lost either does not matter or is an error: no trap, no endless loop, no
+    /// A changed or lost byte of a file leads to the same content or to an error, never to a trap, an endless loop or
     /// other content.
     @Test func damageIsAnErrorOrDoesNotMatter() throws {
         var plain = CompressedSamples.plain
@@ -170,15 +170,15 @@ import Testing
             #expect(try differences(try open(bytes), plain, parts: 5) == [])
             for round in 0..<rounds {
                 var damaged = bytes
-                // Heads, tables and ends are worth more than what lies between.
-                let places = [0..<64, max(0, bytes.count - 96)..<bytes.count, 0..<bytes.count]
-                let place = Int.random(in: places[round % 3], using: &random)
+                // Two of three bytes are in headers and seek tables, where damage matters most.
+                let ranges = [0..<64, max(0, bytes.count - 96)..<bytes.count, 0..<bytes.count]
+                let offset = Int.random(in: ranges[round % 3], using: &random)
                 switch round % 5 {
-                case 0: damaged.removeSubrange(place...)
-                case 1: damaged[place] = UInt8.random(in: 0...255, using: &random)
-                case 2: damaged.remove(at: place)
-                case 3: damaged.insert(0xFF, at: place)
-                default: damaged[place] ^= 1 << UInt8.random(in: 0...7, using: &random)
+                case 0: damaged.removeSubrange(offset...)
+                case 1: damaged[offset] = UInt8.random(in: 0...255, using: &random)
+                case 2: damaged.remove(at: offset)
+                case 3: damaged.insert(0xFF, at: offset)
+                default: damaged[offset] ^= 1 << UInt8.random(in: 0...7, using: &random)
                 }
                 do throws(ImageError) {
                     var limits = ImageSource.Limits()
@@ -187,14 +187,14 @@ import Testing
                     guard image.size < 64 << 20 else { throw ImageError(.corrupt, "too large") }
                     let read = try image.read(Int(image.size), at: 0)
                     if case .raw = image.form {
-                        // Without its magic number it is no compressed file any more, but what it is.
-                        #expect(place < 4 && read == damaged, "sample \(sample), round \(round), byte \(place)")
+                        // Without its magic number, the file is a raw image.
+                        #expect(offset < 4 && read == damaged, "sample \(sample), round \(round), byte \(offset)")
                     } else {
-                        // What is cut off between two frames is nothing that can be known. A table is taken at its word:
-                        // frames that it moves or hides are no damage in any of them.
+                        // A file that was cut between two frames cannot be recognised as such. A seek table is trusted:
+                        // if it moves or hides frames, none of them is damaged.
                         let isKnown =
-                            read == plain || plain.starts(with: read) || (sample == 0 && place >= frames.count)
-                        #expect(isKnown, "sample \(sample), round \(round), byte \(place)")
+                            read == plain || plain.starts(with: read) || (sample == 0 && offset >= frames.count)
+                        #expect(isKnown, "sample \(sample), round \(round), byte \(offset)")
                     }
                     same += 1
                 } catch {

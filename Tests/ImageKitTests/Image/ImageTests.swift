@@ -7,24 +7,24 @@ import Testing
 
 /// Whole images of the small closure.
 @Suite struct ImageTests {
-    /// What the raw image of `fixtures/small` has been on every machine. It may only change with a reason.
+    /// The SHA-256 of the raw image of `fixtures/small`, on every machine. It may only change with a reason.
     static let golden = "3297d6a1ca4b9a6f76024c028b5a3c226d4da1c9334498d3d543ea682e90fde6"
 
     private func digest(_ map: SegmentMap) throws -> String {
         var hash = SHA256()
-        var place: UInt64 = 0
-        while place < map.size {
-            let count = Int(min(1 << 20, map.size - place))
-            try hash.update(data: map.read(count, at: place))
-            place += UInt64(count)
+        var offset: UInt64 = 0
+        while offset < map.size {
+            let count = Int(min(1 << 20, map.size - offset))
+            try hash.update(data: map.read(count, at: offset))
+            offset += UInt64(count)
         }
         return hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 
     @Test func hasTheBytesItAlwaysHad() throws {
         let small = try SmallClosure.shared.get()
-        let layout = try ImagePlan(small.recipe)
-        #expect(try digest(layout.map) == Self.golden)
+        let plan = try ImagePlan(small.recipe)
+        #expect(try digest(plan.map) == Self.golden)
     }
 
     @Test func isTheSameFromAnySourceAndWithAnyThreads() throws {
@@ -46,7 +46,7 @@ import Testing
         #expect(try digest(ImagePlan(recipe).map) == Self.golden)
     }
 
-    /// Paths are scanned in the order of their registered sizes, which must not show anywhere else.
+    /// Paths are scanned in the order of their registered sizes, which must not change anything but the registration.
     @Test func registeredSizesShowInTheRegistrationAlone() throws {
         let small = try SmallClosure.shared.get()
         let known = try ImagePlan(small.recipe).closure.paths
@@ -61,30 +61,30 @@ import Testing
             recipe.source = .registration(FilePath(file))
             return try ImagePlan(recipe).map
         }
-        // Numbers of the same length, so that the registration keeps its own.
+        // Numbers with equally many digits, so that the registration keeps its length.
         let sizes = known.indices.map { 100_000_000 + UInt64($0) * 10_000_000 }
         let first = try map(of: sizes), second = try map(of: sizes.reversed())
         try #require(first.size == second.size && known.count > 2)
         var different: [UInt64] = []
-        for place in stride(from: 0, to: first.size, by: 1 << 20) {
-            let count = Int(min(1 << 20, first.size - place))
-            let one = try first.read(count, at: place), two = try second.read(count, at: place)
-            guard one != two else { continue }
+        for offset in stride(from: 0, to: first.size, by: 1 << 20) {
+            let count = Int(min(1 << 20, first.size - offset))
+            let left = try first.read(count, at: offset), right = try second.read(count, at: offset)
+            guard left != right else { continue }
             for start in stride(from: 0, to: count, by: 4096) {
                 let block = start..<start + 4096
-                guard one[block] != two[block] else { continue }
-                different.append(place + UInt64(start))
-                #expect(String(decoding: one[block], as: UTF8.self).contains("\n/nix/store/"), "at \(different)")
+                guard left[block] != right[block] else { continue }
+                different.append(offset + UInt64(start))
+                #expect(String(decoding: left[block], as: UTF8.self).contains("\n/nix/store/"), "at \(different)")
             }
         }
-        // One file, in one piece.
+        // One file, in one extent.
         #expect(zip(different, different.dropFirst()).allSatisfy { $1 == $0 + 4096 } && !different.isEmpty)
     }
 
     @Test func doesNotDependOnHostLinksHolesModesOrTimes() throws {
         let directory = try ScratchDirectory()
         let other = try SmallClosure(at: FilePath(directory.path).appending("small"))
-        // A copy that lost its links and holes, and that nobody made canonical.
+        // A copy without links and holes, and without the canonical metadata of a store.
         let copied = try Judge.run(
             "bash",
             [
@@ -102,14 +102,14 @@ import Testing
     @Test(.enabled(if: Judge.hasExt4Tools && Judge.hasFATTools, "needs e2fsprogs, dosfstools and fdisk"))
     func allJudgesAreSilent() throws {
         let small = try SmallClosure.shared.get()
-        let layout = try ImagePlan(small.recipe)
+        let plan = try ImagePlan(small.recipe)
         let directory = try ScratchDirectory()
         let image = directory.path + "/pi.img"
-        let report = try ImageWriter(layout, format: .raw, threads: 2).write(to: .file(FilePath(image)))
-        #expect(report.imageSize == layout.map.size)
+        let report = try ImageWriter(plan, format: .raw, threads: 2).write(to: .file(FilePath(image)))
+        #expect(report.imageSize == plan.map.size)
         let verified = try Judge.run("sfdisk", ["--verify", image])
         #expect(verified.status == 0 && verified.said.contains("No errors"), "\(verified.said)")
-        for partition in layout.table.partitions {
+        for partition in plan.table.partitions {
             let part = directory.path + "/part\(partition.number)"
             try Judge.run(
                 "dd",
@@ -121,22 +121,22 @@ import Testing
                 try partition.number == 1 ? Judge.run("fsck.fat", ["-n", part]) : Judge.run("e2fsck", ["-fn", part])
             #expect(judged.status == 0, "\(judged.said)")
         }
-        // The raw file is what the map says, and has holes.
-        #expect(try directory.read(image, 1 << 20, at: 38 << 20) == layout.map.read(1 << 20, at: 38 << 20))
+        // The raw file has the bytes of the map, and holes.
+        #expect(try directory.read(image, 1 << 20, at: 38 << 20) == plan.map.read(1 << 20, at: 38 << 20))
         var status = stat()
         stat(image, &status)
-        #expect(UInt64(status.st_blocks) * 512 < layout.map.size / 2)
+        #expect(UInt64(status.st_blocks) * 512 < plan.map.size / 2)
     }
 
-    /// Every byte, name, mode, owner, time and link of the root tree, through the kernel's eyes.
+    /// The kernel reads every byte, name, mode, owner, time and link of the root tree.
     @Test(.enabled(if: Ext4Judge.canMount, Comment(rawValue: Ext4Judge.mountReason)))
     func theKernelReadsTheClosureBack() throws {
         let small = try SmallClosure.shared.get()
         let recipe = small.recipe
-        let layout = try ImagePlan(recipe)
+        let plan = try ImagePlan(recipe)
         for deduplicates in [true, false] {
             let root = try RootTree(
-                layout.closure, in: recipe.store, toplevel: layout.toplevel, boot: recipe.bootOptions,
+                plan.closure, in: recipe.store, toplevel: plan.toplevel, boot: recipe.bootOptions,
                 registrationPath: recipe.registrationPath, deduplicates: deduplicates, threads: 2,
                 progress: nil)
             let directory = try ScratchDirectory()
@@ -146,35 +146,35 @@ import Testing
 
     @Test func takesFirmwareFromTheClosure() throws {
         let directory = try ScratchDirectory()
-        let own = try SmallClosure(at: FilePath(directory.path).appending("small"))
-        let boot = try own.path("-linux-6.6.30").appending("share/raspberrypi/boot").string
+        let closure = try SmallClosure(at: FilePath(directory.path).appending("small"))
+        let boot = try closure.path("-linux-6.6.30").appending("share/raspberrypi/boot").string
         let added = try Judge.run(
             "bash",
             [
                 "-euc",
                 "chmod u+w \"${1%/share*}\"; mkdir -p \"$1/overlays\"; echo firmware >\"$1/start4.elf\"; "
                     + "ln -s /nix/store/\"$2\"/etc/os-release \"$1/bootcode.bin\"", "-", boot,
-                try own.path("-etc").lastComponent?.string ?? "",
+                try closure.path("-etc").lastComponent?.string ?? "",
             ])
         try #require(added.status == 0, "\(added.said)")
-        // The directory that is named has a config.txt, so that nothing more is demanded.
-        let recipe = own.recipe
+        // The firmware directory of the recipe has a config.txt, so no other file is required.
+        let recipe = closure.recipe
         func firmware() throws -> FileTree {
-            let layout = try ImagePlan(recipe)
+            let plan = try ImagePlan(recipe)
             return try FirmwareTree(
-                recipe.bootOptions, closure: layout.closure, in: recipe.store, toplevel: layout.toplevel, progress: nil
+                recipe.bootOptions, closure: plan.closure, in: recipe.store, toplevel: plan.toplevel, progress: nil
             ).tree
         }
         #expect(try firmware().node(at: "/start4.elf") != nil)
-        // A link into the store is followed in the store that was given, not in the host's.
+        // A link into the store is followed in the recipe's store, not in the host's.
         let tree = try firmware()
         #expect(try tree.size(of: #require(tree.node(at: "/bootcode.bin"))) == 28)
-        // So is a link on the way there.
+        // The same holds for a link in the middle of a path.
         let moved = try Judge.run(
             "bash",
             [
                 "-euc", "cd \"$1\"; chmod -R u+w .; mv share real; ln -s \"/nix/store/${1##*/}/real\" share", "-",
-                own.path("-linux-6.6.30").string,
+                closure.path("-linux-6.6.30").string,
             ])
         try #require(moved.status == 0, "\(moved.said)")
         #expect(try firmware().node(at: "/start4.elf") != nil)
@@ -184,20 +184,20 @@ import Testing
     @Test func laterFirmwareDirectoriesWin() throws {
         let directory = try ScratchDirectory()
         let small = try SmallClosure.shared.get()
-        let one = directory.path + "/one", two = directory.path + "/two"
+        let first = directory.path + "/one", second = directory.path + "/two"
         let made = try Judge.run(
             "bash",
             [
                 "-euc",
                 "mkdir -p $1/overlays $2/overlays; echo 1 >$1/config.txt; echo 22 >$2/config.txt; "
-                    + "echo a >$1/overlays/a.dtbo; ln -s ../config.txt $2/overlays/b.dtbo", "-", one, two,
+                    + "echo a >$1/overlays/a.dtbo; ln -s ../config.txt $2/overlays/b.dtbo", "-", first, second,
             ])
         try #require(made.status == 0, "\(made.said)")
         var recipe = small.recipe
-        recipe.firmware = [FilePath(one), FilePath(two)]
-        let layout = try ImagePlan(recipe)
+        recipe.firmware = [FilePath(first), FilePath(second)]
+        let plan = try ImagePlan(recipe)
         let tree = try FirmwareTree(
-            recipe.bootOptions, closure: layout.closure, in: recipe.store, toplevel: layout.toplevel, progress: nil
+            recipe.bootOptions, closure: plan.closure, in: recipe.store, toplevel: plan.toplevel, progress: nil
         ).tree
         #expect(try tree.size(of: #require(tree.node(at: "/config.txt"))) == 3)
         #expect(tree.node(at: "/overlays/a.dtbo") != nil)
@@ -205,11 +205,11 @@ import Testing
         #expect(tree.node(at: "/u-boot.bin") == nil)
     }
 
-    @Test func theMenuIsWhatUBootExpects() throws {
+    @Test func theMenuIsTheOneOfNixOS() throws {
         let small = try SmallClosure.shared.get()
-        let layout = try ImagePlan(small.recipe)
+        let plan = try ImagePlan(small.recipe)
         let root = try RootTree(
-            layout.closure, in: small.recipe.store, toplevel: layout.toplevel, boot: small.recipe.bootOptions,
+            plan.closure, in: small.recipe.store, toplevel: plan.toplevel, boot: small.recipe.bootOptions,
             registrationPath: "/nix/var/registration", deduplicates: false, progress: nil)
         let tree = root.tree
         let node = try #require(tree.node(at: "/boot/extlinux/extlinux.conf"))
@@ -229,7 +229,8 @@ import Testing
                   MENU LABEL NixOS - Default
                   LINUX ../nixos/\(hashes.linux)-linux-6.6.30-Image
                   INITRD ../nixos/\(hashes.initrd)-initrd-linux-6.6.30-initrd
-                  APPEND init=/nix/store/6aaabbbcccdddfffggghhhiiijjjkkkl-nixos-system-small-24.05/init console=ttyS1,115200n8 loglevel=4
+                  APPEND init=/nix/store/6aaabbbcccdddfffggghhhiiijjjkkkl-nixos-system-small-24.05/init \
+                console=ttyS1,115200n8 loglevel=4
                   FDTDIR ../nixos/\(hashes.linux)-linux-6.6.30-dtbs
 
                 """)
@@ -242,7 +243,7 @@ import Testing
 
     @Test(.enabled(if: Judge.has("zstd"), "needs zstd")) func compressedAndRawAreTheSame() throws {
         let small = try SmallClosure.shared.get()
-        let layout = try ImagePlan(small.recipe)
+        let plan = try ImagePlan(small.recipe)
         let directory = try ScratchDirectory()
         for (name, format) in [
             ("many.img.zst", .seekable(ZstdParameters(), frameSize: 1 << 20)),
@@ -250,19 +251,19 @@ import Testing
             ("one.img.zst", .singleFrame(ZstdParameters())),
         ] as [(String, ImageWriter.Format)] {
             let file = directory.path + "/" + name
-            _ = try ImageWriter(layout, format: format, threads: 2).write(to: .file(FilePath(file)))
+            _ = try ImageWriter(plan, format: format, threads: 2).write(to: .file(FilePath(file)))
             #expect(try Judge.run("zstd", ["-tq", file]).status == 0)
             let sum = try Judge.run("bash", ["-c", "zstd -dcq \"$1\" | sha256sum", "-", file])
             #expect(sum.said.hasPrefix(Self.golden), "\(name): \(sum.said)")
         }
     }
 
-    /// The promise that the next image can take most of its frames from this one.
+    /// The next image of an updated system has most frames of the old one.
     @Test func mostFramesStayWhenOneStorePathChanges() throws {
         let directory = try ScratchDirectory()
         let other = try SmallClosure(at: FilePath(directory.path).appending("small"))
         let before = try frames(of: other)
-        // A small path of another content under another hash, and all references to it.
+        // A small path with another content and another hash, and all references to it.
         let changed = try Judge.run(
             "bash",
             [
@@ -280,17 +281,17 @@ import Testing
         #expect(same * 10 >= after.count * 9, "\(same) of \(after.count) frames are the same")
     }
 
-    /// The compressed frames of a closure's image, in frames small enough that there are many.
+    /// The compressed frames of a closure's image. They are small, so that there are many.
     private func frames(of small: SmallClosure) throws -> [[UInt8]] {
         let sink = MemorySink()
         let result = try ZstdImageWriter(
             map: ImagePlan(small.recipe).map, parameters: ZstdParameters(), frameSize: 64 << 10, threads: 2,
             progress: nil
         ).write(to: sink)
-        var place = 0
+        var offset = 0
         return result.table.entries.map { entry in
-            defer { place += Int(entry.compressedSize) }
-            return Array(sink.bytes[place..<place + Int(entry.compressedSize)])
+            defer { offset += Int(entry.compressedSize) }
+            return Array(sink.bytes[offset..<offset + Int(entry.compressedSize)])
         }
     }
 }

@@ -4,25 +4,26 @@ import Testing
 
 @testable import ImageKit
 
-/// Places, and walks through filesystems that lead in circles. What a walk finds is compared with the kernel's mount by
-/// Tests/looking.sh.
+/// Addresses, and walks through filesystems with circles. Tests/looking.sh compares a walk with the kernel's mount.
 @Suite struct ImageVolumeTests {
     @Test(
         arguments: [
             ("/nix", .root, "/nix"), ("root:/a:b", .root, "/a:b"), ("firmware:", .firmware, "/"),
             ("firmware:/config.txt", .firmware, "/config.txt"), ("12:/x", .number(12), "/x"), ("/1:/x", .root, "/1:/x"),
         ] as [(String, ImageAddress.Selector, String)])
-    func places(text: String, partition: ImageAddress.Selector, path: String) throws {
+    func addressesAreParsed(text: String, partition: ImageAddress.Selector, path: String) throws {
         #expect(try ImageAddress(parsing: text) == ImageAddress(partition: partition, path: path))
     }
 
     @Test(arguments: ["", "nix", "boot:/x", "0:/x", "-1:/x", "+1:/x", "1:x", ":/x", "99999999999999999999:/"])
-    func noPlaces(text: String) { #expect(message(try ImageAddress(parsing: text)).contains("there is no place")) }
+    func otherTextsAreRefused(text: String) {
+        #expect(message(try ImageAddress(parsing: text)).contains("there is no place"))
+    }
 
-    /// Collects what a walk says.
+    /// The paths of the directories that a walk visits, and its errors.
     private func walked(_ volume: ImageVolume) throws -> (directories: [String], damages: [String]) {
         var directories: [String] = [], damages: [String] = []
-        try volume.walk(from: try volume.root()) { (_, error) throws(ImageError) in
+        try volume.root().walk { (_, error) throws(ImageError) in
             damages.append(error.description)
         } _: { (path, _, _) throws(ImageError) in
             directories.append(String(decoding: path, as: UTF8.self))
@@ -37,10 +38,10 @@ import Testing
         try fat.directory("/outer/inner")
         let outer = try #require(try fat.volume.entry(at: "/outer"))
         #expect(try walked(.fat(try fat.volume)).directories == ["", "outer", "outer/inner"])
-        // The entry of `inner`, behind `.` and `..`, now leads to `outer`.
-        let place = try fat.volume.layout.offset(ofCluster: outer.firstCluster) + 2 * 32
+        // The entry of `inner`, which follows `.` and `..`, now leads to `outer`.
+        let entry = try fat.volume.layout.offset(ofCluster: outer.firstCluster) + 2 * 32
         let file = try #require(FileHandle(forUpdatingAtPath: fat.image))
-        try file.seek(toOffset: place + 26)
+        try file.seek(toOffset: entry + 26)
         try file.write(contentsOf: Data([UInt8(outer.firstCluster & 0xFF), UInt8(outer.firstCluster >> 8)]))
         try file.close()
         let (directories, damages) = try walked(.fat(try fat.volume))
@@ -49,7 +50,7 @@ import Testing
     }
 
     @Test(.enabled(if: Judge.hasExt4Tools && Judge.has("mke2fs"), "needs e2fsprogs"))
-    func damagedInodesAreSaidAndPassedOver() throws {
+    func damagedInodesAreReportedAndSkipped() throws {
         let directory = try ScratchDirectory()
         let image = try directory.empty("ext4.img", size: 8 << 20)
         try #require(try Judge.run("mke2fs", ["-q", "-F", "-t", "ext4", image]).status == 0)
@@ -60,10 +61,10 @@ import Testing
         let (directories, damages) = try walked(volume)
         #expect(directories == ["", "a", "c", "lost+found"])
         #expect(damages.count == 2 && damages.contains { $0.contains("in two places: 'c/again'") }, "\(damages)")
-        #expect(throws: ImageError.self) { try volume.children(of: try volume.root()) }
+        #expect(throws: ImageError.self) { try volume.root().children() }
     }
 
-    /// Directories that all have the same blocks cost no more than the filesystem has.
+    /// Reading directories that share their blocks costs no more blocks than the filesystem has.
     @Test(.enabled(if: Judge.hasExt4Tools && Judge.has("mke2fs"), "needs e2fsprogs"))
     func directoriesThatShareBlocksEnd() throws {
         let directory = try ScratchDirectory()
@@ -77,7 +78,7 @@ import Testing
         #expect(directories.count + damages.count == 203, "\(damages.first ?? "")")
     }
 
-    /// A damaged image gives an error and leaves nothing behind.
+    /// A damaged image leads to an error, and no file is left at the destination.
     @Test(.enabled(if: Judge.hasExt4Tools && Judge.has("mke2fs"), "needs e2fsprogs"))
     func aFailedExtractionLeavesNothing() throws {
         let directory = try ScratchDirectory()
@@ -95,8 +96,8 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: target) == ["b"])
     }
 
-    /// Symbolic links can have several names as files can.
-    @Test func namesOfOneLinkStayOne() throws {
+    /// Symbolic links can have several names, as files can.
+    @Test func namesOfOneLinkStayHardLinks() throws {
         let directory = try ScratchDirectory()
         var tree = FileTree()
         let link = tree.addSymlink(to: Array("nowhere".utf8), .init(permissions: 0o777))
@@ -109,9 +110,9 @@ import Testing
         let target = directory.path + "/out"
         let report = try ImageExtraction.run(.ext4(try Ext4Volume(map)), path: "/", to: FilePath(target))
         #expect((report.files, report.links) == (1, 1))
-        for (one, other) in [("l1", "d/l2"), ("f1", "d/f2")] {
+        for (firstName, secondName) in [("l1", "d/l2"), ("f1", "d/f2")] {
             var first = stat(), second = stat()
-            #expect(lstat("\(target)/\(one)", &first) == 0 && lstat("\(target)/\(other)", &second) == 0)
+            #expect(lstat("\(target)/\(firstName)", &first) == 0 && lstat("\(target)/\(secondName)", &second) == 0)
             #expect(first.st_ino == second.st_ino && first.st_nlink == 2)
         }
     }

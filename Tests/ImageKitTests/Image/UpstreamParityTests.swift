@@ -4,26 +4,27 @@ import Testing
 
 @testable import ImageKit
 
-/// An image beside one made with the tools, and the arguments, that nixpkgs' sdImage module calls. What differs, and why,
-/// is in docs/sdimage.md.
+/// An image compared with one that the tools of nixpkgs' sdImage module make with the module's arguments.
+/// docs/sdimage.md lists the differences and their reasons.
 @Suite(
     "As the sdImage module makes it",
     .enabled(if: Judge.hasFATTools && Judge.hasExt4Tools, Comment(rawValue: Judge.fatReason)))
 struct UpstreamParityTests {
     let system: SampleSystem
-    let layout: ImagePlan
-    /// Goes with the store.
+    let plan: ImagePlan
+    /// It is removed together with the store.
     private var directory: String { system.store.root.string }
     private var image: String { directory + "/ours.img" }
     private static let mebi = 1 << 20
 
     init() throws {
         system = try SampleSystem()
-        // What upstream's firmware partition has no directories for stays away: config.txt names no overlay.
+        // Upstream's firmware partition has no directories. Without the Pi 5, config.txt names no overlay, so there are
+        // none.
         var recipe = system.recipe(try system.addPackages())
         recipe.boards = Board.standard.filter { $0.name != "pi5" }
-        layout = try ImagePlan(recipe)
-        try layout.write(to: system.store.root.appending("ours.img").string)
+        plan = try ImagePlan(recipe)
+        try plan.write(to: system.store.root.appending("ours.img").string)
     }
 
     private func bytes(_ path: String, _ range: Range<Int>) throws -> [UInt8] {
@@ -54,7 +55,7 @@ struct UpstreamParityTests {
         #expect(Array(ours[440..<444]) == Array("Nix!".utf8))
         #expect(Array(ours[446..<462]) == [0, 5, 5, 1, 0x0B, 0xD7, 0x13, 4, 0, 0x40, 0, 0, 0, 0xF0, 0, 0])
         #expect(ours[462] == 0x80 && ours[466] == 0x83)
-        #expect(size == 38 * Self.mebi + Int(layout.root.blocks) * 4096)
+        #expect(size == 38 * Self.mebi + Int(plan.root.blocks) * 4096)
     }
 
     @Test func theFirmwarePartitionIsMkfsAndMtools() throws {
@@ -76,7 +77,7 @@ struct UpstreamParityTests {
         try #require(made.status == 0, "\(made.said)")
         let ours = try bytes(directory + "/fat.img", 0..<512),
             theirs = try bytes(directory + "/upstream.img", 0..<512)
-        // Every field; not the program after them, whose text is mkfs.vfat's own.
+        // Every field, but not the program after them, whose text is mkfs.vfat's own.
         #expect(ours[..<62] == theirs[..<62] && ours[510...] == theirs[510...])
         for arguments in [["-a", "-/"], ["-b", "-/"], []] {
             let listings = try ["fat.img", "upstream.img"].map { name in
@@ -84,7 +85,7 @@ struct UpstreamParityTests {
             }
             #expect(listings[0] == listings[1])
         }
-        // Names, short names, attributes, dates, sizes: the directory's own bytes, but for where the clusters are.
+        // Names, short names, attributes, dates and sizes: every byte of the directory but the cluster numbers.
         let boot = { (at: Int) in Int(theirs[at]) | Int(theirs[at + 1]) << 8 }
         let root = (boot(14) + 2 * boot(22)) * 512
         func entries(_ name: String) throws -> Set<[UInt8]> {
@@ -114,7 +115,8 @@ struct UpstreamParityTests {
         #expect(field("Maximum mount count") == "-1" && field("Default directory hash") == "half_md4")
         #expect(field("Journal inode") == "8" && field("Filesystem OS type") == "Linux")
         let upstream =
-            "has_journal ext_attr resize_inode dir_index filetype extent 64bit flex_bg sparse_super large_file huge_file dir_nlink extra_isize metadata_csum"
+            "has_journal ext_attr resize_inode dir_index filetype extent 64bit flex_bg sparse_super large_file "
+            + "huge_file dir_nlink extra_isize metadata_csum"
         #expect(field("Filesystem features") == upstream)
         let names = try Judge.run("debugfs", ["-R", "ls -p /", root]).said
         let top = names.split(separator: "\n").compactMap { line -> String? in
@@ -134,7 +136,7 @@ struct UpstreamParityTests {
         let said = try Judge.run("debugfs", ["-R", "cat /nix-path-registration", root]).said
             .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
         #expect(said.first?.hasPrefix("debugfs ") == true && said.last == "")
-        // Path, hash, size, no deriver, count of references, references; sorted by path; nothing else.
+        // Path, hash, size, no deriver, count of references, references; sorted by path; no other lines.
         var lines = said.dropFirst().dropLast()[...], paths: [String] = []
         while let path = lines.popFirst() {
             paths.append(path)
@@ -146,6 +148,6 @@ struct UpstreamParityTests {
             #expect(count >= 0)
             for _ in 0..<max(0, count) { #expect(lines.popFirst()?.hasPrefix("/nix/store/") == true) }
         }
-        #expect(paths == paths.sorted() && paths.count == layout.closure.paths.count && paths.count > 5)
+        #expect(paths == paths.sorted() && paths.count == plan.closure.paths.count && paths.count > 5)
     }
 }

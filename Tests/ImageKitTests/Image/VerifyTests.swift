@@ -9,11 +9,12 @@ import Testing
     static let reason = "needs e2fsprogs, mtools and zstd"
     static let canDamage = Judge.hasExt4Tools && Judge.hasFATTools && Judge.has("zstd")
 
-    /// What the program says of an image.
+    /// The result of the program for an image.
     struct Outcome {
         var status: Int32
         /// Names of kinds, without those of notes.
         var kinds: Set<String>
+        /// Names of kinds that are notes.
         var notes: Set<String>
         var findings: [[String: Any]]
         var said: String
@@ -32,15 +33,15 @@ import Testing
             status: run.status, kinds: names(false), notes: names(true), findings: findings, said: run.said)
     }
 
-    /// The small closure's image, and the same compressed in small frames. Made once.
+    /// The small closure's image, raw and compressed in small frames. Created once.
     private static let images = Result { () throws -> (raw: String, compressed: String) in
         let small = try SmallClosure.shared.get()
-        let layout = try ImagePlan(small.registeredRecipe())
+        let plan = try ImagePlan(small.registeredRecipe())
         let directory = small.directory.appending("verify")
         try FileManager.default.createDirectory(atPath: directory.string, withIntermediateDirectories: true)
         let raw = directory.appending("pi.img").string, compressed = directory.appending("pi.img.zst").string
-        try layout.write(to: raw)
-        try layout.write(to: compressed, frameSize: 1 << 20)
+        try plan.write(to: raw)
+        try plan.write(to: compressed, frameSize: 1 << 20)
         return (raw, compressed)
     }
 
@@ -51,7 +52,7 @@ import Testing
         for image in [images.raw, images.compressed] {
             let outcome = try Self.verify(image)
             #expect(outcome.status == 0 && outcome.kinds.isEmpty, "\(outcome.said)")
-            // It brings no firmware of Raspberry Pi's.
+            // The small closure has no firmware of Raspberry Pi.
             #expect(outcome.notes == ["boot-no-firmware"])
             let text = try Judge.run(CommandLineTests.program, ["verify", image])
             #expect(text.status == 0 && text.said.hasSuffix("\nsound\n"), "\(text.said)")
@@ -60,7 +61,7 @@ import Testing
         }
     }
 
-    @Test func whatIsNoImageIsAnError() throws {
+    @Test func otherFilesAreErrors() throws {
         let directory = try ScratchDirectory()
         let file = directory.path + "/text"
         try Data("no image".utf8).write(to: URL(fileURLWithPath: file))
@@ -69,11 +70,14 @@ import Testing
         #expect(try Judge.run(CommandLineTests.program, ["verify", file, "--threads", "0"]).status == 64)
     }
 
-    /// Disks of other people: a card with an ordinary Linux, and a GPT with an EFI system partition.
-    @Test(.enabled(if: canDamage && Judge.has("mke2fs"), Comment(rawValue: reason))) func othersAreSilent() throws {
+    /// Disks that mkpiimg did not write: a card with an ordinary Linux, and a GPT with an EFI system partition.
+    @Test(.enabled(if: canDamage && Judge.has("mke2fs"), Comment(rawValue: reason))) func foreignDisksHaveNoFindings()
+        throws
+    {
         let directory = try ScratchDirectory()
         let script = """
-            cd "$1"; mkdir -p root/etc root/boot root/bin; echo 'PARTUUID=12345678-02 / ext4 defaults 0 1' >root/etc/fstab
+            cd "$1"; mkdir -p root/etc root/boot root/bin
+            echo 'PARTUUID=12345678-02 / ext4 defaults 0 1' >root/etc/fstab
             echo sh >root/bin/sh; chmod +x root/bin/sh
             truncate -s 40M card.img; echo 'label-id: 0x12345678
             start=2048, size=16384, type=c
@@ -99,18 +103,19 @@ import Testing
 
     // MARK: Planted damage
 
-    /// A damage: what makes it, and the kinds that it must be called, which are all.
+    /// A damage, the script that plants it, and all kinds of findings that it must lead to.
     struct Damage: CustomTestStringConvertible, Sendable {
         var name: String
         var script: String
         var kinds: Set<String>
-        /// 3, but 0 where there are only warnings.
+        /// The exit status: 3, or 0 where there are only warnings.
         var status: Int32 = 3
         var testDescription: String { name }
     }
 
-    /// In the scripts, `root` gives debugfs a command for the root partition, `put` writes a file there from standard
-    /// input, `get` prints one, `firmware` puts one on the firmware partition, and `$P` is the one store path so named.
+    /// In the scripts, `root` runs a debugfs command on the root partition, `put` writes a file there from standard
+    /// input, `get` prints a file, `firmware` writes a file to the firmware partition, `poke` overwrites bytes, and
+    /// `$busybox` and its like are store paths.
     private static let prelude = """
         cd "$(dirname "$1")"; image=$1; root="$image?offset=39845888"; fat="$image@@8388608"; export MTOOLS_SKIP_CHECK=1
         root() { debugfs -w -R "$1" "$root" 2>&1 | sed 1d; }
@@ -124,13 +129,14 @@ import Testing
         block() { debugfs -R "blocks $1" "$root" 2>/dev/null | cut -d' ' -f1; }
         poke() { printf "$2" | dd of="$image" bs=1 seek="$1" conv=notrunc status=none; }
         menu=/boot/extlinux/extlinux.conf registration=/nix-path-registration
-        busybox=/nix/store/$(store busybox-1.36) edge=/nix/store/$(store edge-cases-1.0) initrd=/nix/store/$(store initrd-linux-6.6.30)
+        busybox=/nix/store/$(store busybox-1.36) edge=/nix/store/$(store edge-cases-1.0)
+        initrd=/nix/store/$(store initrd-linux-6.6.30)
         system=/nix/store/$(store nixos-system-small-24.05)
 
         """
 
     static let damages: [Damage] = [
-        // What makes a filesystem look like none.
+        // Filesystems that cannot be recognised.
         Damage(
             name: "the root's magic number", script: "poke $((39845888 + 1024 + 56)) '\\000\\000'",
             kinds: ["image-filesystem"]),
@@ -154,8 +160,10 @@ import Testing
             name: "an empty registration", script: "printf '' | put $registration", kinds: ["store-registration"]),
         Damage(
             name: "a wrong size",
-            script:
-                "get $registration | awk 'n == 1 && /^[0-9]+$/ { $0++; n = 2 } /^sha256/ && !n { n = 1 } { print }' | put $registration",
+            script: """
+                get $registration |
+                awk 'n == 1 && /^[0-9]+$/ { $0++; n = 2 } /^sha256/ && !n { n = 1 } { print }' | put $registration
+                """,
             kinds: ["store-size"]),
         Damage(
             name: "a wrong hash",
@@ -164,13 +172,26 @@ import Testing
             kinds: ["store-content"]),
         Damage(
             name: "a path that is not registered",
-            script:
-                "get $registration | awk -v p=$busybox '$0 == p && !n { n = 1; for (i = 0; i < 4; i++) getline; k = $0; for (i = 0; i < k; i++) getline; next } { print }' | put $registration",
+            script: """
+                get $registration | awk -v p=$busybox '
+                    $0 == p && !n {
+                        n = 1; for (i = 0; i < 4; i++) getline
+                        k = $0; for (i = 0; i < k; i++) getline
+                        next
+                    }
+                    { print }' | put $registration
+                """,
             kinds: ["store-reference", "store-unknown"]),
         Damage(
             name: "a circle",
-            script:
-                "get $registration | awk -v p=$initrd -v q=$system '$0 == p && !n { n = 1; print; for (i = 0; i < 3; i++) { getline; print } getline; print $0 + 1; print q; next } { print }' | put $registration",
+            script: """
+                get $registration | awk -v p=$initrd -v q=$system '
+                    $0 == p && !n {
+                        n = 1; print; for (i = 0; i < 3; i++) { getline; print }
+                        getline; print $0 + 1; print q; next
+                    }
+                    { print }' | put $registration
+                """,
             kinds: ["store-circle"]),
         Damage(
             name: "a path that is gone", script: "root \"rm $initrd/initrd\"; root \"rmdir $initrd\"",
@@ -179,8 +200,10 @@ import Testing
             name: "a file that is gone", script: "root \"rm $edge/sizes/65535\"", kinds: ["store-content"]),
         Damage(
             name: "a path too many",
-            script:
-                "p=/nix/store/00000000000000000000000000000000-more; root \"mkdir $p\"; root \"sif $p mode 040555\"; root \"sif $p mtime @1\"",
+            script: """
+                p=/nix/store/00000000000000000000000000000000-more
+                root "mkdir $p"; root "sif $p mode 040555"; root "sif $p mtime @1"
+                """,
             kinds: ["store-unknown"], status: 0),
         Damage(
             name: "a name that is none",
@@ -200,7 +223,7 @@ import Testing
         Damage(
             name: "a store that everybody may write to", script: "root 'sif /nix/store mode 040777'",
             kinds: ["store-folder"], status: 0),
-        // U-Boot's menu, and what it starts.
+        // U-Boot's menu and its files.
         Damage(name: "no menu", script: "root \"rm $menu\"", kinds: ["boot-no-menu"]),
         Damage(name: "an empty menu", script: "echo '# nothing' | put $menu", kinds: ["boot-menu"]),
         Damage(
@@ -212,8 +235,10 @@ import Testing
             kinds: ["boot-empty"]),
         Damage(
             name: "no device trees",
-            script:
-                "p=/boot/nixos/$(boot dtbs)/broadcom; for f in $(debugfs -R \"ls -p $p\" \"$root\" 2>/dev/null | cut -d/ -f6 | grep dtb); do root \"rm $p/$f\"; done",
+            script: """
+                p=/boot/nixos/$(boot dtbs)/broadcom
+                for f in $(debugfs -R "ls -p $p" "$root" 2>/dev/null | cut -d/ -f6 | grep dtb); do root "rm $p/$f"; done
+                """,
             kinds: ["boot-device-tree"]),
         Damage(
             name: "a folder of device trees that is not there",
@@ -270,7 +295,7 @@ import Testing
         #expect(outcome.status == damage.status)
     }
 
-    /// A byte that changed in a frame: the frame, and the paths that have something in it.
+    /// A changed byte in a frame leads to findings about the frame and the paths with blocks in it.
     @Test func aDamagedFrameAndItsPathsAreNamed() throws {
         let directory = try ScratchDirectory()
         var bytes = try Data(contentsOf: URL(fileURLWithPath: Self.images.get().compressed))
@@ -280,14 +305,14 @@ import Testing
         let outcome = try Self.verify(image)
         #expect(outcome.status == 3 && outcome.kinds.contains("zstd-frame"), "\(outcome.said)")
         #expect(outcome.kinds.subtracting(["zstd-frame", "boot-empty"]) == ["store-unreadable"], "\(outcome.said)")
-        // A file that ends too early.
+        // A truncated file.
         try bytes.prefix(bytes.count / 2).write(to: URL(fileURLWithPath: image))
         let cut = try Self.verify(image)
         #expect(cut.status == 3 && cut.kinds.contains("zstd-cut"), "\(cut.said)")
     }
 
-    /// What filesystems' own checks find is placed on the disk.
-    @Test func findingsOfPartitionsArePlaced() throws {
+    /// Findings of filesystems have offsets on the disk.
+    @Test func findingsOfPartitionsHaveOffsetsOnTheDisk() throws {
         let directory = try ScratchDirectory()
         let image = directory.path + "/pi.img"
         try Judge.run("cp", ["--sparse=always", Self.images.get().raw, image])
@@ -300,7 +325,7 @@ import Testing
         let reserved: UInt16 = try #require(sector.load(at: 14))
         try handle.seek(toOffset: fat + UInt64(reserved) * 512 + 300)
         try handle.write(contentsOf: Data([0xFF]))
-        // The label in the superblock, without its checksum.
+        // The label in the superblock; its checksum stays.
         try handle.seek(toOffset: root + 1024 + 0x78)
         try handle.write(contentsOf: Data("X".utf8))
         try handle.close()
@@ -318,7 +343,7 @@ import Testing
 
 /// `docs/verify.md` against the code.
 @Suite struct VerifyDocumentationTests {
-    /// Every kind that the code has: its row in the tables.
+    /// The row of each kind in the code, as the tables must have it.
     private func rows() throws -> [String] {
         let sources = SmallClosure.checkout.appending("Sources/ImageKit").string
         let kind = #/(?:Self|Finding\.Kind)\(\s*"([a-z0-9-]+)",\s*\.(note|warning|damage),\s*"((?:[^"\\]|\\.)*)"/#

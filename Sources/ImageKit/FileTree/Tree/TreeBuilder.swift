@@ -18,6 +18,12 @@ public struct TreeBuilder: Sendable {
     /// - Throws: ``ImageError/Code/invalidInput`` if the path is not absolute, is too long or contains `.` or `..`, if
     ///   it has a node already, or if a component on the way is no directory that this builder made.
     public mutating func put(_ node: FileTree.NodeID, at path: String) throws(ImageError) {
+        try put(node, at: Self.components(of: path)[...], path)
+    }
+
+    /// The components of a file's absolute path.
+    /// - Throws: when the path is not absolute or too long, names the top directory, or has `.` or `..` in it.
+    static func components(of path: String) throws(ImageError) -> [[UInt8]] {
         guard path.utf8.count < 4096 else {
             throw ImageError(
                 .invalidInput, "cannot put a file at a path of \(path.utf8.count) bytes", reason: "4,095 is the limit")
@@ -30,25 +36,29 @@ public struct TreeBuilder: Sendable {
                 .invalidInput, "cannot put a file at", path: path, reason: "it is no absolute path of a file",
                 remedy: "write it from the root on, without '..'")
         }
-        try put(node, at: parts[...], path)
+        return parts
+    }
+
+    /// The error for a path where there is a file already, or that leads through one.
+    static func taken(_ path: String) -> ImageError {
+        ImageError(
+            .invalidInput, "cannot put a file at", path: path, reason: "something else is there already",
+            remedy: "choose another place")
     }
 
     private mutating func put(
         _ node: FileTree.NodeID, at parts: ArraySlice<[UInt8]>, _ path: String
     ) throws(ImageError) {
         guard let name = parts.first else { return }
-        let taken = ImageError(
-            .invalidInput, "cannot put a file at", path: path, reason: "something else is there already",
-            remedy: "choose another place")
         if parts.count == 1 {
-            guard items[name] == nil else { throw taken }
+            guard items[name] == nil else { throw Self.taken(path) }
             items[name] = .node(node)
             return
         }
         var directory = TreeBuilder()
         switch items[name] {
         case .directory(let existing): directory = existing
-        case .node: throw taken
+        case .node: throw Self.taken(path)
         case nil: break
         }
         try directory.put(node, at: parts.dropFirst(), path)

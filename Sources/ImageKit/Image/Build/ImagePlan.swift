@@ -1,4 +1,4 @@
-/// A whole image on paper: what lies where, to the byte, before anything is written.
+/// A whole image before anything is written: the source of every byte, and the figures that describe it.
 ///
 /// ```
 ///   0        gap (8 MiB)                                          (a multiple of 1 MiB)
@@ -13,78 +13,135 @@ public struct ImagePlan: Sendable {
     public let firmwareLabel: String, rootLabel: String
     /// The root filesystem's UUID, 16 bytes.
     public let rootUUID: [UInt8]
-    /// The closure it holds.
+    /// The closure in the root filesystem.
     public let closure: Closure
     /// How it boots, and on which boards.
     public let boot: BootStyle, boards: [Board]
-    /// The system that boots from it.
+    /// The system that boots from it; `nil` with ``BootStyle/none``.
     public let toplevel: Toplevel?
     /// Figures of the root filesystem.
     public let root: Ext4Formatter.Summary
     /// What joining files of the same content saved.
     public let savings: FileTree.LinkSavings
-    /// What may keep the image from booting, hide what it says, or show what should be hidden: sentences for a person.
+    /// Sentences for a person: what may keep the image from booting, hide its messages, or reveal secrets.
     public let warnings: [String]
-    /// Names in the root filesystem: files, links and directories.
+    /// The number of names in the root filesystem: files, links and directories.
     public let entries: Int
-    /// Whether files were added that not everybody may read: then the image's file is for its owner alone.
+    /// Whether it holds an added file that not every user may read. Then the image's file is for its owner alone.
     public let isPrivate: Bool
-    /// Compares the store paths with their registration, where that was asked for.
+    /// Compares the store paths with their registration; `nil` unless the recipe asks for it.
     let check: ContentCheck?
+
+    /// Plans the image of a recipe.
+    ///
+    /// - Throws: when a setting, the closure or a file does not allow an image; see ``ImageRecipe/check()``.
+    public init(_ recipe: ImageRecipe, progress: Progress? = nil) throws(ImageError) {
+        // Errors that can be found at once are found before the minutes of hashing.
+        let options = try recipe.checkedOptions()
+        try recipe.additions.checkPresent(in: recipe.store)
+        let rawAreas = try RawAreas(recipe.rawAreas)
+        let system = try SystemChoice(recipe)
+        let boot = recipe.bootOptions, threads = max(1, recipe.threads)
+        let closure = try Closure.load(
+            roots: system.roots, from: recipe.source, store: recipe.store, threads: threads, progress: progress)
+        // The firmware comes first: an error about missing files need not wait for the scan of the store.
+        let firmware = try FirmwareTree(
+            boot, closure: closure, in: recipe.store, toplevel: system.toplevel, progress: progress)
+        let firmwareMap = try FATFormatter.layOut(
+            firmware.tree,
+            options: FATOptions(label: recipe.firmwareLabel, serial: recipe.diskID, size: recipe.firmwareSize))
+        try rawAreas.check([PlannedDisk.firmwarePartition(recipe, firmwareMap)])
+        let root = try RootTree(
+            closure, in: recipe.store, toplevel: system.toplevel, boot: boot,
+            registrationPath: recipe.registrationPath, deduplicates: recipe.deduplicates,
+            // The check must read the bytes that go into the image, not bytes that were kept from an earlier read.
+            keepsShortFiles: !recipe.checksContent, profile: system.profile,
+            additions: recipe.additions, threads: threads, progress: progress)
+        let ext4 = try Ext4Formatter.layOut(root.tree, options, progress: progress)
+        let disk = try PlannedDisk(recipe, firmware: firmwareMap, root: ext4.map, rawAreas)
+
+        map = disk.map
+        table = disk.table
+        firmwareLabel = recipe.firmwareLabel
+        rootLabel = recipe.rootLabel
+        rootUUID = recipe.rootUUID
+        self.closure = closure
+        toplevel = system.toplevel
+        self.boot = recipe.boot
+        boards = boot.boards
+        self.root = ext4.summary
+        savings = root.savings
+        warnings = (system.warnings + firmware.warnings + root.warnings).map(ImageError.printable)
+        entries = root.tree.names(below: root.tree.root)
+        isPrivate = root.isPrivate || firmware.isPrivate || rawAreas.isPrivate
+        check =
+            recipe.checksContent
+            ? ContentCheck(root.paths, of: root.tree, on: ext4.map, from: disk.rootStart, in: recipe.store) : nil
+    }
+
+    /// Compares the store paths with their registration without writing the image; does nothing unless the recipe asks
+    /// for the check.
+    ///
+    /// - Parameter threads: how many paths are hashed at once, at least 1.
+    /// - Throws: when a store path differs from its registration, or cannot be read.
+    public func checkContent(threads: Int, progress: Progress? = nil) throws(ImageError) {
+        try check?.run(threads: threads, progress: progress ?? Progress()) {}
+    }
+}
+
+/// The store paths of a recipe, and the system among them that boots.
+private struct SystemChoice {
+    /// The store paths that the recipe names.
+    private(set) var roots: [StorePath] = []
+    /// The system that boots; `nil` with ``BootStyle/none``.
+    let toplevel: Toplevel?
+    /// The system that the profile's links lead to; `nil` without a profile.
+    let profile: StorePath?
+    /// Sentences about what may keep the system from booting.
+    let warnings: [String]
+
+    /// - Throws: when a store path does not exist, there is no system where one is needed, or the system would not find
+    ///   the filesystems of the image.
+    init(_ recipe: ImageRecipe) throws(ImageError) {
+        for argument in recipe.closures { roots.append(try recipe.store.resolve(argument)) }
+        let isSystemNeeded = recipe.hasProfile || recipe.boot != .none
+        let system = isSystemNeeded ? try Toplevel.find(in: roots, of: recipe.store) : nil
+        profile = recipe.hasProfile ? try ProfileLinks.target(system) : nil
+        toplevel = recipe.boot == .none ? nil : system
+        guard let toplevel else {
+            warnings = []
+            return
+        }
+        let preflight = BootPreflight(toplevel, recipe.bootOptions, in: recipe.store)
+        try preflight.checkMounts(
+            BootPreflight.Identities(
+                firmwareLabel: recipe.firmwareLabel, rootLabel: recipe.rootLabel,
+                rootUUID: Ext4Options.uuidText(recipe.rootUUID), diskID: recipe.diskID))
+        warnings = preflight.warnings()
+    }
+}
+
+/// The disk around the two filesystems: the table, the partitions, and the raw areas outside of them.
+private struct PlannedDisk {
+    let table: MBRTable
+    let map: SegmentMap
+    /// The offset of the root partition in bytes.
+    let rootStart: UInt64
 
     private static let mebibyte: UInt64 = 1 << 20
     private static let sector = MBRTable.sectorSize
 
-    /// Plans the image that a recipe asks for.
-    public init(_ recipe: ImageRecipe, progress: Progress? = nil) throws(ImageError) {
-        // What can be known to be wrong at once is not found after minutes of hashing.
-        try recipe.check()
-        let options = try recipe.ext4Options
-        try recipe.additions.checkPresent(in: recipe.store)
-        let rawAreas = try RawAreas(recipe.rawAreas)
-        var roots: [StorePath] = []
-        for argument in recipe.closures { roots.append(try recipe.store.resolve(argument)) }
-        let isSystemNeeded = recipe.hasProfile || recipe.boot != .none
-        let system = isSystemNeeded ? try Toplevel.find(in: roots, of: recipe.store) : nil
-        let profile = recipe.hasProfile ? try ProfileLinks.target(system) : nil
-        let toplevel = recipe.boot == .none ? nil : system
-        let boot = recipe.bootOptions
-        var warnings: [String] = []
-        if let toplevel {
-            let check = BootPreflight(toplevel, boot, in: recipe.store)
-            try check.checkMounts(
-                BootPreflight.Identities(
-                    firmwareLabel: recipe.firmwareLabel, rootLabel: recipe.rootLabel,
-                    rootUUID: Ext4Options.uuidText(recipe.rootUUID), diskID: recipe.diskID))
-            warnings = check.warnings()
-        }
-        let threads = max(1, recipe.threads)
-        let closure = try Closure.load(
-            roots: roots, from: recipe.source, store: recipe.store, threads: threads, progress: progress)
-        // Firmware first: when it is missing, nobody should wait for the store to be scanned.
-        let firmware = try FirmwareTree(
-            boot, closure: closure, in: recipe.store, toplevel: toplevel, progress: progress)
-        let firmwareMap = try FATFormatter.layOut(
-            firmware.tree,
-            options: FATOptions(label: recipe.firmwareLabel, serial: recipe.diskID, size: recipe.firmwareSize))
+    /// - Throws: when the partitions do not fit an MBR, or a raw area overlaps one of them.
+    init(
+        _ recipe: ImageRecipe, firmware: SegmentMap, root: SegmentMap, _ rawAreas: RawAreas
+    ) throws(ImageError) {
         let firmwareStart = recipe.gap
-        let firmwarePartition = MBREntry(
-            number: 1, start: firmwareStart / Self.sector, count: firmwareMap.size / Self.sector, type: 0x0B)
-        try rawAreas.check([firmwarePartition])
-        let root = try RootTree(
-            closure, in: recipe.store, toplevel: toplevel, boot: boot, registrationPath: recipe.registrationPath,
-            deduplicates: recipe.deduplicates,
-            // What is checked must be what goes into the image.
-            keepsShortFiles: !recipe.checksContent, profile: profile,
-            additions: recipe.additions, threads: threads, progress: progress)
-        let ext4 = try Ext4Formatter.layOut(root.tree, options, progress: progress)
-
-        let rootStart = (firmwareStart + firmwareMap.size).roundedUp(to: Self.mebibyte)
-        let rootSize = max(ext4.map.size, recipe.rootSize.map { $0 / Self.sector * Self.sector } ?? 0)
+        rootStart = (firmwareStart + firmware.size).roundedUp(to: Self.mebibyte)
+        let rootSize = max(root.size, recipe.rootSize.map { $0 / Self.sector * Self.sector } ?? 0)
         table = try MBRTable(
             diskID: recipe.diskID,
             partitions: [
-                firmwarePartition,
+                Self.firmwarePartition(recipe, firmware),
                 MBREntry(
                     number: 2, start: rootStart / Self.sector, count: rootSize / Self.sector, type: 0x83, isActive: true
                 ),
@@ -94,33 +151,15 @@ public struct ImagePlan: Sendable {
             table.encoded().dropFirst(Int(MBRTable.place.lowerBound)), at: MBRTable.place.lowerBound)
         try rawAreas.add(to: &map, around: table.partitions)
         map.addMark(at: firmwareStart)
-        map.add(firmwareMap, at: firmwareStart)
+        map.add(firmware, at: firmwareStart)
         map.addMark(at: rootStart)
-        map.add(ext4.map, at: rootStart)
+        map.add(root, at: rootStart)
         try map.seal()
         self.map = map
-        firmwareLabel = recipe.firmwareLabel
-        rootLabel = recipe.rootLabel
-        rootUUID = recipe.rootUUID
-        self.closure = closure
-        self.toplevel = toplevel
-        self.boot = recipe.boot
-        boards = boot.boards
-        self.root = ext4.summary
-        savings = root.savings
-        self.warnings = (warnings + firmware.warnings + root.warnings).map(ImageError.printable)
-        entries = root.tree.names(below: root.tree.root)
-        isPrivate = root.isPrivate || firmware.isPrivate || rawAreas.isPrivate
-        check =
-            recipe.checksContent
-            ? ContentCheck(root.paths, of: root.tree, on: ext4.map, from: rootStart, in: recipe.store) : nil
     }
 
-    /// Makes the check of store paths without writing the image; nothing where none was asked for.
-    ///
-    /// - Parameter threads: how many paths are hashed at once, at least 1.
-    /// - Throws: when a store path is not what is registered of it, or cannot be read.
-    public func checkContent(threads: Int, progress: Progress? = nil) throws(ImageError) {
-        try check?.run(threads: threads, progress: progress ?? Progress()) {}
+    /// The firmware partition's entry, which is known before the root filesystem.
+    static func firmwarePartition(_ recipe: ImageRecipe, _ firmware: SegmentMap) -> MBREntry {
+        MBREntry(number: 1, start: recipe.gap / sector, count: firmware.size / sector, type: 0x0B)
     }
 }

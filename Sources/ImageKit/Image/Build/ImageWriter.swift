@@ -1,43 +1,44 @@
 import Glibc
 public import SystemPackage
 
-/// Writes a planned image, or any other map: compressed and seekable, or as it is.
+/// Writes a planned image, or any other map: compressed and seekable, or raw.
 public struct ImageWriter: Sendable {
     /// The form of the output.
     public enum Format: Sendable, Hashable {
-        /// Many zstd frames and a seek table; `frameSize` is what frames aim at, in bytes (64 KiB to 512 MiB).
+        /// Many zstd frames and a seek table. `frameSize` is the target for the plain bytes of a frame, 64 KiB to 512
+        /// MiB.
         case seekable(ZstdParameters, frameSize: UInt64)
         /// One zstd frame.
         case singleFrame(ZstdParameters)
-        /// The bytes themselves, holes where they are zero.
+        /// Not compressed. Ranges of zeros become holes.
         case raw
     }
 
-    /// Where the output goes.
+    /// The destination of the output.
     public enum Target: Sendable, Hashable {
-        /// A file that appears when it is complete, and replaces what was there.
+        /// A file, which appears when it is complete and replaces an older one.
         case file(FilePath)
         /// Standard output.
         case standardOutput
 
-        /// Makes sure that an image can be written there, as far as that is known before it is made, and removes what runs
-        /// that were killed left of one.
+        /// Checks that an image can be written there, as far as that is known before it exists, and removes temporary
+        /// files that killed runs left beside it.
         public func check() throws(ImageError) {
             if case .file(let path) = self { try OutputFile.check(path) }
         }
     }
 
-    /// What was written.
+    /// The sizes of a finished output.
     public struct Report: Sendable, Hashable {
         /// Bytes of the image.
         public var imageSize: UInt64
-        /// Bytes of the output; of a raw one, the image's.
+        /// Bytes of the output; equal to ``imageSize`` for a raw one, holes included.
         public var outputSize: UInt64
     }
 
-    /// The length of frames that is aimed at, unless something else is asked for.
+    /// The default target for the plain bytes of a frame.
     public static let defaultFrameSize: UInt64 = 16 << 20
-    /// The lengths that can be asked for, in bytes.
+    /// The targets that can be chosen, in bytes.
     public static let frameSizes: ClosedRange<UInt64> = 64 << 10...512 << 20
 
     private let map: SegmentMap
@@ -46,16 +47,16 @@ public struct ImageWriter: Sendable {
     private let format: Format
     private let threads: Int
 
-    /// Writes an image of a closure, and checks its store paths where its recipe asks for that.
+    /// Writes a planned image, and checks its store paths if its recipe asks for that.
     ///
     /// - Parameters:
-    ///   - layout: the plan of the image.
+    ///   - plan: the image.
     ///   - format: the form of the output.
     ///   - threads: for reading and compressing, at least 1.
-    public init(_ layout: ImagePlan, format: Format, threads: Int) {
-        map = layout.map
-        isPrivate = layout.isPrivate
-        check = layout.check
+    public init(_ plan: ImagePlan, format: Format, threads: Int) {
+        map = plan.map
+        isPrivate = plan.isPrivate
+        check = plan.check
         self.format = format
         self.threads = max(1, threads)
     }
@@ -63,7 +64,7 @@ public struct ImageWriter: Sendable {
     /// Writes a disk, or a filesystem, that was laid out by hand.
     ///
     /// - Parameters:
-    ///   - map: what is written; sealed.
+    ///   - map: the sealed map of the output.
     ///   - format: the form of the output.
     ///   - threads: for reading and compressing, at least 1.
     ///   - isPrivate: whether only the owner may read the file.
@@ -76,45 +77,43 @@ public struct ImageWriter: Sendable {
     }
 
     /// Writes the image.
+    ///
+    /// - Throws: ``ImageError/Code/invalidInput`` for a raw image to standard output, ``ImageError/Code/doesNotFit``
+    ///   where the disk is too full for a raw image; and errors of reading the sources and of writing.
     public func write(to target: Target, progress: Progress? = nil) throws(ImageError) -> Report {
         let progress = progress ?? Progress()
         try progress.begin(.write, total: map.size)
         switch target {
         case .standardOutput:
             guard format != .raw else {
-                throw ImageError(.invalidInput, "a raw image cannot be streamed", remedy: "name a file with --out")
+                throw ImageError(.invalidInput, "a raw image cannot be streamed", remedy: "name a file with \(.output)")
             }
-            let size = try checked(progress) { () throws(ImageError) in
-                try compress(to: DescriptorSink(STDOUT_FILENO, path: "standard output"), progress)
-            }
+            let size = try writeChecked(to: STDOUT_FILENO, "standard output", progress)
             return Report(imageSize: map.size, outputSize: size)
         case .file(let path):
             var file = try OutputFile(path, isPrivate: isPrivate)
             try checkSpace(file)
-            let size = try checked(progress) { () throws(ImageError) in
-                if format == .raw {
-                    try SparseWriter(map: map, threads: threads, progress: progress)
-                        .write(to: file.descriptor, path: file.target)
-                    return map.size
-                }
-                return try compress(to: DescriptorSink(file.descriptor, path: file.target), progress)
-            }
+            let size = try writeChecked(to: file.descriptor, file.target, progress)
             try progress.begin(.flush)
             try file.commit()
             return Report(imageSize: map.size, outputSize: size)
         }
     }
 
-    /// Writes, with the check of store paths beside it where that was asked for. (What has gone to standard output cannot
-    /// be taken back; but the run fails.)
-    private func checked(
-        _ progress: Progress, _ write: () throws(ImageError) -> UInt64
+    /// Writes the output, and beside it hashes the store paths if that was asked for. Bytes on standard output cannot
+    /// be taken back when a store path is wrong, but the run fails.
+    /// - Returns: bytes of the output.
+    private func writeChecked(
+        to descriptor: Int32, _ path: FilePath, _ progress: Progress
     ) throws(ImageError) -> UInt64 {
-        guard let check else { return try write() }
-        return try check.run(threads: threads, progress: progress, beside: write)
+        guard let check else { return try write(to: descriptor, path, progress) }
+        return try check.run(threads: threads, progress: progress) { () throws(ImageError) in
+            try write(to: descriptor, path, progress)
+        }
     }
 
-    private func compress(to sink: some ByteSink, _ progress: Progress) throws(ImageError) -> UInt64 {
+    private func write(to descriptor: Int32, _ path: FilePath, _ progress: Progress) throws(ImageError) -> UInt64 {
+        let sink = DescriptorSink(descriptor, path: path)
         switch format {
         case .seekable(let parameters, let frameSize):
             let frame = min(max(frameSize, Self.frameSizes.lowerBound), Self.frameSizes.upperBound)
@@ -125,11 +124,13 @@ public struct ImageWriter: Sendable {
             return try ZstdStreamWriter(
                 map: map, parameters: parameters, threads: threads, progress: progress
             ).write(to: sink)
-        case .raw: return 0
+        case .raw:
+            try SparseWriter(map: map, threads: threads, progress: progress).write(to: descriptor, path: path)
+            return map.size
         }
     }
 
-    /// What a compressed image needs, nobody knows beforehand; what a raw one needs is known.
+    /// Checks the free space for a raw image. A compressed image's size is not known beforehand.
     private func checkSpace(_ file: borrowing OutputFile) throws(ImageError) {
         guard format == .raw, let free = file.freeBytes(), free < map.mappedBytes else { return }
         throw ImageError(

@@ -1,11 +1,11 @@
 import Glibc
 public import SystemPackage
 
-/// A file whose bytes lie outside of the partitions: boot code, a secondary program loader, a vendor's configuration.
+/// A file that is written outside of the partitions: boot code, a secondary program loader, a vendor's configuration.
 public struct RawArea: Sendable, Hashable {
     /// The file, which must not be empty.
     public var file: FilePath
-    /// Where its first byte lies on the disk, up to 2^63 − 1.
+    /// The offset on the disk of its first byte, up to 2^63 − 1.
     public var offset: UInt64
 
     /// See the properties of the same names.
@@ -14,8 +14,8 @@ public struct RawArea: Sendable, Hashable {
         self.offset = offset
     }
 
-    /// Reads `FILE@OFFSET`, split at the last `@`. The offset is a size (`8K`, `0`), or hexadecimal after `0x`.
-    /// - Throws: ``ImageError/Code/invalidInput`` when it is not of that form.
+    /// Parses `FILE@OFFSET`, split at the last `@`. The offset is a size (`8K`, `0`), or hexadecimal after `0x`.
+    /// - Throws: ``ImageError/Code/invalidInput`` when the text does not have that form.
     public init(parsing text: String) throws(ImageError) {
         func refuse(_ reason: String) -> ImageError {
             ImageError(
@@ -42,7 +42,7 @@ public struct RawArea: Sendable, Hashable {
     }
 }
 
-/// Files outside of the partitions, once it is known that they are there and do not get in each other's way.
+/// Files outside of the partitions that exist and do not overlap.
 ///
 /// ```
 ///   0          440       512                   gap                       end of partition 1   partition 2
@@ -57,13 +57,13 @@ struct RawAreas {
     }
 
     private var areas: [Area] = []
-    /// Whether there is one that not everybody may read.
+    /// Whether there is a file that not every user may read.
     private(set) var isPrivate = false
 
-    /// - Throws: when a file cannot be used, or lies on the partition table or on another.
-    init(_ asked: [RawArea]) throws(ImageError) {
-        for area in asked {
-            let (found, isReadable) = try Self.look(at: area)
+    /// - Throws: when a file cannot be used, or overlaps the partition table or another area.
+    init(_ requested: [RawArea]) throws(ImageError) {
+        for area in requested {
+            let (found, isReadable) = try Self.examine(area)
             if !isReadable { isPrivate = true }
             if found.range.overlaps(MBRTable.place) {
                 throw Self.error(
@@ -71,16 +71,17 @@ struct RawAreas {
                     remedy: "put it at byte \(MBRTable.place.upperBound) or later; boot code has "
                         + "\(MBRTable.place.lowerBound) bytes at most")
             }
-            if let other = areas.first(where: { $0.range.overlaps(found.range) }) {
+            if let overlapped = areas.first(where: { $0.range.overlaps(found.range) }) {
                 throw Self.error(
-                    found, "'\(other.file.string)' has \(Self.shown(other.range))", remedy: "move one of them")
+                    found, "'\(overlapped.file.string)' has \(Self.shown(overlapped.range))",
+                    remedy: "move one of them")
             }
             areas.append(found)
         }
     }
 
-    /// What a file is, and whether everybody may read it here.
-    private static func look(at area: RawArea) throws(ImageError) -> (area: Area, isReadable: Bool) {
+    /// Checks a file on this machine, and whether every user may read it.
+    private static func examine(_ area: RawArea) throws(ImageError) -> (area: Area, isReadable: Bool) {
         var status = stat()
         guard area.file.withPlatformString({ stat($0, &status) }) == 0 else {
             throw .system(Errno(rawValue: errno), "cannot place", path: area.file)
@@ -105,7 +106,8 @@ struct RawAreas {
         return (Area(file: area.file, range: area.offset..<end, identity: identity), status.st_mode & S_IROTH != 0)
     }
 
-    /// Throws when one of them lies on one of these partitions, which are in the order in which they lie on the disk.
+    /// - Parameter partitions: in the order of their offsets.
+    /// - Throws: when an area overlaps one of these partitions.
     func check(_ partitions: [MBREntry]) throws(ImageError) {
         for area in areas {
             guard let partition = partitions.first(where: { $0.bytes.overlaps(area.range) }) else { continue }
@@ -115,36 +117,36 @@ struct RawAreas {
         }
     }
 
-    /// Adds them to a disk with these partitions.
-    /// - Throws: when one lies on a partition or past the end of the disk.
+    /// Adds the files to a disk with these partitions.
+    /// - Throws: when an area overlaps a partition or ends past the end of the disk.
     func add(to map: inout SegmentMap, around partitions: [MBREntry]) throws(ImageError) {
         try check(partitions)
         var files = HostFiles()
-        var placed: [(file: HostFiles.FileID, range: Range<UInt64>)] = []
+        var sources: [(file: HostFiles.FileID, range: Range<UInt64>)] = []
         for area in areas {
             guard area.range.upperBound <= map.size else {
                 throw Self.error(
                     area, "the image has only \(map.size) bytes", remedy: Self.remedy(area, partitions))
             }
             let directory = files.addRoot(area.file.removingLastComponent())
-            // A path that was found to be a file has a name.
+            // The path of a regular file always has a last component.
             let name = area.file.lastComponent.map { FilePath(root: nil, [$0]).bytes } ?? []
-            placed.append((files.addFile(name, in: directory, identity: area.identity), area.range))
+            sources.append((files.addFile(name, in: directory, identity: area.identity), area.range))
         }
-        if placed.isEmpty { return }
+        if sources.isEmpty { return }
         let table = map.addTable(files)
-        for (file, range) in placed {
+        for (file, range) in sources {
             map.add(file: file, of: table, start: 0, length: range.length, at: range.lowerBound)
         }
     }
 
-    /// The gap that would have room for it.
+    /// Advises the gap that would have room for an area, or a smaller offset.
     private static func remedy(_ area: Area, _ partitions: [MBREntry]) -> Advice {
         let mebibyte: UInt64 = 1 << 20
         let first = partitions.first.map { $0.bytes.lowerBound } ?? mebibyte
         let advice: Advice = "choose an offset that leaves it below byte \(first)"
-        let gap = area.range.upperBound / mebibyte + (area.range.upperBound % mebibyte == 0 ? 0 : 1)
-        // Nobody wants a gap that is larger than cards are.
+        let gap = area.range.upperBound.dividedRoundingUp(by: mebibyte)
+        // A gap of more than 1 TiB is larger than any card.
         return gap <= 1 << 20
             ? "make the gap before the first partition larger with '\(.gap, "\(gap)M")', or \(advice)" : advice
     }

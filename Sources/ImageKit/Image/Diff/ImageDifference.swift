@@ -1,6 +1,6 @@
-/// What changed between two images: their disks, what they boot, their store paths, and all other files.
+/// The changes between two images: of their disks, of the kernel that they boot, of store paths and of all other files.
 ///
-/// How an image is kept makes no difference: a raw one and its compressed form are the same. Neither do times.
+/// The form of an image does not matter: a raw image and its compressed file are equal. Times are not compared.
 ///
 /// ```
 ///   partitions of the same role, or number ──▶ disk:  tables, filesystems' labels, UUIDs, sizes
@@ -9,30 +9,30 @@
 ///     everything else, by content          ──▶ files
 /// ```
 ///
-/// A store path's name stands for its content, so what lies in store paths that both images have is not read: where both
-/// have a registration, that is compared, and otherwise nothing.
+/// The name of a store path stands for its content, so files in store paths that both images have are not read. If both
+/// images have a registration, the registered hashes and sizes are compared.
 public struct ImageDifference: Sendable, Encodable {
-    /// What is looked at.
+    /// How much is compared.
     public struct Options: Sendable, Hashable {
         /// Whether the bytes of store paths that both images have are compared.
         public var comparesContent = false
-        /// Whether the files inside of changed store paths are compared, and those of whole directories that were added or
-        /// removed are listed one by one.
+        /// Whether the files inside of changed store paths are compared, and the files in added or removed directories
+        /// are listed one by one.
         public var listsFiles = false
-        /// Neither.
+        /// Neither of the two.
         public init() {}
     }
 
     /// A value of a field.
     public enum Value: Sendable, Hashable, Encodable {
-        /// Words.
+        /// A text.
         case text(String)
-        /// A number of things.
+        /// A number without a unit.
         case count(UInt64)
         /// A number of bytes.
         case bytes(UInt64)
 
-        /// Text as a string, numbers as numbers.
+        /// Encodes a text as a string, and numbers as numbers.
         public func encode(to encoder: any Encoder) throws {
             var container = encoder.singleValueContainer()
             switch self {
@@ -42,45 +42,45 @@ public struct ImageDifference: Sendable, Encodable {
         }
     }
 
-    /// A property that is not the same.
+    /// A property that differs.
     public struct FieldChange: Sendable, Hashable, Encodable {
-        /// Whose property it is: `disk`, `firmware`, `root`, `partition 3`, `boot`.
+        /// The part of the image that has the property: `disk`, `firmware`, `root`, `partition 3`, `boot`.
         public var part: String
-        /// What it is called: `label`, `size`, `kernel`.
+        /// The property's name: `label`, `size`, `kernel`.
         public var field: String
-        /// What it was; `nil` where there was none.
+        /// The value in the old image; `nil` where it has none.
         public var old: Value?
-        /// What it is; `nil` where there is none.
+        /// The value in the new image; `nil` where it has none.
         public var new: Value?
     }
 
-    /// What became of something.
+    /// The kind of a change of a store path or file.
     public enum Action: String, Sendable, Hashable, Encodable {
-        /// It is in one image only.
+        /// It is only in the new image, or only in the old one.
         case added, removed
         /// A store path of the same package with another version.
         case upgraded, downgraded
         /// A store path of the same name with another hash.
         case rebuilt
-        /// A store path whose content is not the same although its path is: one of the two is damaged.
+        /// A store path with the same name and another content: one of the two is damaged.
         case damaged
-        /// A file that is not the same.
+        /// A file that differs.
         case changed
     }
 
-    /// A store path, or two that belong together.
+    /// A store path of one image, or a store path and its successor.
     public struct PathChange: Sendable, Hashable, Encodable {
-        /// What became of it.
+        /// The kind of the change.
         public var action: Action
-        /// The package's name, with the output's where it is not the main one: `openssl`, `openssl-man`.
+        /// The package's name, with the output where it is not the main one: `openssl`, `openssl-man`.
         public var name: String
-        /// The versions, where the names have any.
+        /// The versions; `nil` where a name has none.
         public var oldVersion: String?, newVersion: String?
-        /// The paths.
+        /// The store paths; `nil` where an image has none.
         public var oldPath: String?, newPath: String?
-        /// Bytes: of the NARs where both images have a registration, otherwise of all files and links in it.
+        /// Bytes of the NARs where both images have a registration, otherwise of all files and links in the store path.
         public var oldSize: UInt64, newSize: UInt64
-        /// What changed inside, where that was asked for, or was compared because the path is the same.
+        /// The files that differ, where the options ask for them, or where both images have the path.
         public var files: [FileChange] = []
     }
 
@@ -88,7 +88,7 @@ public struct ImageDifference: Sendable, Encodable {
     public struct FileChange: Sendable, Hashable, Encodable {
         /// A property of a file.
         public enum Aspect: String, Sendable, Hashable, Encodable {
-            /// What it is: a file, a directory, a link, a device.
+            /// Whether it is a file, a directory, a link or a device.
             case kind
             /// A file's bytes, or their number.
             case content, size
@@ -98,62 +98,64 @@ public struct ImageDifference: Sendable, Encodable {
             case mode, owner
         }
 
-        /// What became of it.
+        /// The kind of the change.
         public var action: Action
-        /// The partition, as places name it: `firmware`, `root`, or a number.
+        /// The partition, as an ``ImageAddress`` names it: `firmware`, `root`, or a number.
         public var partition: String
-        /// The path from its top directory on. (Bytes that are no UTF-8 are replaced.)
+        /// The absolute path in the partition's filesystem. (Bytes that are not UTF-8 are replaced.)
         public var path: String
-        /// What is not the same.
+        /// The properties that differ.
         public var aspects: [Aspect] = []
-        /// Bytes; of a directory that was added or removed, of everything in it.
+        /// Bytes; of an added or removed directory, of everything in it.
         public var oldSize: UInt64, newSize: UInt64
-        /// Of a directory that was added or removed: how many names are in it, at any depth.
+        /// For an added or removed directory, the number of names below it, at any depth.
         public var entries: UInt64?
 
-        /// The partition and the path, as commands take them.
-        public var place: String { "\(partition):\(path)" }
+        /// The partition and the path, as ``ImageAddress/init(parsing:)`` accepts them.
+        public var address: String { "\(partition):\(path)" }
     }
 
-    /// A sum, whether it changed or not.
+    /// The size of a whole part, whether it changed or not.
     public struct Total: Sendable, Hashable, Encodable {
-        /// Of what: `image`, `compressed` (the file's bytes), `firmware used`, `root used`, `store`.
+        /// The part: `image`, `compressed` (the file's bytes), `firmware used`, `root used`, `store`.
         public var name: String
-        /// The sums in bytes; `nil` where an image has no such thing.
+        /// The sizes in bytes; `nil` where an image has no such part.
         public var old: UInt64?, new: UInt64?
     }
 
-    /// The partition tables, and what their filesystems' heads say.
+    /// Changes of the partition tables and of the filesystems' labels, UUIDs and sizes.
     public internal(set) var disk: [FieldChange] = []
-    /// What boots, unless somebody chooses something else.
+    /// Changes of the kernel that boots by default, its files and its parameters.
     public internal(set) var boot: [FieldChange] = []
-    /// Store paths; those whose size changed most come first.
+    /// Changes of store paths; the largest changes of size come first.
     public internal(set) var paths: [PathChange] = []
-    /// Files outside of store paths; those whose size changed most come first.
+    /// Changes of files outside of store paths; the largest changes of size come first.
     public internal(set) var files: [FileChange] = []
-    /// Sizes of the whole.
+    /// The sizes of the images and their parts.
     public internal(set) var totals: [Total] = []
-    /// How many store paths both images have.
+    /// The number of store paths that both images have.
     public internal(set) var commonPaths = 0
 
     /// Whether nothing changed.
     public var isEmpty: Bool { disk.isEmpty && boot.isEmpty && paths.isEmpty && files.isEmpty }
 
-    /// Compares two images. Memory goes by the number of store paths, and of names in the directories that are compared.
+    /// Compares two images. Memory grows with the number of store paths, and of names in the directories from the top
+    /// down to the current one.
     ///
-    /// - Throws: what reading them throws, such as ``ImageError/Code/corrupt`` where a filesystem is damaged.
+    /// - Throws: errors of reading the images, such as ``ImageError/Code/corrupt`` where a filesystem is damaged.
     public init(
         _ old: DiskImage, _ new: DiskImage, options: Options = Options(), progress: Progress? = nil
     ) throws(ImageError) {
         try progress?.begin(.compare)
-        let one = try ComparedImage(old), other = try ComparedImage(new)
-        let pairs = PartitionPair.pairs(one, other)
+        let oldImage = try ComparedImage(old), newImage = try ComparedImage(new)
+        let pairs = PartitionPair.pairs(oldImage, newImage)
         disk = try PartitionPair.tableChanges(old, new)
         for pair in pairs { disk += try pair.changes(progress) }
         boot = BootChoice.changes(
-            try .read(root: one.root?.volume, firmware: one.firmware?.volume),
-            try .read(root: other.root?.volume, firmware: other.firmware?.volume))
-        let stores = StorePair(try StoreContents(one.root?.volume), try StoreContents(other.root?.volume))
+            try .read(BootReader(root: oldImage.root?.volume, firmware: oldImage.firmware?.volume)),
+            try .read(BootReader(root: newImage.root?.volume, firmware: newImage.firmware?.volume)))
+        let stores = StorePair(
+            try StoreContents(oldImage.root?.volume), try StoreContents(newImage.root?.volume))
         if let stores {
             commonPaths = stores.common.count
             paths = try stores.changes(options, progress)
@@ -161,24 +163,25 @@ public struct ImageDifference: Sendable, Encodable {
         for pair in pairs {
             guard let old = pair.old?.volume, let new = pair.new?.volume else { continue }
             var comparison = FileComparison(
-                old, new, partition: pair.place, listsFiles: options.listsFiles, progress: progress)
-            let root = (try old.root(), try new.root())
-            try comparison.compare(root.0, root.1, at: "", leavingOutStore: pair.old?.role == .root && stores != nil)
+                old, new, partition: pair.name, listsFiles: options.listsFiles, progress: progress)
+            try comparison.compare(
+                old.root(), new.root(), at: "", leavingOutStore: pair.old?.role == .root && stores != nil)
             files += comparison.changes
         }
-        files.sort { Self.isBefore(($0.oldSize, $0.newSize, $0.place), ($1.oldSize, $1.newSize, $1.place)) }
+        files.sort { Self.isBefore(($0.oldSize, $0.newSize, $0.address), ($1.oldSize, $1.newSize, $1.address)) }
         totals = try PartitionPair.totals(old, new, pairs)
         if let sums = stores?.sums { totals.append(Total(name: "store", old: sums.old, new: sums.new)) }
     }
 
-    /// Whether one change comes before another: the larger change of size first.
+    /// Whether the left change comes before the right one: the larger change of size first, then by name.
     static func isBefore(
-        _ one: (old: UInt64, new: UInt64, name: String), _ other: (old: UInt64, new: UInt64, name: String)
+        _ left: (old: UInt64, new: UInt64, name: String), _ right: (old: UInt64, new: UInt64, name: String)
     ) -> Bool {
         func change(_ sizes: (old: UInt64, new: UInt64, name: String)) -> UInt64 {
             max(sizes.old, sizes.new) - min(sizes.old, sizes.new)
         }
-        let left = change(one), right = change(other)
-        return left != right ? left > right : one.name.utf8.lexicographicallyPrecedes(other.name.utf8)
+        let leftChange = change(left), rightChange = change(right)
+        return leftChange != rightChange
+            ? leftChange > rightChange : left.name.utf8.lexicographicallyPrecedes(right.name.utf8)
     }
 }

@@ -1,9 +1,9 @@
-/// An image with its filesystems opened, to be compared with another.
+/// An image whose filesystems are open for a comparison.
 struct ComparedImage {
-    /// A partition with what it holds.
+    /// A partition and its content.
     struct Part {
         var partition: Partition
-        /// Whether it is the one that the firmware reads, or the root; `nil` for others.
+        /// Whether it is the firmware partition or the root; `nil` for others.
         var role: ImageAddress.Selector?
         var content: ContentKind
         var volume: ImageVolume?
@@ -30,23 +30,23 @@ struct ComparedImage {
 }
 
 extension DiskImage {
-    /// Bytes of the file, where that is compressed.
+    /// Bytes of the file; `nil` unless it is compressed.
     fileprivate var compressedSize: UInt64? {
-        guard let file else { return nil }
-        if case .raw = file.form { return nil }
-        return file.fileSize
+        guard let container else { return nil }
+        if case .raw = container.form { return nil }
+        return container.fileSize
     }
 }
 
-/// Two partitions that do the same in two images, or one that only one of them has.
+/// Two partitions with the same role or number in two images, or one that only one of them has.
 struct PartitionPair {
     typealias FieldChange = ImageDifference.FieldChange
     typealias Value = ImageDifference.Value
 
     var old: ComparedImage.Part?, new: ComparedImage.Part?
 
-    /// How places name it.
-    var place: String {
+    /// Its name in an ``ImageAddress``: `firmware`, `root`, or a number.
+    var name: String {
         switch (old ?? new)?.role {
         case .firmware: "firmware"
         case .root: "root"
@@ -54,16 +54,16 @@ struct PartitionPair {
         }
     }
 
-    private var part: String { (old ?? new)?.role == nil ? "partition \(place)" : place }
+    private var part: String { (old ?? new)?.role == nil ? "partition \(name)" : name }
 
-    /// Joins those of the same role, and others of the same number.
+    /// Joins partitions of the same role, and others of the same number.
     static func pairs(_ old: ComparedImage, _ new: ComparedImage) -> [PartitionPair] {
         var pairs: [PartitionPair] = []
         var rest = new.parts
         for part in old.parts {
-            let match = rest.firstIndex { other in
-                if let role = part.role { return other.role == role }
-                return other.role == nil && other.partition.number == part.partition.number
+            let match = rest.firstIndex { candidate in
+                if let role = part.role { return candidate.role == role }
+                return candidate.role == nil && candidate.partition.number == part.partition.number
             }
             pairs.append(PartitionPair(old: part, new: match.map { rest.remove(at: $0) }))
         }
@@ -72,34 +72,35 @@ struct PartitionPair {
 
     // MARK: Tables
 
-    /// What is not the same in two disks outside of their partitions.
+    /// The differences of two disks outside of their partitions.
     static func tableChanges(_ old: DiskImage, _ new: DiskImage) throws(ImageError) -> [FieldChange] {
         var fields = FieldComparison(part: "disk")
         fields.add("size", .bytes(old.source.size), .bytes(new.source.size))
         fields.add("table", .text(old.table.scheme.rawValue), .text(new.table.scheme.rawValue))
         fields.add("identifier", old.table.identifier, new.table.identifier)
         fields.add("sector size", .bytes(old.table.sectorSize), .bytes(new.table.sectorSize))
-        let gaps = (gap(of: old), gap(of: new))
-        for (name, one, other) in [
-            ("boot code", bootCode(of: old), bootCode(of: new)), ("bytes before the first partition", gaps.0, gaps.1),
+        for (name, oldRange, newRange) in [
+            ("boot code", bootCode(of: old), bootCode(of: new)),
+            ("bytes before the first partition", gap(of: old), gap(of: new)),
         ] {
-            let end = min(one.upperBound, other.upperBound), start = max(one.lowerBound, other.lowerBound)
+            let end = min(oldRange.upperBound, newRange.upperBound)
+            let start = max(oldRange.lowerBound, newRange.lowerBound)
             guard start < end else { continue }
-            let place = try ContentComparison.firstDifference(
+            let offset = try ContentComparison.firstDifference(
                 SourceSlice(old.source, start..<end), SourceSlice(new.source, start..<end))
-            if let place { fields.add(name, nil, .text("others from byte \(start + place) on")) }
+            if let offset { fields.add(name, nil, .text("others from byte \(start + offset) on")) }
         }
         return fields.changes
     }
 
-    /// What the machine runs first, before the table.
+    /// The code before an MBR, which a PC runs first.
     private static func bootCode(of disk: DiskImage) -> Range<UInt64> {
-        disk.table.scheme == .none ? 0..<0 : 0..<440
+        disk.table.scheme == .none ? 0..<0 : 0..<MBRTable.place.lowerBound
     }
 
-    /// What lies between the table and the first partition, where boot loaders are put. At most 64 MiB of it are compared.
+    /// The bytes between the table and the first partition, where some boot loaders are. At most 64 MiB are compared.
     private static func gap(of disk: DiskImage) -> Range<UInt64> {
-        let start = disk.table.scheme == .gpt ? disk.table.sectorSize * 34 : 512
+        let start = disk.table.scheme == .gpt ? disk.table.sectorSize * 34 : MBRTable.place.upperBound
         let first = disk.table.partitions.map(\.bytes.lowerBound).min() ?? 0
         let end = min(first, 64 << 20)
         return disk.table.scheme == .none || end <= start ? start..<start : start..<end
@@ -107,8 +108,8 @@ struct PartitionPair {
 
     // MARK: Partitions
 
-    /// What is not the same in the table's entry, the filesystem's head, or the bytes where they are no filesystem that can
-    /// be read.
+    /// The differences of the table's entries and the filesystems' facts. Where neither partition has a filesystem that
+    /// can be read, their bytes are compared.
     func changes(_ progress: Progress?) throws(ImageError) -> [FieldChange] {
         var fields = FieldComparison(part: part)
         guard let old, let new else {
@@ -123,12 +124,13 @@ struct PartitionPair {
         if case .gpt = old.partition.type { fields.add("PARTUUID", old.partition.id, new.partition.id) }
         fields.add("name", old.partition.name, new.partition.name)
         fields.add("active", old.partition.isActive ? "yes" : "no", new.partition.isActive ? "yes" : "no")
-        let one = try Self.facts(of: old), other = try Self.facts(of: new)
-        for (one, other) in zip(one, other) { fields.add(one.name, one.value, other.value) }
+        for (oldFact, newFact) in zip(try Self.facts(of: old), try Self.facts(of: new)) {
+            fields.add(oldFact.name, oldFact.value, newFact.value)
+        }
         if old.volume == nil, new.volume == nil, old.bytes.size == new.bytes.size, old.content == new.content,
-            let place = try ContentComparison.firstDifference(old.bytes, new.bytes, progress)
+            let offset = try ContentComparison.firstDifference(old.bytes, new.bytes, progress)
         {
-            fields.add("content", nil, .text("other bytes from its byte \(place) on"))
+            fields.add("content", nil, .text("other bytes from its byte \(offset) on"))
         }
         return fields.changes
     }
@@ -137,7 +139,7 @@ struct PartitionPair {
         partition.typeText + (partition.typeName.map { " (\($0))" } ?? "")
     }
 
-    /// What a filesystem says of itself, always in the same order.
+    /// The facts in a filesystem's superblock or boot sector, always in the same order.
     private static func facts(of part: ComparedImage.Part) throws(ImageError) -> [(name: String, value: Value?)] {
         let head = try part.volume?.head()
         var free: UInt64?, reserved: UInt64?, state: String?
@@ -145,10 +147,10 @@ struct PartitionPair {
         case nil: break
         case .fat(let volume): free = try volume.freeClusters() * volume.layout.clusterSize
         case .ext4(let volume):
-            let said = volume.information
-            free = said.freeBlocks.multipliedClamping(by: said.blockSize)
-            reserved = said.reservedBlocks.multipliedClamping(by: said.blockSize)
-            state = said.hasErrors ? "with errors" : said.isClean ? "clean" : "not unmounted"
+            let information = volume.information
+            free = information.freeBlocks.multipliedClamping(by: information.blockSize)
+            reserved = information.reservedBlocks.multipliedClamping(by: information.blockSize)
+            state = information.hasErrors ? "with errors" : information.isClean ? "clean" : "not unmounted"
         }
         return [
             ("filesystem", .text(head?.kind ?? part.content.rawValue)), ("label", head.map { .text($0.label ?? "") }),
@@ -162,7 +164,7 @@ struct PartitionPair {
 
     // MARK: Sums
 
-    /// The sizes of the images, as they are kept, and of what is used in their filesystems.
+    /// The sizes of the images and their files, and the bytes in use in their filesystems.
     static func totals(
         _ old: DiskImage, _ new: DiskImage, _ pairs: [PartitionPair]
     ) throws(ImageError) -> [ImageDifference.Total] {
@@ -185,24 +187,9 @@ struct PartitionPair {
             let clusters = volume.layout.clusterCount, free = try volume.freeClusters()
             return (clusters - min(free, clusters)) * volume.layout.clusterSize
         case .ext4(let volume):
-            let said = volume.information
-            return (said.blocks - min(said.freeBlocks, said.blocks)).multipliedClamping(by: said.blockSize)
+            let information = volume.information
+            return (information.blocks - min(information.freeBlocks, information.blocks))
+                .multipliedClamping(by: information.blockSize)
         }
-    }
-}
-
-/// Collects the fields of a part that are not the same.
-private struct FieldComparison {
-    let part: String
-    private(set) var changes: [ImageDifference.FieldChange] = []
-
-    init(part: String) { self.part = part }
-
-    mutating func add(_ field: String, _ old: ImageDifference.Value?, _ new: ImageDifference.Value?) {
-        if old != new { changes.append(ImageDifference.FieldChange(part: part, field: field, old: old, new: new)) }
-    }
-
-    mutating func add(_ field: String, _ old: String?, _ new: String?) {
-        add(field, old.map { .text($0) }, new.map { .text($0) })
     }
 }

@@ -4,81 +4,94 @@ public import SystemPackage
 /// Copies a file or a tree out of an image.
 ///
 /// ```
-///   walk ──▶ directories, links ──▶ files in disk order, several at once ──▶ second names ──▶ directories' metadata ──▶ its name
+///   walk ──▶ directories, links ──▶ files, several at once ──▶ further names ──▶ metadata of ──▶ move to the
+///                                   (in disk order)            of files          directories     destination
 /// ```
 ///
-/// It appears whole or not at all: everything is made in a temporary directory beside the destination, which takes its name at
-/// the end. Nothing is written elsewhere, whatever the names in the image are, and nothing that is there is written over.
+/// The copy appears whole or not at all: everything is created in a temporary directory beside the destination, and
+/// moved at the end. Nothing is written elsewhere, whatever the names in the image are, and no existing file is
+/// overwritten.
 public struct ImageExtraction: Sendable {
     /// What was copied.
     public struct Report: Sendable, Hashable {
-        /// How many of each; hard links are counted under `files` once.
+        /// The number of files, directories and symbolic links. A file with several names counts once.
         public var files = 0, directories = 0, links = 0
-        /// Bytes in the files, holes included.
+        /// Bytes of the files, holes included.
         public var bytes: UInt64 = 0
-        /// Paths of what was left out, because only root may make devices, or because sockets cannot be copied.
+        /// The paths of devices (which only root may create) and sockets (which cannot be copied) that were left out.
         public var skipped: [String] = []
     }
 
+    /// The parent of the topmost directory or file: the temporary directory.
+    private static let noDirectory = -1
+
     private struct Directory: Sendable {
+        /// The index of its parent.
         var parent: Int
         var name: [UInt8]
         var metadata: DirectoryWriter.Metadata
     }
 
     private struct File: Sendable {
+        /// The index of its directory.
         var directory: Int
         var name: [UInt8]
         var node: ImageNode
     }
 
     private struct Name: Sendable {
+        /// The index of its directory.
         var directory: Int
         var name: [UInt8]
     }
 
-    private let volume: ImageVolume
     private let top: ImageNode
     private let threads: Int
     private let progress: Progress?
     private var directories: [Directory] = []
     private var files: [File] = []
-    /// Names of files, links and devices that have another name, and which.
-    private var seconds: [(first: Name, directory: Int, name: [UInt8])] = []
-    private var known: [UInt64: Name] = [:]
+    /// Further names of files, links and devices, each with the first name.
+    private var furtherNames: [(first: Name, further: Name)] = []
+    /// The first names of files, links and devices that have several, by ``ImageNode/identity``.
+    private var firstNames: [UInt64: Name] = [:]
     private var report = Report()
 
-    private static let piece = 1 << 20
-    private static let madeName = Array("x".utf8)
+    /// Bytes that are copied at once.
+    private static let chunkSize = 1 << 20
+    /// The name of the copy in the temporary directory.
+    private static let temporaryName = Array("x".utf8)
 
-    /// Copies what is at `path` of a volume to `destination`: into it where it is a directory, under the node's own name; else
-    /// it gets that name. The top directory's content goes into `destination` itself, which is made or must be empty.
+    /// Copies the file or directory at `path` of a volume.
     ///
-    /// Modes, times and links come along, and owners where this process is root's; otherwise set-user-ID bits do not.
+    /// If `destination` is a directory, the copy goes into it under its own name; otherwise `destination` is the copy's
+    /// name. The content of the volume's top directory goes into `destination` itself, which must be empty or not
+    /// exist.
     ///
-    /// - Throws: ``ImageError/Code/notFound`` where nothing is at `path`; ``ImageError/Code/invalidInput`` where something
-    ///   is at the destination; ``ImageError/Code/corrupt`` where the image is damaged there.
+    /// Modes, times and links are copied, and owners if this process is root. Without owners, set-user-ID bits are not.
+    ///
+    /// - Throws: ``ImageError/Code/notFound`` where there is no file at `path`; ``ImageError/Code/invalidInput`` where
+    ///   the destination exists; ``ImageError/Code/corrupt`` where the image is damaged there.
     public static func run(
         _ volume: ImageVolume, path: String, to destination: FilePath, threads: Int = 1, progress: Progress? = nil
     ) throws(ImageError) -> Report {
         guard let top = try volume.node(at: path) else { throw .nothing(at: path) }
-        // The name that a link was followed to, or `..`, is not the name to give.
+        // The copy gets the name in `path`, not that of a link's target; `.` and `..` are no names.
         let name = path.utf8.split(separator: UInt8(ascii: "/")).last.map(Array.init) ?? []
         let isNamed = !name.isEmpty && name != [0x2E] && name != [0x2E, 0x2E]
-        var extraction = ImageExtraction(volume, top, threads, progress)
+        var extraction = ImageExtraction(top, threads, progress)
         return try extraction.run(Target(destination, name: isNamed ? name : nil))
     }
 
-    private init(_ volume: ImageVolume, _ top: ImageNode, _ threads: Int, _ progress: Progress?) {
-        self.volume = volume
+    private init(_ top: ImageNode, _ threads: Int, _ progress: Progress?) {
         self.top = top
         self.threads = threads
         self.progress = progress
     }
 
-    /// Where it goes.
+    /// The destination on the host.
     private struct Target {
-        /// The directory that will have it, and its name there; no name where the directory's content is what is copied.
+        /// The directory of the copy, and the copy's name in it; `nil` where the copied directory's content goes into
+        /// `directory` itself.
         var directory: FilePath
         var name: [UInt8]?
 
@@ -98,8 +111,8 @@ public struct ImageExtraction: Sendable {
                     guard names.count == 0 else { throw refuse(destination, "it is not empty") }
                     return
                 }
-                let place = destination.appending(String(decoding: name, as: UTF8.self))
-                guard lstat(place.string, &status) != 0 else { throw refuse(place, "it is there already") }
+                let path = destination.appending(String(decoding: name, as: UTF8.self))
+                guard lstat(path.string, &status) != 0 else { throw refuse(path, "it is there already") }
             } else {
                 guard lstat(destination.string, &status) != 0 else { throw refuse(destination, "it is there already") }
                 guard let last = destination.lastComponent, last.kind == .regular else {
@@ -120,90 +133,99 @@ public struct ImageExtraction: Sendable {
 
     private mutating func run(_ target: Target) throws(ImageError) -> Report {
         let temporary = try TemporaryDirectory(in: target.directory)
-        try make(in: temporary.directory)
-        try temporary.directory.hand(Self.madeName, to: target.directory, as: target.name)
+        try copy(into: temporary.directory)
+        try temporary.directory.hand(Self.temporaryName, to: target.directory, as: target.name)
         return report
     }
 
-    private mutating func make(in place: borrowing DirectoryWriter) throws(ImageError) {
-        // Everything lies below a directory of this name until the end.
-        let name = Self.madeName
+    private mutating func copy(into temporary: borrowing DirectoryWriter) throws(ImageError) {
+        let name = Self.temporaryName
         try progress?.begin(.scan)
         if top.kind == .directory {
-            try makeDirectories(name, in: place)
+            try makeDirectories(name, in: temporary)
         } else {
-            try add(name, top, directory: -1, in: place)
+            try add(name, top, directory: Self.noDirectory, in: temporary)
         }
-        try fill(place)
-        for (first, directory, name) in seconds {
-            let from = try open(first.directory, below: place), to = try open(directory, below: place)
-            try to.makeHardLink(name, to: first.name, in: from)
+        try writeFiles(in: temporary)
+        for (first, further) in furtherNames {
+            let from = try open(first.directory, below: temporary), to = try open(further.directory, below: temporary)
+            try to.makeHardLink(further.name, to: first.name, in: from)
         }
         for index in directories.indices.reversed() {
-            try checkGoingOn()
-            try open(index, below: place).set(directories[index].metadata)
+            try checkCancelled()
+            try open(index, below: temporary).set(directories[index].metadata)
         }
     }
 
-    private func checkGoingOn() throws(ImageError) {
+    private func checkCancelled() throws(ImageError) {
         try progress?.checkCancelled()
         if TemporaryFiles.areGoing { throw ImageError(.cancelled, "stopped on request") }
     }
 
-    // MARK: What there is
+    // MARK: Directories, links and devices
 
-    private mutating func makeDirectories(_ name: [UInt8], in place: borrowing DirectoryWriter) throws(ImageError) {
-        try place.makeDirectory(name)
-        directories.append(Directory(parent: -1, name: name, metadata: Self.metadata(top)))
-        // The walk visits directories in the order of paths, so a directory's own number is known by then.
-        var numbers: [[UInt8]: Int] = [[]: 0]
-        try volume.walk(from: top) { (_, error) throws(ImageError) in
+    /// Creates all directories, and everything in them but files.
+    private mutating func makeDirectories(
+        _ name: [UInt8], in temporary: borrowing DirectoryWriter
+    ) throws(ImageError) {
+        try temporary.makeDirectory(name)
+        directories.append(Directory(parent: Self.noDirectory, name: name, metadata: Self.metadata(top)))
+        // The walk visits parents before their children, so a directory's index is known when it is visited.
+        var indices: [[UInt8]: Int] = [[]: 0]
+        try top.walk { (_, error) throws(ImageError) in
             throw error
-        } _: { (path, directory, children) throws(ImageError) in
-            try checkGoingOn()
-            guard let number = numbers.removeValue(forKey: path) else { return }
-            let open = try self.open(number, below: place)
+        } _: { (path, _, children) throws(ImageError) in
+            try checkCancelled()
+            guard let index = indices.removeValue(forKey: path) else { return }
+            let writer = try open(index, below: temporary)
             report.directories += 1
             for (name, node) in children {
                 try FileTree.check(name)
                 if node.kind == .directory {
-                    try open.makeDirectory(name)
-                    numbers[path.isEmpty ? name : path + [0x2F] + name] = directories.count
-                    directories.append(Directory(parent: number, name: name, metadata: Self.metadata(node)))
+                    try writer.makeDirectory(name)
+                    indices[path.isEmpty ? name : path + [0x2F] + name] = directories.count
+                    directories.append(Directory(parent: index, name: name, metadata: Self.metadata(node)))
                 } else {
-                    try add(name, node, directory: number, in: open, path: path)
+                    try add(name, node, directory: index, in: writer, path: path)
                 }
             }
             progress?.advance(UInt64(children.count))
         }
     }
 
+    /// Creates a link or device, or records a file that is written later.
+    ///
+    /// - Parameters:
+    ///   - directory: the index of its directory.
+    ///   - writer: that directory, open.
+    ///   - path: that directory's path below the top.
     private mutating func add(
-        _ name: [UInt8], _ node: ImageNode, directory: Int, in open: borrowing DirectoryWriter, path: [UInt8] = []
+        _ name: [UInt8], _ node: ImageNode, directory: Int, in writer: borrowing DirectoryWriter, path: [UInt8] = []
     ) throws(ImageError) {
         guard Self.canMake(node.kind) else {
             report.skipped.append("/" + String(decoding: path.isEmpty ? name : path + [0x2F] + name, as: UTF8.self))
             return
         }
         if node.links > 1, node.kind != .directory {
-            if let first = known[node.identity] {
-                seconds.append((first, directory, name))
+            let name = Name(directory: directory, name: name)
+            if let first = firstNames[node.identity] {
+                furtherNames.append((first, name))
                 return
             }
-            known[node.identity] = Name(directory: directory, name: name)
+            firstNames[node.identity] = name
         }
         switch node.kind {
         case .directory: break
         case .symlink:
             report.links += 1
-            try open.makeLink(name, to: try volume.target(of: node), Self.metadata(node))
+            try writer.makeLink(name, to: try node.target(), Self.metadata(node))
         case .file:
             report.files += 1
             report.bytes = report.bytes.addingClamping(node.size)
             files.append(File(directory: directory, name: name, node: node))
         default:
             guard let (kind, device) = Self.device(node.kind) else { return }
-            try open.makeSpecial(name, kind, device, Self.metadata(node))
+            try writer.makeSpecial(name, kind, device, Self.metadata(node))
         }
     }
 
@@ -235,41 +257,43 @@ public struct ImageExtraction: Sendable {
 
     // MARK: Files
 
-    /// Opens one of the directories, name by name from the temporary one on.
-    private func open(_ directory: Int, below place: borrowing DirectoryWriter) throws(ImageError) -> DirectoryWriter {
+    /// Opens a directory of the copy, name by name from the temporary directory.
+    private func open(
+        _ directory: Int, below temporary: borrowing DirectoryWriter
+    ) throws(ImageError) -> DirectoryWriter {
         var names: [[UInt8]] = []
         var index = directory
         while index >= 0 {
             names.append(directories[index].name)
             index = directories[index].parent
         }
-        return try DirectoryWriter(names.reversed(), below: place)
+        return try DirectoryWriter(names.reversed(), below: temporary)
     }
 
-    /// Writes all files, in the order in which they lie on the disk, so that each frame of a compressed image is read once.
-    private func fill(_ place: borrowing DirectoryWriter) throws(ImageError) {
+    /// Writes all files in the order of their blocks on the disk, so that each frame of a compressed image is read
+    /// once.
+    private func writeFiles(in temporary: borrowing DirectoryWriter) throws(ImageError) {
         try progress?.begin(.write, total: report.bytes)
         let order = files.indices.sorted { files[$0].node.identity < files[$1].node.identity }
-        let path = place.path
-        let this = self
+        let path = temporary.path
+        let extraction = self
         try onThreads(threads, sharing: order.count, by: 1) { (next) throws(ImageError) in
-            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.piece, alignment: 4096)
-            defer { buffer.deallocate() }
-            let place = try DirectoryWriter(at: path)
-            var directory = -2
-            var open = try DirectoryWriter(at: path)
+            let buffer = PageBuffer(count: Self.chunkSize)
+            let temporary = try DirectoryWriter(at: path)
+            var directory = Self.noDirectory
+            var writer = try DirectoryWriter(at: path)
             while let turn = next()?.lowerBound {
-                let file = this.files[order[turn]]
-                try this.checkGoingOn()
+                let file = extraction.files[order[turn]]
+                try extraction.checkCancelled()
                 if directory != file.directory {
-                    open = try this.open(file.directory, below: place)
+                    writer = try extraction.open(file.directory, below: temporary)
                     directory = file.directory
                 }
-                try open.makeFile(
-                    file.name, try this.volume.content(of: file.node), Self.metadata(file.node), buffer: buffer
+                try writer.makeFile(
+                    file.name, try file.node.content(), Self.metadata(file.node), buffer: buffer.bytes
                 ) { (bytes) throws(ImageError) in
-                    try this.checkGoingOn()
-                    this.progress?.advance(bytes)
+                    try extraction.checkCancelled()
+                    extraction.progress?.advance(bytes)
                 }
             }
         }
@@ -277,10 +301,10 @@ public struct ImageExtraction: Sendable {
 }
 
 extension ImageError {
-    /// Nothing is there.
-    public static func nothing(at path: String) -> ImageError {
+    /// The error for a path of an image without a file or directory.
+    package static func nothing(at path: String) -> ImageError {
         ImageError(
             .notFound, "there is nothing at", path: path, reason: "the filesystem has no such file or folder",
-            remedy: "look at the folder above with 'mkpiimg ls'")
+            remedy: "look at the folder above with \(.listing)")
     }
 }

@@ -1,20 +1,20 @@
-/// What a partition holds, told by a few of its first bytes.
+/// The filesystem or other content of a partition, recognised by its first bytes.
 public enum ContentKind: String, Sendable, Hashable {
     /// FAT12, FAT16 or FAT32.
     case fat
     /// ext2, ext3 or ext4.
     case ext
-    /// Others that images of other people have; they are named, and not read.
+    /// Content that other images have; it is named, and never read.
     case btrfs, xfs, squashfs, f2fs, ntfs, exfat, swap, luks, lvm, iso9660, erofs
-    /// Zeros, as far as was looked.
+    /// The bytes that were looked at are zero.
     case empty
     /// Anything else.
     case unknown
 
-    /// Whether there is a filesystem that can be read here.
+    /// Whether ``ImageVolume`` can read it.
     public var isReadable: Bool { self == .fat || self == .ext }
 
-    /// Where a kind shows itself.
+    /// The magic numbers, each with its offset in bytes from the partition's beginning.
     private static let magics: [(kind: ContentKind, offset: UInt64, bytes: [UInt8])] = [
         (.ext, 0x438, [0x53, 0xEF]),
         (.btrfs, 0x10040, Array("_BHRfS_M".utf8)), (.xfs, 0, Array("XFSB".utf8)), (.squashfs, 0, Array("hsqs".utf8)),
@@ -38,12 +38,16 @@ public enum ContentKind: String, Sendable, Hashable {
         return head.allSatisfy { $0 == 0 } ? .empty : .unknown
     }
 
-    /// FAT has no number of its own: a boot sector's signature and jump, and sizes that can be.
+    /// FAT has no magic number of its own: it is recognised by a boot sector's signature, its jump, and plausible
+    /// sizes.
     private static func isFAT(_ head: [UInt8]) -> Bool {
-        guard head.load(UInt16.self, at: 510) == 0xAA55, let jump = head.first, jump == 0xEB || jump == 0xE9,
-            let sector: UInt16 = head.load(at: 11), [512, 1024, 2048, 4096].contains(sector),
-            let cluster: UInt8 = head.load(at: 13), cluster > 0, cluster & (cluster - 1) == 0,
-            let reserved: UInt16 = head.load(at: 14), reserved > 0, let copies: UInt8 = head.load(at: 16)
+        typealias Field = FATBootSector.Field
+        guard head.load(at: FATBootSector.signatureOffset) == FATBootSector.signature,
+            let jump = head.first, jump == 0xEB || jump == 0xE9,
+            let sector: UInt16 = head.load(at: Field.bytesPerSector), [512, 1024, 2048, 4096].contains(sector),
+            let cluster: UInt8 = head.load(at: Field.sectorsPerCluster), cluster.nonzeroBitCount == 1,
+            let reserved: UInt16 = head.load(at: Field.reservedSectors), reserved > 0,
+            let copies: UInt8 = head.load(at: Field.copies)
         else { return false }
         return (1...4).contains(copies)
     }

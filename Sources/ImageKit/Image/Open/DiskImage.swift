@@ -1,39 +1,39 @@
 public import SystemPackage
 
-/// A disk that can be looked into: its table, its partitions, and the filesystems in them.
+/// A disk image that can be read: its partition table, its partitions, and the filesystems in them.
 ///
 /// ```
 ///   ImageSource ──▶ DiskImage ──▶ ImageVolume ──▶ ImageNode ──▶ ByteSource
 ///   any form         table         FAT, ext4       a file, …      its bytes
 /// ```
 ///
-/// Nothing but the table is read before something is asked for.
+/// Only the table is read at first. Everything else is read when it is asked for.
 public struct DiskImage: Sendable {
-    /// The disk's bytes.
+    /// The disk's bytes, decompressed.
     public let source: any ByteSource
-    /// How the image is kept, where it was opened from a file or a device.
-    public let file: ImageSource?
-    /// How errors call it.
+    /// The file or device that holds the image, and its form; `nil` for an image that is only planned.
+    public let container: ImageSource?
+    /// The path that errors name.
     public let path: String
     /// The partition table.
     public let table: PartitionTable
 
-    /// Opens a file or a block device, see ``ImageSource/open(_:limits:progress:)``.
+    /// Opens a file or a block device; see ``ImageSource/open(_:limits:progress:)``.
     public static func open(
         _ path: FilePath, limits: ImageSource.Limits = ImageSource.Limits(), progress: Progress? = nil
     ) throws(ImageError) -> DiskImage {
-        let file = try ImageSource.open(path, limits: limits, progress: progress)
-        return try DiskImage(file, file: file, path: path.string)
+        let container = try ImageSource.open(path, limits: limits, progress: progress)
+        return try DiskImage(container, container: container, path: path.string)
     }
 
-    /// Looks at any source, such as the ``SegmentMap`` of an image that is only planned.
+    /// Reads the partition table of any source, such as the ``SegmentMap`` of an image that is only planned.
     public init(_ source: any ByteSource, path: String) throws(ImageError) {
-        try self.init(source, file: nil, path: path)
+        try self.init(source, container: nil, path: path)
     }
 
-    private init(_ source: any ByteSource, file: ImageSource?, path: String) throws(ImageError) {
+    private init(_ source: any ByteSource, container: ImageSource?, path: String) throws(ImageError) {
         self.source = source
-        self.file = file
+        self.container = container
         self.path = path
         do throws(ImageError) {
             let table = try PartitionTable.read(from: source)
@@ -42,6 +42,9 @@ public struct DiskImage: Sendable {
             self.table = isFilesystem ? .whole(source.size) : table
         } catch {
             let kind = try ContentKind.of(source)
+            // The code matters here, not the blame: `.invalidInput` means that there is no table, so the whole source
+            // may be one filesystem. A table that is damaged (`.corrupt`) has the image to blame as well, and is an
+            // error.
             guard error.code == .invalidInput, kind != .unknown, kind != .empty else {
                 throw ImageError(
                     error.code, "there is no disk in", path: path, offset: error.offset,
@@ -51,31 +54,19 @@ public struct DiskImage: Sendable {
         }
     }
 
-    /// A partition's bytes, as far as they are on the disk.
+    // MARK: Partitions
+
+    /// The bytes of a partition that are on the disk.
     public func bytes(of partition: Partition) -> SourceSlice { SourceSlice(source, partition.bytes) }
 
-    /// What a partition holds, told by its first bytes.
+    /// The content of a partition, recognised by its first bytes.
     public func content(of partition: Partition) throws(ImageError) -> ContentKind {
         try ContentKind.of(bytes(of: partition))
     }
 
-    /// Opens the filesystem in a partition; `nil` where there is none that can be read here.
-    public func volume(of partition: Partition) throws(ImageError) -> ImageVolume? {
-        try volume(of: partition, content: try content(of: partition))
-    }
-
-    /// The same, where it is known what the partition holds.
-    func volume(of partition: Partition, content: ContentKind) throws(ImageError) -> ImageVolume? {
-        switch content {
-        case .fat: .fat(try FATVolume(bytes(of: partition)))
-        case .ext: .ext4(try Ext4Volume(bytes(of: partition)))
-        default: nil
-        }
-    }
-
-    /// The partition that a selector means; `nil` where there is none such.
+    /// Finds the partition of a selector, as ``partition(_:)`` does; `nil` where there is none.
     ///
-    /// - Parameter content: what a partition holds. It is asked only of those that can be meant.
+    /// - Parameter content: the content of a partition. It is called only for partitions that the selector can mean.
     func find(
         _ selector: ImageAddress.Selector, content: (Partition) throws(ImageError) -> ContentKind
     ) throws(ImageError) -> Partition? {
@@ -90,10 +81,10 @@ public struct DiskImage: Sendable {
         return found
     }
 
-    /// The partition that a place is in.
+    /// The partition of a selector.
     ///
     /// The firmware partition is the first one with a FAT filesystem. The root is the largest with ext2, ext3 or ext4.
-    /// - Throws: ``ImageError/Code/notFound`` where there is none such, with a list of what there is.
+    /// - Throws: ``ImageError/Code/notFound`` where there is no such partition, with a list of the partitions.
     public func partition(_ selector: ImageAddress.Selector) throws(ImageError) -> Partition {
         if let found = try find(selector, content: content) { return found }
         let list = try table.partitions.map { partition throws(ImageError) in
@@ -112,10 +103,26 @@ public struct DiskImage: Sendable {
             remedy: table.partitions.first.map { "name one by its number, like '\($0.number):/'" })
     }
 
-    /// Opens the filesystem that a place is in.
+    // MARK: Filesystems
+
+    /// Opens the filesystem in a partition; `nil` where there is none that can be read.
+    public func volume(of partition: Partition) throws(ImageError) -> ImageVolume? {
+        try volume(of: partition, content: try content(of: partition))
+    }
+
+    /// Opens the filesystem in a partition whose content is known.
+    func volume(of partition: Partition, content: ContentKind) throws(ImageError) -> ImageVolume? {
+        switch content {
+        case .fat: .fat(try FATVolume(bytes(of: partition)))
+        case .ext: .ext4(try Ext4Volume(bytes(of: partition)))
+        default: nil
+        }
+    }
+
+    /// Opens the filesystem in the partition of a selector.
     ///
-    /// - Throws: ``ImageError/Code/notFound`` where there is no such partition, ``ImageError/Code/invalidInput`` where it
-    ///   has no filesystem that can be read here.
+    /// - Throws: ``ImageError/Code/notFound`` where there is no such partition, ``ImageError/Code/invalidInput`` where
+    ///   it has no filesystem that can be read.
     public func volume(_ selector: ImageAddress.Selector) throws(ImageError) -> ImageVolume {
         let partition = try partition(selector), content = try content(of: partition)
         if let volume = try volume(of: partition, content: content) { return volume }

@@ -1,18 +1,18 @@
-/// A place in an image: a partition and a path in its filesystem.
+/// The address of a file in an image: a partition and a path in its filesystem.
 public struct ImageAddress: Hashable, Sendable {
-    /// Which partition.
+    /// Selects a partition; see ``DiskImage/partition(_:)``.
     public enum Selector: Hashable, Sendable {
-        /// The one that the firmware reads.
+        /// The partition that the board's firmware reads.
         case firmware
-        /// The one with the system.
+        /// The partition with the root filesystem.
         case root
-        /// The one with this number.
+        /// The partition with this number, from 1.
         case number(Int)
     }
 
-    /// Which partition.
+    /// The partition.
     public var partition: Selector
-    /// The path, which begins with a slash.
+    /// The absolute path in the partition's filesystem. It begins with a slash.
     public var path: String
 
     /// See the properties of the same names.
@@ -21,8 +21,9 @@ public struct ImageAddress: Hashable, Sendable {
         self.path = path
     }
 
-    /// Reads `firmware:/path`, `root:/path`, `1:/path`, or `/path` on the root partition. `firmware:` is its top directory.
-    /// - Throws: ``ImageError/Code/invalidInput`` when it is of no such form.
+    /// Parses `firmware:/path`, `root:/path`, `1:/path`, or `/path` on the root partition. A partition alone
+    /// (`firmware:`) means its top directory.
+    /// - Throws: ``ImageError/Code/invalidInput`` when the text has none of these forms.
     public init(parsing text: String) throws(ImageError) {
         func refuse(_ reason: String) -> ImageError {
             ImageError(
@@ -53,7 +54,7 @@ public struct ImageAddress: Hashable, Sendable {
 }
 
 extension ImageAddress: CustomStringConvertible {
-    /// As ``init(parsing:)`` reads it.
+    /// The form that ``init(parsing:)`` accepts.
     public var description: String {
         switch partition {
         case .firmware: "firmware:\(path)"

@@ -1,7 +1,7 @@
 public import SystemPackage
 
-/// An image that somebody has: a raw one or a block device, or one that zstd compressed. What it is, its first bytes say;
-/// its name says nothing.
+/// An existing image: a raw file, a block device, or a file that zstd compressed. Its first bytes decide which, not its
+/// name.
 ///
 /// ```
 ///                    ┌ not zstd ────────────────────────────────────────────▶ raw
@@ -11,18 +11,18 @@ public import SystemPackage
 ///                                    └ or no sizes ─▶ a temporary file ─────▶ stream: decompressed once
 /// ```
 public struct ImageSource: ByteSource {
-    /// How the image is kept.
+    /// The form in which the file holds the image.
     public enum Form: Sendable {
-        /// As it is.
+        /// Not compressed.
         case raw
-        /// In frames with a seek table.
+        /// Frames with a seek table.
         case seekable(SeekableSource)
-        /// In frames without a seek table.
+        /// Frames without a seek table, whose headers say their sizes.
         case frames(SeekableSource)
-        /// In frames that can only be decompressed one after the other; it has been, into a temporary file.
+        /// Frames that can only be decompressed in order. They were decompressed into a temporary file.
         case stream
 
-        /// What scripts call it.
+        /// The form's name in JSON.
         var name: String {
             switch self {
             case .raw: "raw"
@@ -32,7 +32,7 @@ public struct ImageSource: ByteSource {
             }
         }
 
-        /// The frames, where it is kept in some that can be read by themselves.
+        /// The frames, where each can be decompressed by itself.
         var frames: SeekableSource? {
             switch self {
             case .seekable(let frames), .frames(let frames): frames
@@ -41,31 +41,33 @@ public struct ImageSource: ByteSource {
         }
     }
 
-    /// What opening may take.
+    /// The resources that opening an image may use.
     public struct Limits: Sendable, Hashable {
-        /// The most bytes an image may have that must be decompressed as a whole.
+        /// The largest image that is decompressed as a whole, in bytes.
         public var streamedBytes: UInt64 = 256 << 30
-        /// Where it is decompressed to; `nil` for the directory that `TMPDIR` names, or `/var/tmp`.
+        /// The directory for its temporary file; `nil` means the one that `TMPDIR` names, or `/var/tmp`.
         public var directory: FilePath?
         /// The defaults.
         public init() {}
     }
 
-    /// How the image is kept.
+    /// The form in which the file holds the image.
     public let form: Form
-    /// Bytes of the file or device.
+    /// The length of the file or device in bytes.
     public let fileSize: UInt64
     private let plain: any ByteSource
     private let file: FileSource?
 
-    /// The smallest image: one sector.
-    static let smallest: UInt64 = 512
+    /// The smallest image, in bytes: one sector.
+    static let minimumSize: UInt64 = 512
 
-    /// Opens a file or a block device. What can only be decompressed as a whole is, which takes its time; `progress` shows
-    /// it, and can stop it.
+    /// Opens a file or a block device.
     ///
-    /// - Throws: ``ImageError/Code/invalidInput`` where it is no image, ``ImageError/Code/corrupt`` where it is damaged,
-    ///   ``ImageError/Code/doesNotFit`` where there is no space to decompress it.
+    /// A file that can only be decompressed as a whole is decompressed now, which takes time. `progress` shows it, and
+    /// can stop it.
+    ///
+    /// - Throws: ``ImageError/Code/invalidInput`` where the file is no image, ``ImageError/Code/corrupt`` where it is
+    ///   damaged, ``ImageError/Code/doesNotFit`` where there is no space to decompress it.
     public static func open(
         _ path: FilePath, limits: Limits = Limits(), progress: Progress? = nil
     ) throws(ImageError) -> ImageSource {
@@ -81,9 +83,9 @@ public struct ImageSource: ByteSource {
         self.file = file
         fileSize = source.size
         guard source.size > 0 else { throw Self.refusal(path, "it is empty") }
-        let head = try source.read(Int(min(Self.smallest, source.size)), at: 0)
+        let head = try source.read(Int(min(Self.minimumSize, source.size)), at: 0)
         guard ZstdFrameHeader.isZstd(head) else {
-            guard source.size >= Self.smallest else {
+            guard source.size >= Self.minimumSize else {
                 throw Self.refusal(path, "it has only \(source.size) bytes")
             }
             try Self.refuseOtherCompression(head, path)
@@ -114,12 +116,12 @@ public struct ImageSource: ByteSource {
             }
             (form, plain) = (.stream, spooled)
         }
-        guard plain.size >= Self.smallest else {
+        guard plain.size >= Self.minimumSize else {
             throw Self.refusal(path, "what it holds has only \(plain.size) bytes")
         }
     }
 
-    /// An image that was found to be kept so.
+    /// An image whose form is known already.
     init(_ form: Form, _ plain: any ByteSource, file: FileSource?, fileSize: UInt64) {
         (self.form, self.plain, self.file, self.fileSize) = (form, plain, file, fileSize)
     }
@@ -127,7 +129,7 @@ public struct ImageSource: ByteSource {
     /// The length of the (decompressed) image in bytes.
     public var size: UInt64 { plain.size }
 
-    /// Bytes that were read of the file so far.
+    /// The number of bytes that were read from the file so far.
     public var bytesRead: UInt64 { file?.bytesRead ?? 0 }
 
     /// See ``ByteSource/read(into:at:)``.
@@ -135,16 +137,23 @@ public struct ImageSource: ByteSource {
         try plain.read(into: buffer, at: offset)
     }
 
+    /// Whether a sector ends with 55 aa, the signature of boot sectors and of partition tables.
+    static func hasBootSignature(_ sector: [UInt8]) -> Bool {
+        sector.load(at: FATBootSector.signatureOffset) == FATBootSector.signature
+    }
+
+    /// The error for a file that is no image.
     static func refusal(_ path: FilePath, _ reason: String) -> ImageError {
         ImageError(
             .invalidInput, "there is no image in", path: path.string, reason: reason,
             remedy: "check that it was written or fetched completely")
     }
 
-    /// Images for cards often come so, and would look like a raw image without a partition table.
+    /// Images for cards are often compressed with other programs, and would look like a raw image without a partition
+    /// table.
     static func refuseOtherCompression(_ head: [UInt8], _ path: FilePath) throws(ImageError) {
-        // A boot sector may begin with anything.
-        if head.load(UInt16.self, at: 510) == 0xAA55 { return }
+        // A boot sector may begin with any bytes.
+        if hasBootSignature(head) { return }
         let kinds: [(name: String, magic: [UInt8], remedy: String)] = [
             ("xz", [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00], "unxz"), ("gzip", [0x1F, 0x8B, 0x08], "gunzip"),
             ("bzip2", [0x42, 0x5A, 0x68], "bunzip2"), ("zip", [0x50, 0x4B, 0x03, 0x04], "unzip"),

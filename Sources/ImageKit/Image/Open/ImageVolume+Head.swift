@@ -1,20 +1,20 @@
 extension ImageVolume {
-    /// What a filesystem says of itself, of whatever kind it is.
+    /// What a filesystem's superblock or boot sector says, in a form that FAT and ext4 share.
     public struct Head: Sendable, Hashable {
         /// `FAT16`, `ext4`.
         public var kind: String
-        /// The label and the UUID, where it has them.
+        /// The label and the UUID; `nil` where the filesystem has none.
         public var label: String?, uuid: String?
-        /// Its bytes, from its first to its last.
+        /// The filesystem's length in bytes.
         public var size: UInt64
         /// Bytes in a block or cluster.
         public var blockSize: UInt64
-        /// Inodes in all, and free ones; `nil` of FAT.
+        /// The number of inodes, and of free ones; `nil` for FAT.
         public var inodes: UInt64?, freeInodes: UInt64?
-        /// Of ext2, ext3 and ext4, by e2fsprogs' names.
+        /// The features of ext2, ext3 and ext4, by e2fsprogs' names; `nil` for FAT.
         public var features: [String]?
 
-        /// - Parameter label: see ``FATVolume/label()``, which has to look for it.
+        /// - Parameter label: see ``FATVolume/label()``, which has to search the root directory for it.
         init(_ fat: FATVolume, label: String?) {
             kind = "FAT\(fat.layout.kind.rawValue)"
             self.label = label
@@ -23,19 +23,19 @@ extension ImageVolume {
             blockSize = fat.layout.clusterSize
         }
 
-        init(_ said: Ext4Volume.Information) {
-            kind = said.kind
-            label = said.label.isEmpty ? nil : said.label
-            uuid = Ext4Options.uuidText(said.uuid)
-            size = said.blocks.multipliedClamping(by: said.blockSize)
-            blockSize = said.blockSize
-            inodes = said.inodes
-            freeInodes = said.freeInodes
-            features = said.features
+        init(_ information: Ext4Volume.Information) {
+            kind = information.kind
+            label = information.label.isEmpty ? nil : information.label
+            uuid = Ext4Options.uuidText(information.uuid)
+            size = information.blocks.multipliedClamping(by: information.blockSize)
+            blockSize = information.blockSize
+            inodes = information.inodes
+            freeInodes = information.freeInodes
+            features = information.features
         }
     }
 
-    /// What the filesystem says of itself.
+    /// Reads the superblock or the boot sector, and on FAT the label in the root directory.
     public func head() throws(ImageError) -> Head {
         switch self {
         case .fat(let volume): Head(volume, label: try volume.label())

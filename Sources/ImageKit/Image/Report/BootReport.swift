@@ -1,38 +1,41 @@
-/// How an image boots, as far as its files say: the firmware's settings, who starts the kernel, and what can be chosen.
+/// How an image boots, as far as its files tell: the firmware's settings, the program that starts the kernel, and the
+/// choices of the menu.
 public struct BootReport: Sendable, Encodable {
     /// What the firmware does on one board.
     public struct Firmware: Sendable, Encodable {
-        /// The board's name, as `--board` takes it, and what it is.
+        /// The board's ``Board/name`` and ``Board/title``.
         public var board: String, title: String
-        /// What it runs in the settings that ``Board`` has: `aarch64`, `armv7l`, `armv6l`.
+        /// The architecture of the system that it starts with the settings of ``Board``: `aarch64`, `armv7l`, `armv6l`.
         public var architecture: String
-        /// The file that is started (U-Boot or a kernel), and whether it is there.
+        /// The file that the firmware starts (U-Boot or a kernel), and whether it exists.
         public var kernel: String, exists: Bool
-        /// Its size in bytes.
+        /// That file's size in bytes; `nil` where it does not exist.
         public var size: UInt64?
-        /// U-Boot's version, where it is that.
+        /// U-Boot's version; `nil` where the file is not U-Boot.
         public var uboot: String?
-        /// What runs before it, if anything is named.
+        /// The file that runs before the kernel, if the settings name one.
         public var armstub: String?
-        /// The RAM disk that the firmware loads, if any.
+        /// The RAM disk that the firmware loads, if the settings name one.
         public var initramfs: String?
-        /// The overlays that are named.
+        /// The overlays that the settings name.
         public var overlays: [String]
     }
 
-    /// Something that can be booted.
+    /// One choice of the menu, or the only kernel of an image without a menu.
     public struct Entry: Sendable, Encodable {
-        /// The label in the menu, and what the menu shows; `nil` where the firmware starts the kernel.
+        /// The entry's label, and its title in the menu; `nil` where the firmware starts the kernel.
         public var label: String?, title: String?
-        /// Paths of files, with their sizes in bytes where they are there.
+        /// The kernel. Paths have the sizes of their files in bytes, which are `nil` where a file does not exist.
         public var kernel: String?, kernelSize: UInt64?
+        /// The initial RAM disk.
         public var initrd: String?, initrdSize: UInt64?
+        /// The device tree, or the directory of device trees.
         public var deviceTrees: String?
-        /// What `init=` names, and whether it is in the image.
+        /// The path that `init=` names, and whether it exists in the image.
         public var initPath: String?, initExists: Bool?
-        /// The rest of the command line.
+        /// The other kernel parameters.
         public var parameters: [String]
-        /// The kernel's version, as the system's store path says it.
+        /// The kernel's version, from the name of its store path.
         public var kernelVersion: String?
 
         private enum CodingKeys: String, CodingKey {
@@ -42,28 +45,29 @@ public struct BootReport: Sendable, Encodable {
         }
     }
 
-    /// `U-Boot`, by its menu, or `firmware`.
+    /// The program that starts the kernel: `U-Boot` with its menu, or `firmware`.
     public var starter: String
-    /// The menu's file.
+    /// The path of the menu's file.
     public var menu: String?
-    /// Seconds until the default boots; `nil` where nothing is said, or it waits for ever.
+    /// Seconds until the default entry boots; `nil` where the menu does not say, or waits for ever.
     public var timeout: Double?
-    /// The label of the entry that boots by itself.
+    /// The label of the menu's default entry.
     public var defaultLabel: String?
-    /// The boards whose start file is there (all that the settings name, where none is).
+    /// The boards whose start file exists.
     public var boards: [Firmware]
+    /// The entries, in the menu's order.
     public var entries: [Entry]
 
-    /// What boots when nobody chooses.
+    /// The entry that boots by default.
     public var defaultEntry: Entry? { entries.first { $0.label == defaultLabel } ?? entries.first }
 
-    /// No menu has more entries; each is looked for in the filesystem.
-    private static let entryLimit = 1000
+    /// The number of menu entries that are read: each costs several searches in the filesystem.
+    private static let maximumEntries = 1000
 
     /// Reads menus and settings; `nil` where there are none.
     init?(root: ImageVolume?, firmware: ImageVolume?) throws(ImageError) {
-        let config = try firmware?.text(at: "/config.txt", atMost: BootChoice.limit)
-            .map { ConfigTxt.parse(String(decoding: $0, as: UTF8.self)) }
+        let reader = BootReader(root: root, firmware: firmware)
+        let config = try reader.settings()
         boards = []
         if let firmware {
             let all = try Board.all.map { board throws(ImageError) in
@@ -72,18 +76,19 @@ public struct BootReport: Sendable, Encodable {
             boards = all.filter(\.exists)
         }
         entries = []
-        if let (menu, path, volume) = try ExtlinuxConfig.find(in: [root, firmware]) {
+        if let menu = try reader.menu() {
             starter = "U-Boot"
-            self.menu = path
-            timeout = menu.timeout.flatMap { $0 == 0 ? nil : Double($0) / 10 }
-            defaultLabel = menu.defaultEntry?.label
-            let directory = String(path.dropLast("/extlinux.conf".count))
-            entries = try menu.entries.prefix(Self.entryLimit).map { entry throws(ImageError) in
-                try Entry(entry, in: directory, volume, root: root ?? volume)
+            self.menu = menu.path
+            timeout = menu.config.timeout.flatMap { $0 == 0 ? nil : Double($0) / 10 }
+            defaultLabel = menu.config.defaultEntry?.label
+            let directory = String(menu.path.dropLast("/extlinux.conf".count))
+            entries = try menu.config.entries.prefix(Self.maximumEntries).map { entry throws(ImageError) in
+                try Entry(entry, in: directory, menu.volume, root: root ?? menu.volume)
             }
             return
         }
-        guard let choice = try BootChoice.read(firmware: firmware), let firmware else {
+        let choice = try config.flatMap { (config) throws(ImageError) in try BootChoice.read(reader, config) }
+        guard let choice, let firmware else {
             if boards.isEmpty { return nil }
             starter = "firmware"
             return
@@ -92,12 +97,16 @@ public struct BootReport: Sendable, Encodable {
         var entry = Entry(
             kernel: choice.kernel ?? boards.first?.kernel, initrd: choice.initrd,
             initPath: choice.commandLine.initPath, parameters: choice.commandLine.others)
-        try entry.look(in: firmware, root: root)
+        try entry.findFiles(in: firmware, root: root)
         entries = [entry]
     }
 }
 
 extension BootReport.Entry {
+    /// - Parameters:
+    ///   - directory: the menu's directory.
+    ///   - volume: the filesystem that the menu is in.
+    ///   - root: the filesystem of `init=`.
     fileprivate init(
         _ entry: ExtlinuxConfig.Entry, in directory: String, _ volume: ImageVolume, root: ImageVolume
     ) throws(ImageError) {
@@ -107,11 +116,11 @@ extension BootReport.Entry {
             label: entry.label, title: entry.menuLabel, kernel: entry.kernel.map(path),
             initrd: entry.initrd.map(path), deviceTrees: (entry.fdt ?? entry.fdtDirectory).map(path),
             initPath: line.initPath, parameters: line.others)
-        try look(in: volume, root: root)
+        try findFiles(in: volume, root: root)
     }
 
-    /// Looks for what the entry names.
-    fileprivate mutating func look(in volume: ImageVolume, root: ImageVolume?) throws(ImageError) {
+    /// Fills in the sizes of the files, whether `init` exists, and the kernel's version.
+    fileprivate mutating func findFiles(in volume: ImageVolume, root: ImageVolume?) throws(ImageError) {
         func size(_ path: String?) throws(ImageError) -> UInt64? {
             guard let path, let node = try volume.node(at: path, followingLinks: true), node.kind == .file else {
                 return nil
@@ -122,26 +131,18 @@ extension BootReport.Entry {
         initrdSize = try size(initrd)
         guard let initPath, let root else { return }
         initExists = try root.node(at: initPath, followingLinks: true)?.kind == .file
-        guard let top = initPath.range(of: "/init").map({ String(initPath[..<$0.lowerBound]) }),
-            let link = try root.node(at: top + "/kernel"), link.kind == .symlink
+        guard initPath.hasSuffix("/init"),
+            let link = try root.node(at: "\(initPath.dropLast("/init".count))/kernel"), link.kind == .symlink
         else { return }
-        let parts = try root.target(of: link).split(separator: 0x2F)
+        let components = try link.target().split(separator: 0x2F)
         // nix, store, the kernel's store path
-        guard parts.count > 2, let store = StorePath(entry: Array(parts[2])) else { return }
+        guard components.count > 2, let store = StorePath(entry: Array(components[2])) else { return }
         kernelVersion = PackageName(store.name).version
     }
 }
 
-extension String {
-    /// The range of the last occurrence of an ending.
-    fileprivate func range(of suffix: String) -> Range<Index>? {
-        guard hasSuffix(suffix) else { return nil }
-        return index(endIndex, offsetBy: -suffix.count)..<endIndex
-    }
-}
-
 extension BootReport.Firmware {
-    /// What the firmware of a board would do.
+    /// - Parameter volume: the firmware partition.
     fileprivate init(_ board: Board, _ config: ConfigTxt, _ volume: ImageVolume) throws(ImageError) {
         let settings = config.settings(for: board)
         func value(_ key: String) -> String? { settings.last { $0.key == key }?.value }
@@ -156,41 +157,43 @@ extension BootReport.Firmware {
         armstub = value("armstub")
         initramfs = value("initramfs").map { ConfigTxt.initramfsFiles(of: $0).joined(separator: ",") }
         overlays = ConfigTxt.overlays(in: settings)
-        // What is not below the prefix, the firmware looks for without it.
+        // The firmware looks below the prefix first, then without it.
         for name in (prefix.isEmpty ? [""] : [prefix, ""]).flatMap({ prefix in candidates.map { prefix + $0 } }) {
             guard let node = try volume.node(at: "/" + name), node.kind == .file else { continue }
             kernel = name
             exists = true
             size = node.size
-            uboot = try Self.version(in: try volume.content(of: node))
+            uboot = try Self.version(in: try node.content())
             break
         }
     }
 
-    /// What the firmware looks for when it is told nothing. Source: Raspberry Pi documentation, "config.txt", "kernel".
+    /// The files that the firmware looks for when the settings name no kernel. Source: Raspberry Pi documentation,
+    /// "config.txt", "kernel".
     private static func kernels(of board: Board, _ is64Bit: String?) -> [String] {
         if board.name == "pi5" { return ["kernel_2712.img", "kernel8.img"] }
         if board.architecture == "aarch64", is64Bit != "0" { return ["kernel8.img"] }
         return board.architecture == "armv6l" ? ["kernel.img"] : ["kernel7l.img", "kernel7.img"]
     }
 
-    /// U-Boot's version, which stands in it as text: `U-Boot 2023.07`.
+    /// The text before U-Boot's version in its file.
+    private static let versionMark = Array("U-Boot 20".utf8)
+    /// The largest file that is searched for U-Boot's version, in bytes. U-Boot for these boards is smaller; kernels
+    /// are larger.
+    private static let maximumUBootSize: UInt64 = 4 << 20
+
+    /// U-Boot's version, which is in its file as text: `U-Boot 2023.07`.
     private static func version(in content: any ByteSource) throws(ImageError) -> String? {
-        // No U-Boot for these boards is larger; kernels are.
-        guard content.size <= 4 << 20 else { return nil }
+        guard content.size <= maximumUBootSize else { return nil }
         let bytes = try content.read(Int(content.size), at: 0)
-        let mark = Array("U-Boot 20".utf8)
-        guard bytes.count > mark.count else { return nil }
-        var place = 0
-        while place + mark.count <= bytes.count {
-            guard let next = bytes[place...].firstIndex(of: mark[0]), next + mark.count <= bytes.count else {
-                return nil
-            }
-            if bytes[next..<next + mark.count].elementsEqual(mark) {
-                let version = bytes[(next + 7)...].prefix(40).prefix { $0 > 0x20 && $0 < 0x7F }
+        var rest = bytes[...]
+        while let start = rest.firstIndex(of: versionMark[0]) {
+            rest = bytes[start...]
+            if rest.starts(with: versionMark) {
+                let version = rest.dropFirst("U-Boot ".utf8.count).prefix(40).prefix { $0 > 0x20 && $0 < 0x7F }
                 return String(decoding: version, as: UTF8.self)
             }
-            place = next + 1
+            rest = rest.dropFirst()
         }
         return nil
     }

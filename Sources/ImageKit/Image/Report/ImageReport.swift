@@ -1,96 +1,109 @@
-/// What is in an image, at a glance: for a person to read, and for scripts as JSON.
+/// An overview of an image: for a person to read, and for scripts as JSON.
 ///
-/// Only heads are read: the table, superblocks, boot files, the registration. No file of the store is.
+/// Few blocks are read: the partition table, superblocks, boot files and the registration, but no file of the store.
 public struct ImageReport: Sendable, Encodable {
     /// The image as a file.
     public struct File: Sendable, Encodable {
-        /// How it was called.
+        /// The path by which it was opened.
         public var path: String
         /// `raw`, `seekable` (zstd with a seek table), `frames` (without one), `stream`, or `plan`.
         public var form: String
-        /// Bytes of the file, and of the disk in it.
+        /// Bytes of the file, and of the image in it.
         public var size: UInt64, imageSize: UInt64
     }
 
-    /// A partition and what it holds.
+    /// A partition and its content.
     public struct Partition: Sendable, Encodable {
+        /// Its number, from 1.
         public var number: Int
-        /// Bytes from the disk's beginning, and bytes in it.
+        /// The offset on the disk and the length, in bytes.
         public var start: UInt64, size: UInt64
-        /// As sfdisk shows it (`83`, or a GUID), and what it is called, if that is known.
+        /// The type as sfdisk shows it (`83`, or a GUID), and its name, if that is known.
         public var type: String, typeName: String?
-        /// The PARTUUID, and the name that a GPT gives it.
+        /// The PARTUUID, and the partition's name in a GPT.
         public var id: String?, name: String?
+        /// Whether an MBR marks it as active, or a GPT as bootable by old BIOSes.
         public var isActive: Bool
-        /// `firmware` or `root`, if it is taken for that.
+        /// `firmware` or `root`; see ``DiskImage/partition(_:)``.
         public var role: String?
-        /// What it holds, such as `fat`, `ext`, `btrfs`, `empty`; see ``ContentKind``.
+        /// The content, such as `fat`, `ext`, `btrfs`, `empty` (see ``ContentKind``), or `extended`.
         public var content: String
-        /// The filesystem, where it can be read.
+        /// The filesystem; `nil` where there is none that can be read.
         public var filesystem: Filesystem?
-        /// Why it cannot be read, where it should be.
+        /// The error that keeps its filesystem from being read.
         public var damage: String?
     }
 
-    /// A filesystem's head.
+    /// The facts in a filesystem's superblock or boot sector.
     public struct Filesystem: Sendable, Encodable {
         /// `FAT16`, `ext4`.
         public var kind: String
+        /// The label and the UUID; `nil` where the filesystem has none.
         public var label: String?, uuid: String?
-        /// Of ext2, ext3 and ext4, by e2fsprogs' names.
+        /// The features of ext2, ext3 and ext4, by e2fsprogs' names.
         public var features: [String]?
-        /// Bytes in all, free for anybody, and kept for root.
+        /// Bytes in total, free for every user, and reserved for root.
         public var size: UInt64, free: UInt64, reserved: UInt64?
         /// Bytes in a block or cluster.
         public var blockSize: UInt64
+        /// The number of inodes, and of free ones; `nil` for FAT.
         public var inodes: UInt64?, freeInodes: UInt64?
-        /// How many bytes it can grow to while it is mounted; `nil` where nothing limits it, or it cannot grow.
+        /// The size in bytes to which it can grow while it is mounted; `nil` where nothing limits it, or it cannot
+        /// grow.
         public var growthLimit: UInt64?
-        /// Whether it was left in order; `nil` where the filesystem does not say.
+        /// Whether it was unmounted cleanly; `nil` for FAT.
         public var isClean: Bool?
-        /// Whether its journal holds what has not reached its place.
+        /// Whether its journal holds blocks that were not yet written to the filesystem.
         public var needsRecovery: Bool?
-        /// Where and when (seconds since 1970) it was last mounted and written, if ever.
+        /// The directory where it was last mounted, and the times (seconds since 1970) of the last mount and write.
         public var lastMounted: String?, mounted: Int64?, written: Int64?
     }
 
-    /// The part of a compressed file that belongs to a part of the disk.
+    /// A range of the disk, and its share of the compressed file.
     public struct Region: Sendable, Encodable {
         /// `before partition 1`, `firmware`, `root`, `partition 3`, `after partition 2`.
         public var name: String
-        /// Bytes on the disk, and in the file. (Frames that two regions share are divided by their length.)
+        /// Bytes on the disk, and in the file. (A frame that two regions share is divided by their lengths in it.)
         public var size: UInt64, compressedSize: UInt64
     }
 
-    /// How a compressed image is kept.
+    /// The frames of a compressed image.
     public struct Compression: Sendable, Encodable {
-        /// Frames with content.
+        /// The number of frames with content.
         public var frames: Int
-        /// Bytes of the largest one's content.
+        /// Plain bytes of the largest frame.
         public var largestFrame: UInt64
+        /// The regions of the disk, in order.
         public var regions: [Region]
     }
 
-    /// The version of this form: it grows when something is not there any more, or means something else.
+    /// The version of this structure. It grows when a field disappears or changes its meaning.
     public let version = 1
+    /// The file that holds the image.
     public var file: File
-    /// `mbr`, `gpt` or `none`, and the disk's identifier.
+    /// The scheme of the table (`mbr`, `gpt` or `none`), and the disk's identifier.
     public var table: String, diskID: String?
+    /// The partitions, in the order of the table.
     public var partitions: [Partition]
+    /// How the image boots; `nil` where neither a menu nor settings of the firmware tell.
     public var boot: BootReport?
+    /// The NixOS system; `nil` where there is none.
     public var system: SystemReport?
+    /// The Nix store; `nil` where there is none.
     public var store: StoreReport?
+    /// The frames; `nil` where the image is not compressed, or the frames are not known.
     public var compression: Compression?
-    /// Why something that should be told could not be read, such as a damaged frame of a compressed image.
+    /// Errors that kept parts of this report from being read, such as a damaged frame of a compressed image.
     public var problems: [String] = []
 
-    /// Looks at an image.
+    /// Reads an image.
     ///
-    /// What is damaged is said in the report, as far as the rest can be had.
-    /// - Throws: where not even the table can be read, or the source cannot.
+    /// Damage is described in the report, together with everything else that can be read.
+    /// - Throws: when the source or the partition table cannot be read.
     public init(_ disk: DiskImage) throws(ImageError) {
         file = File(
-            path: disk.path, form: disk.file?.form.name ?? "plan", size: disk.file?.fileSize ?? disk.source.size,
+            path: disk.path, form: disk.container?.form.name ?? "plan",
+            size: disk.container?.fileSize ?? disk.source.size,
             imageSize: disk.source.size)
         table = disk.table.scheme.rawValue
         diskID = disk.table.identifier
@@ -115,7 +128,7 @@ public struct ImageReport: Sendable, Encodable {
             }
             partitions.append(entry)
         }
-        // Where a partition cannot be read, the others still have their roles.
+        // A partition that cannot be read does not keep the others from their roles.
         let firmware = try disk.find(.firmware) { contents[$0.number] ?? .unknown }?.number
         let root = try disk.find(.root) { contents[$0.number] ?? .unknown }?.number
         for index in partitions.indices {
@@ -123,13 +136,15 @@ public struct ImageReport: Sendable, Encodable {
             partitions[index].role = number == firmware ? "firmware" : number == root ? "root" : nil
         }
         let firmwareVolume = firmware.flatMap { volumes[$0] }, rootVolume = root.flatMap { volumes[$0] }
-        try look(root: rootVolume, firmware: firmwareVolume)
-        if let frames = disk.file?.form.frames?.list { compression = Compression(frames, disk.table, firmware, root) }
+        try readSystem(root: rootVolume, firmware: firmwareVolume)
+        if let frames = disk.container?.form.frames?.list {
+            compression = Compression(frames, disk.table, firmware, root)
+        }
     }
 
-    /// Reads boot files, system and store. The registration is far from the boot files, so it is read beside them: in a
-    /// compressed image, each is in a frame of its own.
-    private mutating func look(root: ImageVolume?, firmware: ImageVolume?) throws(ImageError) {
+    /// Reads boot files, system and store, on two threads: the registration is far from the boot files, so in a
+    /// compressed image they are in different frames.
+    private mutating func readSystem(root: ImageVolume?, firmware: ImageVolume?) throws(ImageError) {
         struct Found {
             var boot: BootReport?
             var system: SystemReport?
@@ -137,8 +152,8 @@ public struct ImageReport: Sendable, Encodable {
             var problems: [String] = []
         }
         let found = Monitor(Found())
-        /// What `body` gives, or `nil` and a problem.
-        @Sendable func told<Part>(_ body: () throws(ImageError) -> Part?) -> Part? {
+        /// Calls `body`; an error becomes a problem, and `nil`.
+        @Sendable func orProblem<Part>(_ body: () throws(ImageError) -> Part?) -> Part? {
             do throws(ImageError) {
                 return try body()
             } catch {
@@ -147,17 +162,17 @@ public struct ImageReport: Sendable, Encodable {
             }
         }
         try onThreads(2, sharing: 2, by: 1) { (next) throws(ImageError) in
-            while let turn = next()?.lowerBound {
-                if turn == 0 {
-                    let boot = told { () throws(ImageError) in try BootReport(root: root, firmware: firmware) }
-                    let system = told { () throws(ImageError) in
+            while let task = next()?.lowerBound {
+                if task == 0 {
+                    let boot = orProblem { () throws(ImageError) in try BootReport(root: root, firmware: firmware) }
+                    let system = orProblem { () throws(ImageError) in
                         try root.flatMap { (root) throws(ImageError) in
                             try SystemReport(root, initPath: boot?.defaultEntry?.initPath)
                         }
                     }
                     found.change { ($0.boot, $0.system) = (boot, system) }
                 } else {
-                    let store = told { () throws(ImageError) in
+                    let store = orProblem { () throws(ImageError) in
                         try root.flatMap { (root) throws(ImageError) in try StoreReport(root) }
                     }
                     found.change { $0.store = store }
@@ -165,7 +180,7 @@ public struct ImageReport: Sendable, Encodable {
             }
         }
         found.change { (boot, system, store, problems) = ($0.boot, $0.system, $0.store, $0.problems.sorted()) }
-        // Boards of other architectures would start what is not for them.
+        // Boards of other architectures cannot run the system.
         if let platform = system?.platform, let architecture = platform.split(separator: "-").first {
             boot?.boards.removeAll { $0.architecture != architecture }
         }
@@ -195,7 +210,7 @@ extension ImageReport.Filesystem {
         case .fat(let fat):
             let layout = fat.layout
             size = layout.clusterCount * layout.clusterSize
-            // Large tables are believed what they say of themselves; the others are counted.
+            // The count in the FSInfo sector is used for large FATs only; small ones are counted.
             var clusters = layout.fatSize > 1 << 20 ? try fat.freeClusterHint() : nil
             if clusters == nil { clusters = try fat.freeClusters() }
             free = (clusters ?? 0) * layout.clusterSize
@@ -220,16 +235,16 @@ extension ImageReport.Compression {
         frames = (0..<list.count).count { list.imageOffsets[$0 + 1] > list.imageOffsets[$0] }
         largestFrame = list.largest
         regions = []
-        var place: UInt64 = 0
+        var offset: UInt64 = 0
         let partitions = table.partitions.filter { !$0.isExtended }
             .sorted { $0.bytes.lowerBound < $1.bytes.lowerBound }
         func add(_ name: String, until end: UInt64) {
             let end = min(end, list.size)
-            guard end > place else { return }
+            guard end > offset else { return }
             regions.append(
                 ImageReport.Region(
-                    name: name, size: end - place, compressedSize: list.compressedSize(of: place..<end)))
-            place = end
+                    name: name, size: end - offset, compressedSize: list.compressedSize(of: offset..<end)))
+            offset = end
         }
         for partition in partitions {
             add("before partition \(partition.number)", until: partition.bytes.lowerBound)
@@ -243,15 +258,16 @@ extension ImageReport.Compression {
 }
 
 extension FrameList {
-    /// The bytes of the file that a range of the plain bytes takes. Of frames that are only partly in it, as large a share.
+    /// The bytes of the file that hold a range of the plain bytes. A frame that is only partly in the range counts with
+    /// the same share of its compressed bytes.
     func compressedSize(of range: Range<UInt64>) -> UInt64 {
         guard !range.isEmpty, range.upperBound <= size else { return 0 }
         var sum = 0.0
         for index in frame(holding: range.lowerBound)...frame(holding: range.upperBound - 1) {
             let plain = imageRange(ofFrame: index)
-            let part = plain.clamped(to: range)
-            guard !part.isEmpty else { continue }
-            let share = Double(part.length) / Double(plain.length)
+            let overlap = plain.clamped(to: range)
+            guard !overlap.isEmpty else { continue }
+            let share = Double(overlap.length) / Double(plain.length)
             sum += Double(fileRange(ofFrame: index).length) * share
         }
         return UInt64(sum)
@@ -259,8 +275,8 @@ extension FrameList {
 }
 
 extension Ext4Volume {
-    /// How many bytes the filesystem can have after growing while it is mounted: the blocks kept for group descriptors are
-    /// the limit. `nil` where it has none kept, or where nothing limits it (`meta_bg`).
+    /// The size in bytes to which the filesystem can grow while it is mounted: the blocks reserved for group
+    /// descriptors are the limit. `nil` where none are reserved, or where nothing limits it (`meta_bg`).
     var growthLimit: UInt64? {
         guard information.features.contains("resize_inode"), !information.features.contains("meta_bg") else {
             return nil

@@ -2,25 +2,30 @@
 public struct SystemReport: Sendable, Encodable {
     /// A generation of the system's profile.
     public struct Generation: Sendable, Encodable {
+        /// Its number, from 1.
         public var number: Int
+        /// The target of its link: the store path of its system.
         public var toplevel: String
+        /// Whether the profile leads to it.
         public var isCurrent: Bool
     }
 
-    /// The system that boots by default, or the profile's.
+    /// The store path of the system that boots by default, or else of the profile's current generation.
     public var toplevel: String
     /// The version label: `22.11.20230331.fc4a4f3`.
     public var label: String?
-    /// What it runs on: `aarch64-linux`.
+    /// The platform of the system: `aarch64-linux`.
     public var platform: String?
-    /// Names of the variants that its menu offers.
+    /// The names of its specialisations, which the menu offers as variants.
     public var specialisations: [String]
-    /// The profile's generations, where the image has a profile.
+    /// The profile's generations, by their numbers; empty where the image has no profile.
     public var generations: [Generation]
 
     private static let profiles = "/nix/var/nix/profiles"
 
-    /// Looks at a root filesystem; `nil` where no system is in it.
+    /// Reads the system of a root filesystem; `nil` where there is none.
+    ///
+    /// - Parameter initPath: the `init=` parameter of the entry that boots by default.
     init?(_ root: ImageVolume, initPath: String?) throws(ImageError) {
         generations = try Self.generations(root)
         let booted = initPath.flatMap { $0.hasSuffix("/init") ? String($0.dropLast("/init".count)) : nil }
@@ -37,7 +42,7 @@ public struct SystemReport: Sendable, Encodable {
         specialisations = []
         let directory = toplevel + "/specialisation"
         if let node = try root.node(at: directory, followingLinks: true), node.kind == .directory {
-            specialisations = try root.names(of: node).map { String(decoding: $0, as: UTF8.self) }
+            specialisations = try node.names().map { String(decoding: $0, as: UTF8.self) }
         }
     }
 
@@ -45,10 +50,10 @@ public struct SystemReport: Sendable, Encodable {
         guard let directory = try root.node(at: profiles), directory.kind == .directory else { return [] }
         var current: [UInt8] = []
         if let link = try root.node(at: profiles + "/system"), link.kind == .symlink {
-            current = try root.target(of: link)
+            current = try link.target()
         }
         var found: [Generation] = []
-        for name in try root.names(of: directory) {
+        for name in try directory.names() {
             let text = String(decoding: name, as: UTF8.self)
             guard text.hasPrefix("system-"), text.hasSuffix("-link"),
                 let number = Int(text.dropFirst("system-".count).dropLast("-link".count)),
@@ -56,36 +61,37 @@ public struct SystemReport: Sendable, Encodable {
             else { continue }
             found.append(
                 Generation(
-                    number: number, toplevel: String(decoding: try root.target(of: link), as: UTF8.self),
+                    number: number, toplevel: String(decoding: try link.target(), as: UTF8.self),
                     isCurrent: current == name))
         }
         return found.sorted { $0.number < $1.number }
     }
 }
 
-/// The store of an image, by its registration.
+/// The Nix store of an image, by its registration.
 public struct StoreReport: Sendable, Encodable {
     /// A store path.
     public struct Path: Sendable, Encodable {
+        /// The store path.
         public var path: String
-        /// The package and its version, as the name says.
+        /// The package, with the output where it is not the main one, and the version; from the path's name.
         public var name: String, version: String?
-        /// Bytes of its NAR.
+        /// Bytes of its NAR; `nil` without a registration.
         public var size: UInt64?
-        /// Bytes of its NAR and of all that it refers to, directly or not.
+        /// Bytes of its NAR and of the NARs of its references, direct and indirect.
         public var closureSize: UInt64?
     }
 
-    /// How many there are, and their NARs' bytes.
+    /// The number of store paths, and the bytes of their NARs.
     public var count: Int, size: UInt64?
-    /// The store paths: the largest first, or by name where there is no registration.
+    /// The store paths: the largest first, or by name without a registration.
     public var paths: [Path]
 
-    /// Closures are not added up where that takes more steps than this (a system of 5,000 paths needs a tenth of it): a
-    /// registration could have been made to need the square of its length.
-    private static let stepLimit = 100_000_000
+    /// The number of steps after which closure sizes are given up. A hostile registration could need the square of its
+    /// length; a system of 5,000 paths needs a tenth of this.
+    private static let maximumSteps = 100_000_000
 
-    /// Lists a store; `nil` where there is none.
+    /// Lists the store of a root filesystem; `nil` where there is none.
     init?(_ root: ImageVolume) throws(ImageError) {
         guard let store = try StoreContents(root) else { return nil }
         count = store.paths.count
@@ -102,11 +108,12 @@ public struct StoreReport: Sendable, Encodable {
         }
     }
 
+    /// The bytes of each store path's closure; empty if that takes too many steps.
     private static func closureSizes(_ registration: Registration) -> [StorePath: UInt64] {
         let entries = registration.entries
-        var numbers: [StorePath: Int] = [:]
-        for (number, entry) in entries.enumerated() { numbers[entry.path] = number }
-        let references = entries.map { $0.references.compactMap { numbers[$0] } }
+        var indices: [StorePath: Int] = [:]
+        for (index, entry) in entries.enumerated() { indices[entry.path] = index }
+        let references = entries.map { $0.references.compactMap { indices[$0] } }
         var sizes: [StorePath: UInt64] = [:]
         var steps = 0
         var seen = [Int](repeating: -1, count: entries.count)
@@ -116,7 +123,7 @@ public struct StoreReport: Sendable, Encodable {
             seen[top] = top
             while let next = pending.popLast() {
                 steps += 1 + references[next].count
-                guard steps <= stepLimit else { return [:] }
+                guard steps <= maximumSteps else { return [:] }
                 sum = sum.addingClamping(entries[next].narSize)
                 for reference in references[next] where seen[reference] != top {
                     seen[reference] = top

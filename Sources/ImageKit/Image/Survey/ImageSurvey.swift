@@ -1,99 +1,99 @@
-/// A look at all of an image: what lies where, what takes the space, and how well it is compressed.
+/// A survey of a whole image: the use of every byte, the space that files take, and how well they are compressed.
 ///
-/// Of files, only their maps are read, never their bytes. Memory goes by the number of names and of the pieces that files
-/// lie in, and is bounded by limits on both.
+/// The block maps of files are read, never their bytes. Memory grows with the number of names and of file extents; both
+/// have limits.
 public struct ImageSurvey: Sendable {
     /// A partition and the filesystem in it.
     public struct Volume: Sendable {
         /// See ``PartitionTable/partitions``.
         public var partition: Partition
-        /// What is in it.
+        /// Its content.
         public var content = ContentKind.unknown
         /// Its node in ``ImageSurvey/space``.
         public var node: Int32
-        /// What the filesystem says of itself; `nil` where there is none that can be read here.
+        /// The facts in the filesystem's superblock or boot sector; `nil` where there is none that can be read.
         public var head: ImageVolume.Head?
-        /// Its bytes that are free by the maps on the disk.
+        /// Its free bytes: those that its FAT lists, or that its superblock counts.
         public var free: UInt64 = 0
-        /// Why not all of it could be read.
+        /// The error that kept parts of it from being read.
         public var problem: String?
     }
 
     /// The partitions, without extended ones.
     public private(set) var volumes: [Volume] = []
-    /// What takes the space.
+    /// The space that partitions, store paths and files take.
     public private(set) var space = SpaceUse()
-    /// What lies where. Owners are nodes of ``space``.
+    /// The use of every byte of the disk. Owners are nodes of ``space``.
     public private(set) var map: DiskMap
     /// The frames of a compressed image.
     public private(set) var frames: FrameMap?
 
-    /// As many pieces of files are told apart.
-    static let pieceLimit = 1 << 22
+    /// The number of extents that are recorded.
+    static let maximumExtents = 1 << 22
 
-    /// Looks at an image. What cannot be read of a filesystem is told in its ``Volume/problem``.
+    /// Surveys an image. Damage of a filesystem is described in its ``Volume/problem``.
     ///
-    /// - Throws: what reading the image itself throws.
+    /// - Throws: errors that are not the image's fault, such as of reading its file.
     public init(_ image: DiskImage) throws(ImageError) {
         let size = image.source.size
         var walk = SurveyWalk(space: space)
         walk.addTable(image.table, size: size)
-        var below: [DiskMap.Piece] = []
+        var background: [DiskMap.Extent] = []
         for partition in image.table.partitions where !partition.isExtended {
             let name = "partition \(partition.number)"
             var volume = Volume(partition: partition, node: walk.space.add(.partition, name, in: 0))
             do throws(ImageError) {
                 volume.content = try image.content(of: partition)
                 switch try image.volume(of: partition, content: volume.content) {
-                case .fat(let fat): try walk.look(at: fat, &volume)
-                case .ext4(let ext): try walk.look(at: ext, &volume)
+                case .fat(let fat): try walk.survey(fat, &volume)
+                case .ext4(let ext): try walk.survey(ext, &volume)
                 case nil: break
                 }
             } catch {
-                guard error.code != .inputOutput, error.code != .changed, error.code != .cancelled else { throw error }
+                guard error.blame.isInput else { throw error }
                 volume.problem = "\(error)"
             }
             let start = partition.bytes.lowerBound
             if let head = volume.head {
                 let end = min(start.addingClamping(head.size), partition.bytes.upperBound)
-                below.append(DiskMap.Piece(start..<max(start, end), .used, owner: volume.node))
+                background.append(DiskMap.Extent(start..<max(start, end), .used, owner: volume.node))
             }
-            below.append(DiskMap.Piece(partition.bytes, .other, owner: volume.node))
+            background.append(DiskMap.Extent(partition.bytes, .other, owner: volume.node))
             volumes.append(volume)
         }
-        map = DiskMap(size: size, layers: [walk.pieces, walk.free, below])
+        map = DiskMap(size: size, layers: [walk.extents, walk.free, background])
         space = walk.space
-        frames = image.file.flatMap { FrameMap($0, map) }
-        share()
+        frames = image.container.flatMap { FrameMap($0, map) }
+        addSizes()
     }
 
-    /// Gives each piece's bytes to whom it belongs.
-    private mutating func share() {
-        // Nodes for what no name has, made where there is some of it.
-        var made: [Int32: [DiskMap.Kind: Int32]] = [:]
+    /// Adds the bytes of each extent to its owner's node.
+    private mutating func addSizes() {
+        // Nodes for space that has no name, added where there is some.
+        var added: [Int32: [DiskMap.Kind: Int32]] = [:]
         func node(_ kind: SpaceUse.Kind, _ name: String, _ key: DiskMap.Kind, in parent: Int32) -> Int32 {
-            if let known = made[parent]?[key] { return known }
-            let added = space.add(kind, name, in: parent)
-            made[parent, default: [:]][key] = added
-            return added
+            if let known = added[parent]?[key] { return known }
+            let node = space.add(kind, name, in: parent)
+            added[parent, default: [:]][key] = node
+            return node
         }
-        for piece in map.pieces {
-            let above = max(0, piece.owner)
-            let place: Int32
-            switch piece.kind {
-            case .file, .link, .directory, .fatDirectory, .blockMap: place = above
-            case .free: place = node(.free, "free", .free, in: above)
-            case .gap: place = node(.gap, "gap", .gap, in: above)
-            case .other: place = node(.other, "other", .other, in: above)
-            case .table: place = node(.structures, "table", .table, in: above)
+        for extent in map.extents {
+            let owner = max(0, extent.owner)
+            let index: Int32
+            switch extent.kind {
+            case .file, .link, .directory, .fatDirectory, .blockMap: index = owner
+            case .free: index = node(.free, "free", .free, in: owner)
+            case .gap: index = node(.gap, "gap", .gap, in: owner)
+            case .other: index = node(.other, "other", .other, in: owner)
+            case .table: index = node(.structures, "table", .table, in: owner)
             default:
-                let structures = node(.structures, "structures", .used, in: above)
-                place = node(.structures, "\(piece.kind)", piece.kind, in: structures)
+                let structures = node(.structures, "structures", .used, in: owner)
+                index = node(.structures, "\(extent.kind)", extent.kind, in: structures)
             }
-            guard space.nodes.indices.contains(Int(place)) else { continue }
-            space.nodes[Int(place)].disk += piece.length
-            if let frames, !piece.kind.isFree {
-                space.nodes[Int(place)].compressed += frames.estimate(piece.offset..<piece.end)
+            guard space.nodes.indices.contains(Int(index)) else { continue }
+            space.nodes[Int(index)].disk += extent.length
+            if let frames, !extent.kind.isFree {
+                space.nodes[Int(index)].compressed += frames.estimate(extent.offset..<extent.end)
             }
         }
     }

@@ -1,27 +1,27 @@
 extension SpaceUse {
-    /// A line of an outline: a node, or the small ones of a directory taken together.
-    public struct Line: Sendable {
-        /// How many lines above it hold it; 0 of the disk.
-        public var depth: Int
-        /// The node; `nil` of small ones taken together.
-        public var node: Int32?
-        /// How many nodes it stands for.
-        public var count: Int
-        /// What it takes itself, see the properties of ``Node`` of the same names. Of small ones, with all that is in them.
-        public var size: UInt64, disk: UInt64, compressed: Double
+    /// A line of an outline: a node, or all the small nodes below one.
+    package struct Line: Sendable {
+        /// The number of ancestors in the outline; 0 for the disk.
+        package var depth: Int
+        /// The index of the node; `nil` for small nodes together.
+        package var node: Int32?
+        /// The number of nodes that it stands for; small directories are not counted.
+        package var count: Int
+        /// The node's own figures, see ``Node``; for small nodes, sums that include everything below them.
+        package var size: UInt64, disk: UInt64, compressed: Double
     }
 
-    /// The tree without its smallest parts, each before what is in it, the largest first.
+    /// The tree without its smallest nodes, parents before their children, the largest first.
     ///
-    /// What is left out of a directory is one line in it. The partitions and what is right in them (store paths) are kept as
-    /// far as half of the lines go; below that, the space that it takes decides.
+    /// The nodes that are left out of a directory are one line in it. Partitions and their children (store paths) are
+    /// chosen first, for up to half of the lines; then the space that a node takes decides.
     ///
     /// - Parameters:
-    ///   - limit: as many nodes are kept, about.
-    ///   - bytes: as many bytes their names may have, with 30 more for each.
-    public func outline(nodes limit: Int, bytes: Int) -> [Line] {
+    ///   - maximumNodes: about how many nodes are kept.
+    ///   - maximumBytes: how many bytes their names may have together, with 30 more for each.
+    package func outline(nodes maximumNodes: Int, bytes maximumBytes: Int) -> [Line] {
         let totals = totals { $0.disk }
-        let isKept = kept(totals, limit, bytes)
+        let isKept = kept(totals, maximumNodes, maximumBytes)
         var children: [Int32: [Int32]] = [:]
         for index in nodes.indices.dropFirst() {
             let parent = nodes[index].parent
@@ -29,14 +29,14 @@ extension SpaceUse {
                 children[parent, default: []].append(Int32(index))
             }
         }
-        // All that is left out, summed up in the nearest directory that is not.
+        // Nodes that are left out are summed up in their nearest ancestor that is kept.
         var rest: [Int32: Line] = [:]
-        var above = [Int32](repeating: 0, count: nodes.count)
+        var ancestors = [Int32](repeating: 0, count: nodes.count)
         for index in nodes.indices.dropFirst() {
             let node = nodes[index]
-            above[index] = isKept[index] ? Int32(index) : above[Int(node.parent)]
+            ancestors[index] = isKept[index] ? Int32(index) : ancestors[Int(node.parent)]
             if isKept[index] { continue }
-            let parent = above[index]
+            let parent = ancestors[index]
             var line = rest[parent] ?? Line(depth: 0, node: nil, count: 0, size: 0, disk: 0, compressed: 0)
             if node.kind != .directory { line.count += 1 }
             line.size = line.size.addingClamping(node.size)
@@ -55,37 +55,37 @@ extension SpaceUse {
                 line.depth = depth + 1
                 lines.append(line)
             }
-            let below = (children[index] ?? []).sorted {
+            let sorted = (children[index] ?? []).sorted {
                 (totals[Int($0)], $1) < (totals[Int($1)], $0)
             }
-            stack += below.map { ($0, depth + 1) }
+            stack += sorted.map { ($0, depth + 1) }
         }
         return lines
     }
 
-    /// Which nodes are kept. One that is has all that it is in.
-    private func kept(_ totals: [UInt64], _ limit: Int, _ bytes: Int) -> [Bool] {
+    /// For each node, whether it is kept. The parent of a kept node is kept.
+    private func kept(_ totals: [UInt64], _ maximumNodes: Int, _ maximumBytes: Int) -> [Bool] {
         var isKept = [Bool](repeating: false, count: nodes.count)
-        var left = (nodes: limit, bytes: bytes)
-        func take(_ places: [Int], _ share: Int) {
-            var share = share
-            for index in places.sorted(by: { (totals[$1], $0) < (totals[$0], $1) }) where !isKept[index] {
+        var left = (nodes: maximumNodes, bytes: maximumBytes)
+        /// Keeps the largest of the candidates, at most `count`.
+        func keep(_ count: Int, of candidates: [Int]) {
+            var count = count
+            for index in candidates.sorted(by: { (totals[$1], $0) < (totals[$0], $1) }) where !isKept[index] {
                 let cost = nodes[index].name.utf8.count + 30
-                // What has what is above it left out would hang in the air.
                 let parent = Int(nodes[index].parent)
-                guard share > 0, left.nodes > 0, left.bytes >= cost else { break }
+                guard count > 0, left.nodes > 0, left.bytes >= cost else { break }
                 guard parent < 0 || isKept[parent] else { continue }
                 isKept[index] = true
                 left = (left.nodes - 1, left.bytes - cost)
-                share -= 1
+                count -= 1
             }
         }
         isKept[0] = true
         let always: Set<Kind> = [.partition, .structures, .free, .other, .gap]
-        take(nodes.indices.filter { always.contains(nodes[$0].kind) }, 1 << 12)
+        keep(1 << 12, of: nodes.indices.filter { always.contains(nodes[$0].kind) })
         func isTop(_ node: Node) -> Bool { node.parent >= 0 && nodes[Int(node.parent)].kind == .partition }
-        take(nodes.indices.filter { isTop(nodes[$0]) }, limit / 2)
-        take(Array(nodes.indices), limit)
+        keep(maximumNodes / 2, of: nodes.indices.filter { isTop(nodes[$0]) })
+        keep(maximumNodes, of: Array(nodes.indices))
         return isKept
     }
 }

@@ -1,76 +1,78 @@
-/// What takes the space: a tree of sizes.
+/// The space that an image's content takes: a tree of sizes.
 ///
 /// ```
 ///   disk ─┬─ partition ─┬─ store path ── directory ── file
-///         │             ├─ directory, file            (what is not in /nix/store)
-///         │             ├─ what the filesystem keeps for itself
+///         │             ├─ directory, file            (outside of /nix/store)
+///         │             ├─ the filesystem's own structures
 ///         │             └─ free space
 ///         └─ space in no partition
 /// ```
 ///
-/// Store paths lie right below their partition, whatever directories they are in. A file with several names is counted with the
-/// first of them, as it takes its space only once.
+/// Store paths are directly below their partition. A file with several names is counted with the first one that the
+/// walk meets, since it takes its space only once.
 public struct SpaceUse: Sendable {
-    /// What a node is.
+    /// The kind of a node.
     public enum Kind: UInt8, Sendable, Hashable, CaseIterable {
         /// The whole disk, or a partition.
         case disk, partition
-        /// What lies in `/nix/store`.
+        /// An entry of `/nix/store`.
         case storePath
-        /// What a filesystem holds; `special` are devices, pipes and sockets.
+        /// An entry of any other directory; `special` are devices, pipes and sockets.
         case directory, file, link, special
-        /// What a filesystem keeps for itself, and what it has free; what cannot be told; what is in no partition.
+        /// A filesystem's own structures, and its free space; space of unknown use; space in no partition.
         case structures, free, other, gap
     }
 
-    /// A part of what is in the one above it.
+    /// A node of the tree.
     public struct Node: Sendable {
-        /// The node that it is in, which has a smaller number; −1 of the disk.
+        /// The index of its parent, which is smaller than its own; −1 for the disk.
         public var parent: Int32
-        /// What it is.
+        /// Its kind.
         public var kind: Kind
-        /// Its name in the one above it. Anything may be in it that can be in a file's name.
+        /// Its name in the parent. It may contain any character that a file's name can contain.
         public var name: String
-        /// A file's bytes as its length says.
+        /// The length of a file in bytes, holes included.
         public var size: UInt64 = 0
-        /// Bytes that it takes on the disk itself, without what is in it.
+        /// Bytes that it takes on the disk itself, without its children.
         public var disk: UInt64 = 0
-        /// Bytes that it takes in a compressed image, about.
+        /// The estimated bytes that it takes in a compressed image, without its children.
         public var compressed = 0.0
-        /// Of a file with several names, how many were met; otherwise 1.
+        /// The number of names that a file has in the image; 1 for everything else.
         public var names: UInt32 = 1
     }
 
-    /// A store path's own figures.
+    /// The figures of a store path.
     public struct StorePathUse: Sendable {
-        /// Its node.
+        /// The index of its node.
         public var node: Int32
-        /// Names of files and links in it, and the bytes of these files, whether other store paths have them too or not.
+        /// The number of names of files and links in it, and the bytes of these files, including those that are shared.
         public var files: UInt64 = 0, size: UInt64 = 0
-        /// How many of these bytes are counted elsewhere, with a name that came first.
+        /// The part of these bytes that belongs to files whose first name is elsewhere.
         public var shared: UInt64 = 0
     }
 
-    /// All nodes, one above before what is in it. The first is the disk.
+    /// All nodes, parents before their children. The first is the disk.
     public internal(set) var nodes: [Node] = [Node(parent: -1, kind: .disk, name: "disk")]
     /// The store paths, in the order of the disk's filesystems and of their names.
     public internal(set) var storePaths: [StorePathUse] = []
-    /// Files with several names.
+    /// The indices of files with several names.
     public internal(set) var linked: [Int32] = []
-    /// Names that no node was made for, because there are too many. Their space is counted with the directory above.
+    /// The number of names without a node, because there are too many. Their space is counted with their directory.
     public internal(set) var omitted: UInt64 = 0
 
-    /// As many nodes are kept.
-    static let limit = 1 << 21
+    /// The number of nodes that are recorded.
+    static let maximumNodes = 1 << 21
 
     init() {}
 
+    /// Adds a node.
+    /// - Returns: its index.
     mutating func add(_ kind: Kind, _ name: String, in parent: Int32) -> Int32 {
         nodes.append(Node(parent: parent, kind: kind, name: name))
         return Int32(nodes.count - 1)
     }
 
-    /// Sums of a figure over each node and all that is in it.
+    /// For each node, the sum of a figure over the node and all nodes below it.
     public func totals<Figure: AdditiveArithmetic>(_ figure: (Node) -> Figure) -> [Figure] {
         var sums = nodes.map(figure)
         for index in nodes.indices.reversed() {
@@ -93,7 +95,7 @@ public struct SpaceUse: Sendable {
         return "/" + names.reversed().joined(separator: "/")
     }
 
-    /// What links save: the bytes that further names would take.
+    /// The files with several names, the number of their further names, and the bytes that these would take as copies.
     public var savings: (files: Int, names: UInt64, bytes: UInt64) {
         var names: UInt64 = 0, bytes: UInt64 = 0
         for index in linked {

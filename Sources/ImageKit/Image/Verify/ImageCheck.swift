@@ -1,43 +1,44 @@
 import Synchronization
 public import SystemPackage
 
-/// Checks everything of an image that can be checked.
+/// Checks everything in an image that can be checked.
 ///
 /// ```
-///   .zst        seek table, frame heads ······························· frames that nothing else has read
+///   .zst        seek table, frame headers ····························· frames that no other check has read
 ///   table       MBR, GPT                                              ▲
 ///   partitions  FAT, ext4 ──▶ trees ──▶ store paths ──▶ boot chain ───┘
 /// ```
 ///
-/// Frames of a compressed image are decompressed once, as those are that store paths need while they are hashed.
+/// Each frame of a compressed image is decompressed once, most of them while store paths are hashed.
 public struct ImageCheck {
-    /// What was checked, and what was found.
+    /// The result of a check.
     public struct Report: Sendable {
-        /// How the image is kept: `raw`, `seekable`, `frames` or `stream`.
+        /// The form of the file: `raw`, `seekable`, `frames` or `stream`.
         public var form: String
         /// Bytes of the file, and of the image in it.
         public var fileSize: UInt64, size: UInt64
-        /// What is wrong, or should be known. Offsets are from the beginning of the disk, but for how it is compressed: those
-        /// (``Finding/partition`` is `nil`, and the kind's name begins with `zstd-`) are from the beginning of the file.
+        /// The findings. Offsets are from the beginning of the disk, except for findings about compression: their
+        /// kinds' names begin with `zstd-`, their ``Finding/partition`` is `nil`, and their offsets are from the
+        /// beginning of the file.
         public var findings = Findings()
         /// How much was checked.
         public var checked = Checked()
 
-        /// Whether there is no damage. (Warnings and notes are none.)
+        /// Whether there is no damage. (Warnings and notes do not count as damage.)
         public var isSound: Bool { findings.worst.map { $0 < .damage } ?? true }
     }
 
     /// How much was checked.
     public struct Checked: Sendable, Hashable {
-        /// Frames of a compressed image; 0 where it has none that are known.
+        /// The frames of a compressed image; 0 where the file has none, or they are not known.
         public var frames: UInt64 = 0
-        /// Partitions in the table, and filesystems that were checked.
+        /// The partitions in the table, and the filesystems that were checked.
         public var partitions: UInt64 = 0, filesystems: UInt64 = 0
-        /// Names in all filesystems: files, directories, links.
+        /// The names in all filesystems: files, directories, links.
         public var entries: UInt64 = 0
-        /// Of the Nix store, where there is one.
+        /// The counts of the Nix store; `nil` where there is none.
         public var store: StoreCheck.Counts?
-        /// Ways to boot that were followed: entries of menus, and command lines.
+        /// The ways to boot that were checked: entries of menus, and command lines.
         public var boots: UInt64 = 0
     }
 
@@ -49,8 +50,8 @@ public struct ImageCheck {
 
     /// Checks a file or a block device.
     ///
-    /// Damage is no error: it is in the report.
-    /// - Throws: when there is no image, it cannot be read, or the progress is asked to stop.
+    /// Damage is not an error: it is in the report.
+    /// - Throws: when the file is no image or cannot be read, or when `progress` is cancelled.
     public static func run(
         _ path: FilePath, limits: ImageSource.Limits = ImageSource.Limits(), threads: Int = ImageRecipe.usefulThreads,
         progress: Progress? = nil
@@ -77,16 +78,17 @@ public struct ImageCheck {
         if let disk = try openDisk() {
             report.checked.partitions = UInt64(disk.table.partitions.count)
             let filesystems = try checkFilesystems(disk)
-            for (filesystem, others) in filesystems where !filesystem.isFAT {
-                try checkStore(filesystem, others)
+            for (filesystem, specialPaths) in filesystems where !filesystem.isFAT {
+                try checkStore(filesystem, specialPaths)
             }
             try checkBoot(filesystems.map(\.filesystem), disk.table)
         }
         try checkFrames()
     }
 
-    // MARK: The parts
+    // MARK: Disk
 
+    /// Reads and checks the partition table; `nil`, and a finding, where there is none.
     private mutating func openDisk() throws(ImageError) -> DiskImage? {
         let disk: DiskImage
         do {
@@ -109,21 +111,25 @@ public struct ImageCheck {
         return disk
     }
 
-    /// Checks each partition's filesystem.
-    private mutating func checkFilesystems(
-        _ disk: DiskImage
-    ) throws(ImageError) -> [(filesystem: BootChainCheck.Filesystem, others: [[UInt8]])] {
-        var found: [(filesystem: BootChainCheck.Filesystem, others: [[UInt8]])] = []
+    // MARK: Filesystems
+
+    /// A filesystem that was checked, and the paths in it that a tree cannot hold: devices, pipes and sockets.
+    private typealias CheckedFilesystem = (filesystem: BootChainCheck.Filesystem, specialPaths: [[UInt8]])
+
+    /// Checks the filesystem in each partition.
+    private mutating func checkFilesystems(_ disk: DiskImage) throws(ImageError) -> [CheckedFilesystem] {
+        var found: [CheckedFilesystem] = []
         try progress?.begin(.filesystems, total: report.checked.partitions)
         var checked: [Range<UInt64>] = []
         for partition in disk.table.partitions where !partition.isExtended {
-            // That they overlap has been said; to check the same bytes again and again could take for ever.
+            // Partitions that overlap are reported by the check of the table. To check the same bytes again and again
+            // could take for ever.
             guard !checked.contains(where: { $0.overlaps(partition.bytes) }) else { continue }
             checked.append(partition.bytes)
             do {
                 if let filesystem = try checkFilesystem(partition, of: disk) { found.append(filesystem) }
             } catch {
-                // A frame that is damaged; what is of the filesystem itself is found by its own check.
+                // A damaged frame. Damage of the filesystem itself does not throw; its check reports it.
                 guard error.blame.isInput else { throw error }
                 var finding = Finding(.imageUnreadable, error.fault, offset: partition.bytes.lowerBound)
                 finding.partition = partition.number
@@ -134,14 +140,15 @@ public struct ImageCheck {
         return found
     }
 
+    /// - Returns: `nil` where there is no filesystem that can be read.
     private mutating func checkFilesystem(
         _ partition: Partition, of disk: DiskImage
-    ) throws(ImageError) -> (filesystem: BootChainCheck.Filesystem, others: [[UInt8]])? {
+    ) throws(ImageError) -> CheckedFilesystem? {
         let source = disk.bytes(of: partition)
         var content = try ContentKind.of(source)
         var findings = Findings()
-        defer { report.findings.add(findings.placed(in: partition)) }
-        // A filesystem whose first bytes are lost looks like nothing at all; the table still says what it was.
+        defer { report.findings.add(findings.moved(into: partition)) }
+        // A filesystem whose first bytes are lost cannot be recognised, but the table says what it was.
         if content == .unknown || content == .empty, try !source.isZero(first: 1 << 20) {
             if partition.isForFAT {
                 content = .fat
@@ -152,7 +159,7 @@ public struct ImageCheck {
             }
         }
         var head: ImageVolume.Head?
-        var others: [[UInt8]] = []
+        var specialPaths: [[UInt8]] = []
         let tree: FileTree?
         switch content {
         case .fat:
@@ -161,7 +168,7 @@ public struct ImageCheck {
         case .ext:
             let contents = try Ext4Check.run(source, progress: progress) { findings.add($0) }
             tree = contents?.tree
-            others = contents?.others.map(\.path) ?? []
+            specialPaths = contents?.others.map(\.path) ?? []
             if tree != nil { head = ImageVolume.Head(try Ext4Superblock(source).information) }
         default:
             tree = nil
@@ -174,14 +181,16 @@ public struct ImageCheck {
         let filesystem = BootChainCheck.Filesystem(
             partition: partition.number, partitionID: partition.id, type: content == .fat ? "vfat" : head.kind,
             label: head.label, uuid: head.uuid, tree: tree)
-        return (filesystem, others)
+        return (filesystem, specialPaths)
     }
 
+    // MARK: Files
+
     private mutating func checkStore(
-        _ filesystem: BootChainCheck.Filesystem, _ others: [[UInt8]]
+        _ filesystem: BootChainCheck.Filesystem, _ specialPaths: [[UInt8]]
     ) throws(ImageError) {
         let findings = Mutex(Findings())
-        let counts = try StoreCheck.run(filesystem.tree, others: others, threads: threads, progress: progress) {
+        let counts = try StoreCheck.run(filesystem.tree, others: specialPaths, threads: threads, progress: progress) {
             finding in
             var finding = finding
             finding.partition = filesystem.partition
@@ -206,6 +215,8 @@ public struct ImageCheck {
         report.findings.add(findings)
     }
 
+    // MARK: Frames
+
     private mutating func checkFrames() throws(ImageError) {
         guard let frames = image.form.frames else { return }
         report.checked.frames = UInt64(frames.frameCount)
@@ -216,15 +227,15 @@ public struct ImageCheck {
 }
 
 extension ByteSource {
-    /// Whether its first bytes are zero, up to `limit` of them.
+    /// Whether the first bytes are zero, at most `limit`.
     fileprivate func isZero(first limit: Int) throws(ImageError) -> Bool {
         try read(Int(min(size, UInt64(limit))), at: 0).allSatisfy { $0 == 0 }
     }
 }
 
 extension Findings {
-    /// The same, of a partition, with offsets from the disk's beginning.
-    fileprivate func placed(in partition: Partition) -> Findings {
+    /// The findings of a partition's filesystem, with offsets from the disk's beginning.
+    fileprivate func moved(into partition: Partition) -> Findings {
         mapped { finding in
             var finding = finding
             finding.partition = partition.number
@@ -235,14 +246,14 @@ extension Findings {
 }
 
 extension StoreCheck.Counts {
-    /// Of two stores together.
-    fileprivate static func + (one: Self, other: Self) -> Self {
-        var sum = one
-        sum.registered += other.registered
-        sum.paths += other.paths
-        sum.entries += other.entries
-        sum.hashed += other.hashed
-        sum.hashedBytes = one.hashedBytes.addingClamping(other.hashedBytes)
+    /// The counts of two stores together.
+    fileprivate static func + (left: Self, right: Self) -> Self {
+        var sum = left
+        sum.registered += right.registered
+        sum.paths += right.paths
+        sum.entries += right.entries
+        sum.hashed += right.hashed
+        sum.hashedBytes = left.hashedBytes.addingClamping(right.hashedBytes)
         return sum
     }
 }

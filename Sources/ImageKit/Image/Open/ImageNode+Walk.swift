@@ -1,17 +1,15 @@
-extension ImageVolume {
-    /// Visits a directory and every directory below it, each with what is in it, in the order in which `ls -R` lists them.
+extension ImageNode {
+    /// Visits this directory and every directory below it, each with its children, in the order of `ls -R`.
     ///
-    /// It comes to an end on any filesystem: a directory that is met a second time is an error, and so is one more than
-    /// ``depthLimit`` directories deep, or more in all directories than the filesystem can have. Memory goes by the directories
-    /// that wait for their turn.
+    /// It ends on any filesystem. These are errors: a directory that was visited before, a path deeper than
+    /// ``maximumDepth`` or longer than ``maximumPathLength``, and more in all directories together than the filesystem
+    /// can hold. Memory grows with the number of directories that wait for their turn.
     ///
     /// - Parameters:
-    ///   - top: the directory to begin with.
-    ///   - onDamage: hears of what cannot be read, with its path below `top`; unless it throws (as it does by default), the walk
-    ///     goes on.
-    ///   - visit: gets the directory's path below `top`, without a leading slash, and its children by name.
+    ///   - onDamage: is called for each error, with the path below this directory. If it returns, the walk goes on; the
+    ///     default throws.
+    ///   - visit: receives a directory's path below this one, without a leading slash, and its children by name.
     public func walk(
-        from top: ImageNode,
         onDamage: (_ path: [UInt8], ImageError) throws(ImageError) -> Void = { (_, error) throws(ImageError) in
             throw error
         },
@@ -19,13 +17,13 @@ extension ImageVolume {
             throws(ImageError)
             -> Void
     ) throws(ImageError) {
-        // Directories that wait share the path of the one that they are in.
-        var pending: [(parent: [UInt8], name: [UInt8], node: ImageNode, depth: Int)] = [([], [], top, 0)]
-        var reader = DirectoryReader(self)
+        // Waiting directories share the path of their parent.
+        var pending: [(parent: [UInt8], name: [UInt8], node: ImageNode, depth: Int)] = [([], [], self, 0)]
+        var reader = DirectoryReader(volume)
         while let (parent, name, directory, depth) = pending.popLast() {
             let path = parent.isEmpty ? name : parent + [0x2F] + name
             func below(_ name: [UInt8]) -> [UInt8] { path.isEmpty ? name : path + [0x2F] + name }
-            guard depth <= Self.depthLimit, path.count <= Self.pathLimit else {
+            guard depth <= Self.maximumDepth, path.count <= Self.maximumPathLength else {
                 try onDamage(
                     path,
                     ImageError(
@@ -49,8 +47,8 @@ extension ImageVolume {
         }
     }
 
-    /// As deep as a walk goes.
-    public static let depthLimit = 4096
-    /// The longest path that a walk follows, in bytes: many times what Linux takes.
-    public static let pathLimit = 1 << 16
+    /// How many directories deep a walk goes.
+    public static let maximumDepth = 4096
+    /// The longest path that a walk follows, in bytes. Linux accepts 4,096.
+    public static let maximumPathLength = 1 << 16
 }

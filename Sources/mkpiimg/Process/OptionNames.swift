@@ -1,7 +1,7 @@
 import ImageKit
 
 extension Advice.Setting {
-    /// The option that chooses it, with the value that is advised, as a person types them.
+    /// The option that chooses this setting, and the advised value, as they are typed.
     func option(_ value: String?) -> String {
         if self == .listing { return "'mkpiimg ls'" }
         let option = Self.options[self] ?? name
@@ -25,6 +25,6 @@ extension Advice {
 }
 
 extension ImageError {
-    /// The error as the program prints it: settings by their options.
+    /// The error as the program prints it, with options for settings.
     var sentence: String { description { $0.option($1) } }
 }

@@ -10,6 +10,8 @@ import SystemPackage
 /// ```
 struct RootTree {
     private(set) var tree = FileTree()
+    /// The order in which the tree's data is laid out.
+    private(set) var hints = LayoutHints()
     /// The closure's paths in the order in which their data lies on the disk.
     private(set) var paths: [PathInfo] = []
     /// What joining files of the same content saved.
@@ -30,7 +32,7 @@ struct RootTree {
         var rules = FileTree.ScanRules(metadata: .store, joinsByContent: deduplicates)
         if keepsShortFiles { rules.kept = Monitor(FileTree.ScanRules.maximumKept) }
         let (storeNode, isCold) = try addStore(closure, in: store, rules, threads: threads, progress: progress)
-        let ahead = ReadAhead(tree, isCold: isCold)
+        let ahead = ReadAhead(tree, hints, isCold: isCold)
         let readers = ahead.isNeeded ? max(threads, ReadAhead.readers) : threads
         savings = try tree.joinLinks(
             under: storeNode, deduplicates ? .byContent(threads: readers) : .asScanned, progress: progress)
@@ -61,7 +63,7 @@ struct RootTree {
             }
         }
         (isPrivate, warnings) = try additions.lay(over: &tree, in: store, keeping: kept, progress: progress)
-        try tree.gatherSimilar(threads: readers, progress: progress)
+        try hints.gatherSimilar(in: tree, threads: readers, progress: progress)
         ahead.stop()
     }
 
@@ -84,7 +86,7 @@ struct RootTree {
             ($0.name, $0.info.path) < ($1.name, $1.info.path)
         }
         paths = ordered.map(\.info)
-        tree.units = ordered.map { FileTree.Unit(node: $0.node, key: Self.key(of: $0.name)) }
+        hints.units = ordered.map { LayoutHints.Unit(node: $0.node, key: Self.key(of: $0.name)) }
         return (node, scanned.isCold)
     }
 

@@ -88,7 +88,7 @@ private struct VerifyDocument: Encodable {
             filesystems: report.checked.filesystems, entries: report.checked.entries, boots: report.checked.boots,
             store: store)
         kinds = report.findings.counts.sorted { $0.key.name < $1.key.name }.map { kind, count in
-            Kind(kind: kind.name, severity: kind.severity.rawValue, meaning: kind.sentence, count: count)
+            Kind(kind: kind.name, severity: kind.severity.rawValue, meaning: kind.meaning, count: count)
         }
         findings = report.findings.list.map { finding in
             Item(

@@ -24,7 +24,7 @@ struct VerifyText {
         var text = ""
         for (kind, count) in kinds {
             text += "\(kind.severity.rawValue): \(kind.name)\(count > 1 ? " (\(count))" : "")\n"
-            text += Self.paragraph(kind.sentence, first: "  ")
+            text += Self.paragraph(kind.meaning, first: "  ")
             let found = findings[kind] ?? []
             for finding in found.prefix(examples) { text += Self.paragraph(describe(finding), first: "  - ") }
             let more = count - min(examples, found.count)
@@ -83,12 +83,5 @@ struct VerifyText {
     private static func paragraph(_ text: String, first: String = "") -> String {
         text.wrapped(to: width - first.count).enumerated()
             .map { ($0 == 0 ? first : String.spaces(first.count)) + $1 + "\n" }.joined()
-    }
-}
-
-extension Finding.Kind {
-    /// The meaning with a capital letter and a full stop.
-    var sentence: String {
-        meaning.prefix(1).uppercased() + meaning.dropFirst() + (meaning.hasSuffix(".") ? "" : ".")
     }
 }

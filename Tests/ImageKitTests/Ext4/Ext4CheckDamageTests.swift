@@ -4,10 +4,10 @@ import Testing
 
 @testable import ImageKit
 
-/// Damage of every kind, planted into a filesystem with its checksums repaired, and found.
+/// Plants damage of every kind into a filesystem, repairs its checksums, and expects the finding.
 @Suite(.enabled(if: Ext4CheckTests.canMake, "\(Ext4CheckTests.reason)")) struct Ext4CheckDamageTests {
-    /// A filesystem to damage: blocks of 1 KiB, three groups, a directory with an index of two levels, a file with extents in
-    /// three, attributes in a block.
+    /// A filesystem to damage: blocks of 1 KiB, three groups, a directory with an index of two levels, a file with a
+    /// tree of extents of three levels, attributes in a block.
     struct Base: Sendable {
         let bytes: [UInt8]
 
@@ -36,7 +36,7 @@ import Testing
     static let ext2 = Result { try Base(["-t", "ext2", "-b", "1024"]) }
     static let inline = Result { try Base(["-t", "ext4", "-b", "1024", "-O", "inline_data"]) }
 
-    /// One damage.
+    /// A damage and the finding that it causes.
     struct Damage: Sendable, CustomTestStringConvertible {
         let kind: String
         let testDescription: String
@@ -67,9 +67,9 @@ import Testing
         let loud = list.filter { $0.kind.severity > .note }
         #expect(
             loud.contains { $0.kind.name == damage.kind }, "\(damage.testDescription)\n\(Ext4CheckJudge.text(list))")
-        // What is found has a place or is a sum, and is told as it should be.
+        // Findings have the form that the program prints.
         #expect(loud.allSatisfy { !$0.what.isEmpty && !$0.what.hasSuffix(".") && !$0.kind.meaning.isEmpty })
-        // One damage is not told as many.
+        // One damage does not cause many findings.
         #expect(Set(loud.map(\.kind)).count <= 7, "\(damage.testDescription)\n\(Ext4CheckJudge.text(list))")
         guard damage.isJudged else { return }
         #expect(try !Self.complaints(forger).isEmpty, "\(damage.testDescription): e2fsck is content")
@@ -78,14 +78,15 @@ import Testing
     /// The root of an index that still has the tail of the linear block that it was, as the kernel leaves it.
     @Test func indexOverLinearBlock() throws {
         var forger = try Ext4Forger(Self.ext4.get().bytes)
-        try forger.change(directory: "many", at: forger.place("many")) {
-            $0.store(UInt32(0xDE00_000C), at: $1 + $0.blockSize - 8)
+        try forger.change(directory: "many", at: forger.offset("many")) {
+            let tail = $1 + $0.blockSize - Ext4DirectoryEntry.Tail.length
+            $0.store(Ext4DirectoryEntry.Tail.signature, at: tail + 4)
         }
         try Ext4CheckJudge.isSilent(HeldImage(forger.bytes), "tail")
         #expect(try Self.complaints(forger).isEmpty)
     }
 
-    /// What e2fsck has to say.
+    /// The complaints of e2fsck.
     static func complaints(_ forger: Ext4Forger) throws -> [Substring] {
         let scratch = try ScratchDirectory()
         let image = try scratch.empty("image", size: UInt64(forger.bytes.count))
@@ -94,7 +95,7 @@ import Testing
         return lines.dropFirst().filter { !$0.hasPrefix("Pass ") }.dropLast()
     }
 
-    /// No two kinds have the same name, and there is enough of them.
+    /// The tables cover most kinds of findings.
     @Test func kindsAreMany() {
         let kinds = Set((Self.filesystem + Self.groups + Self.inodes + Self.directories).map(\.kind))
         #expect(kinds.count >= 45, "\(kinds.count)")
@@ -102,62 +103,82 @@ import Testing
 
     // MARK: The filesystem
 
+    private typealias Field = Ext4Superblock.Field
+    private typealias Journal = Ext4JournalSuperblock.Field
+
+    /// The offset of a field in the superblock, and in its copy in group 1.
+    private static func superblock(_ field: Int) -> Int { Ext4Forger.superblock(field) }
+    private static func copy(_ field: Int) -> Int { 8193 * 1024 + field }
+    /// The offset of the space for more descriptors in the resize inode's map.
+    private static let resizeMap = Ext4Inode.Field.area + Ext4Inode.BlockArea.doublyIndirect
+
     static let filesystem: [Damage] = [
-        Damage("ext4-superblock", "no magic", isJudged: false) { $0.store(UInt16(0), at: 1024 + 0x38) },
+        Damage("ext4-superblock", "no magic", isJudged: false) { $0.store(UInt16(0), at: superblock(Field.magic)) },
         Damage("ext4-superblock", "more blocks than there are") {
-            $0.store(UInt32(1 << 20), at: 1024 + 4)
+            $0.store(UInt32(1 << 20), at: superblock(Field.blocks))
             $0.sealSuperblock()
         },
-        Damage("ext4-superblock-checksum", "a bit") { $0.flip(at: 1024 + 0x88) },
+        Damage("ext4-superblock-checksum", "a bit") { $0.flip(at: superblock(Field.lastMounted)) },
         Damage("ext4-state", "not unmounted", isJudged: false) {
-            $0.store(UInt16(0), at: 1024 + 0x3A)
+            $0.store(UInt16(0), at: superblock(Field.state))
             $0.sealSuperblock()
         },
         Damage("ext4-errors", "errors seen", isJudged: false) {
-            $0.store(UInt16(3), at: 1024 + 0x3A)
+            $0.store(UInt16(3), at: superblock(Field.state))
             $0.sealSuperblock()
         },
         Damage("ext4-recovery", "journal not written back", isJudged: false) {
-            $0.flip(4, at: 1024 + 0x60)
+            $0.flip(4, at: superblock(Field.incompatible))
             $0.sealSuperblock()
         },
         Damage("ext4-orphans", "a list of deleted files", isJudged: false) {
-            $0.store(UInt32(20), at: 1024 + 0xE8)
+            $0.store(UInt32(20), at: superblock(Field.orphanList))
             $0.sealSuperblock()
         },
         Damage("ext4-totals", "free blocks") {
-            $0.flip(at: 1024 + 0x0C)
+            $0.flip(at: superblock(Field.freeBlocks))
             $0.sealSuperblock()
         },
         Damage("ext4-totals", "free inodes") {
-            $0.flip(at: 1024 + 0x10)
+            $0.flip(at: superblock(Field.freeInodes))
             $0.sealSuperblock()
         },
-        Damage("ext4-backup-superblock", "magic", isJudged: false) { $0.flip(at: 8193 * 1024 + 0x38) },
-        Damage("ext4-backup-superblock", "UUID", isJudged: false) { $0.flip(at: 8193 * 1024 + 0x68) },
-        Damage("ext4-backup-superblock", "group", isJudged: false) { $0.flip(at: 8193 * 1024 + 0x5A) },
-        Damage("ext4-backup-superblock", "checksum", isJudged: false) { $0.flip(at: 8193 * 1024 + 0x3FC) },
-        Damage("ext4-backup-features", "a feature", isJudged: false) { $0.flip(0x20, at: 8193 * 1024 + 0x64 + 1) },
-        Damage("ext4-backup-descriptors", "a table", isJudged: false) { $0.flip(at: 8194 * 1024 + 64 + 8) },
-        Damage("ext4-journal", "magic") { $0.flip(at: try journal(&$0)) },
-        Damage("ext4-journal", "more blocks than its inode") { $0.store(UInt8(0x7F), at: try journal(&$0) + 0x10) },
-        Damage("ext4-journal", "block size") { $0.flip(8, at: try journal(&$0) + 0x0E) },
-        Damage("ext4-journal", "a folder") {
-            $0.store(UInt16(0x4180), at: try $0.inode(8))
-            try $0.sealInode(8)
+        Damage("ext4-backup-superblock", "magic", isJudged: false) { $0.flip(at: copy(Field.magic)) },
+        Damage("ext4-backup-superblock", "UUID", isJudged: false) { $0.flip(at: copy(Field.uuid)) },
+        Damage("ext4-backup-superblock", "group", isJudged: false) { $0.flip(at: copy(Field.group)) },
+        Damage("ext4-backup-superblock", "checksum", isJudged: false) { $0.flip(at: copy(Field.checksum)) },
+        Damage("ext4-backup-features", "a feature", isJudged: false) {
+            $0.flip(0x20, at: copy(Field.readOnlyCompatible + 1))
         },
-        Damage("ext4-inode-checksum", "the journal's inode") { $0.flip(at: try $0.inode(8) + 8) },
+        Damage("ext4-backup-descriptors", "a table", isJudged: false) {
+            $0.flip(at: 8194 * 1024 + Ext4GroupDescriptor.longSize + Ext4GroupDescriptor.Field.inodeTable)
+        },
+        Damage("ext4-journal", "magic") { $0.flip(at: try journal(&$0, Journal.magic)) },
+        Damage("ext4-journal", "more blocks than its inode") {
+            $0.store(UInt8(0x7F), at: try journal(&$0, Journal.blocks))
+        },
+        Damage("ext4-journal", "block size") { $0.flip(8, at: try journal(&$0, Journal.blockSize + 2)) },
+        Damage("ext4-journal", "a folder") {
+            $0.store(Ext4Mode.directory | 0o600, at: try $0.inode(Ext4ReservedInode.journal, Ext4Inode.Field.mode))
+            try $0.sealInode(Ext4ReservedInode.journal)
+        },
+        Damage("ext4-inode-checksum", "the journal's inode") {
+            $0.flip(at: try $0.inode(Ext4ReservedInode.journal, Ext4Inode.Field.accessTime))
+        },
         Damage("ext4-resize-inode", "a line") {
-            let top = Int($0.u32(try $0.inode(7) + 0x28 + 52)) * 1024
+            let top = Int($0.u32(try $0.inode(Ext4ReservedInode.resize, resizeMap))) * 1024
             $0.flip(at: top + 4)
         },
         Damage("ext4-resize-inode", "no block") {
-            $0.store(UInt32(0), at: try $0.inode(7) + 0x28 + 52)
-            try $0.sealInode(7)
+            $0.store(UInt32(0), at: try $0.inode(Ext4ReservedInode.resize, resizeMap))
+            try $0.sealInode(Ext4ReservedInode.resize)
         },
     ]
 
-    private static func journal(_ forger: inout Ext4Forger) throws -> Int {
-        Int(forger.u32(try forger.inode(8) + 0x28 + 20)) * 1024
+    /// The offset of a field in the journal's first block.
+    private static func journal(_ forger: inout Ext4Forger, _ field: Int) throws -> Int {
+        let extent = Ext4Inode.Field.area + Ext4ExtentNode.Header.length
+        let disk = try forger.inode(Ext4ReservedInode.journal, extent + Ext4ExtentNode.Entry.diskLow)
+        return Int(forger.u32(disk)) * 1024 + field
     }
 }

@@ -3,25 +3,30 @@ import Testing
 
 @testable import ImageKit
 
-/// Filesystems changed at random with their checksums repaired: whatever is in them, reading and checking end.
+/// Changes filesystems at random and repairs their checksums. Reading and checking them always ends.
 @Suite(.enabled(if: Ext4CheckTests.canMake, "\(Ext4CheckTests.reason)")) struct Ext4CheckFuzzTests {
     static let iterations = Fuzz.iterations(15)
 
-    /// A part of a filesystem to change, and how its checksum is repaired.
+    /// A range of a filesystem to change, and the repair of its checksum.
     private struct Target {
         var range: Range<Int>
         var seal: (inout Ext4Forger, Int) throws -> Void
     }
 
+    private static func superblock(until field: Int) -> Range<Int> {
+        Ext4Forger.superblock(0)..<Ext4Forger.superblock(field)
+    }
+
     private static func targets(_ forger: Ext4Forger) throws -> [Target] {
         let volume = forger.volume
         var targets = [
-            Target(range: 1024..<1024 + 0x3FC) { forger, _ in forger.sealSuperblock() },
-            Target(range: 1024..<1024 + 0x68) { forger, _ in forger.sealSuperblock() },
+            Target(range: superblock(until: Ext4Superblock.Field.checksum)) { forger, _ in forger.sealSuperblock() },
+            Target(range: superblock(until: Ext4Superblock.Field.uuid)) { forger, _ in forger.sealSuperblock() },
         ]
         for group in 0..<volume.groups.count {
-            let place = forger.descriptor(group)
-            targets.append(Target(range: place..<place + 32) { forger, _ in forger.sealGroup(group) })
+            let start = forger.descriptor(group)
+            let end = start + Ext4GroupDescriptor.shortSize
+            targets.append(Target(range: start..<end) { forger, _ in forger.sealGroup(group) })
             for block in [volume.groups[group].blockBitmap, volume.groups[group].inodeBitmap] {
                 targets.append(
                     Target(range: Int(block) * 1024..<Int(block) * 1024 + 200) { forger, _ in forger.sealBitmaps(group)
@@ -29,15 +34,18 @@ import Testing
             }
         }
         func add(inode: UInt32) throws {
-            let place = try forger.inode(inode)
+            let start = try forger.inode(inode)
             for length in [40, 100, 160, volume.superblock.inodeSize] {
                 targets.append(
-                    Target(range: place..<place + min(length, volume.superblock.inodeSize)) { forger, _ in
+                    Target(range: start..<start + min(length, volume.superblock.inodeSize)) { forger, _ in
                         try forger.sealInode(inode)
                     })
             }
         }
-        for inode in [2, 7, 8, 11] as [UInt32] { try add(inode: inode) }
+        for inode in [
+            Ext4ReservedInode.root, Ext4ReservedInode.resize, Ext4ReservedInode.journal,
+            Ext4ReservedInode.firstUnreserved,
+        ] { try add(inode: inode) }
         for path in ["file", "other", "small", "long", "short", "sparse", "deep", "deep/er", "many"] {
             let node = try forger.node(path)
             try add(inode: node.inode)
@@ -48,21 +56,21 @@ import Testing
                         forger.sealAttributes(block)
                     })
             }
-            // All blocks of maps and directories.
+            // All blocks of maps and of directories.
             guard node.record.flags & Ext4Inode.Flag.inline == 0, node.kind != .symlink else { continue }
-            var limit: UInt64 = 1 << 20
-            let map = try Ext4BlockRuns.survey(node.record, volume, limit: &limit, isComplete: true)
+            var budget: UInt64 = 1 << 20
+            let map = try Ext4BlockMapReader.read(node.record, in: volume, budget: &budget, isComplete: true)
             for claim in map.claims {
                 for block in claim.disk..<claim.disk + min(claim.count, 8) {
-                    let place = Int(block) * 1024
-                    let isMap = forger.u16(place) == 0xF30A
+                    let start = Int(block) * 1024
+                    let isMap = forger.u16(start) == Ext4ExtentNode.magic
                     guard isMap || node.kind == .directory else { continue }
                     targets.append(
-                        Target(range: place..<place + (isMap ? 60 : 1024)) { forger, place in
+                        Target(range: start..<start + (isMap ? 60 : 1024)) { forger, offset in
                             if isMap {
-                                try forger.sealExtents(at: place, of: node.inode)
+                                try forger.sealExtents(at: offset, of: node.inode)
                             } else {
-                                try forger.sealDirectory(at: place, of: node.inode)
+                                try forger.sealDirectory(at: offset, of: node.inode)
                             }
                         })
                 }
@@ -85,21 +93,21 @@ import Testing
             var forger = good
             for _ in 0..<Int.random(in: 1...3, using: &random) {
                 let target = targets[Int.random(in: targets.indices, using: &random)]
-                let place = Int.random(in: target.range, using: &random)
+                let offset = Int.random(in: target.range, using: &random)
                 switch Int.random(in: 0..<6, using: &random) {
-                case 0: forger.flip(1 << UInt8.random(in: 0..<8, using: &random), at: place)
-                case 1: forger.store([[0, 1, 0x7F, 0x80, 0xFF].randomElement(using: &random) ?? 0], at: place)
-                case 2: forger.store(UInt32.random(in: 0...UInt32.max, using: &random), at: place & ~3)
-                case 3: forger.store(UInt32.random(in: 0...25_000, using: &random), at: place & ~3)
-                case 4: forger.store(UInt16.random(in: 0...1200, using: &random), at: place & ~1)
-                default: forger.store(UInt32.max, at: place & ~3)
+                case 0: forger.flip(1 << UInt8.random(in: 0..<8, using: &random), at: offset)
+                case 1: forger.store([[0, 1, 0x7F, 0x80, 0xFF].randomElement(using: &random) ?? 0], at: offset)
+                case 2: forger.store(UInt32.random(in: 0...UInt32.max, using: &random), at: offset & ~3)
+                case 3: forger.store(UInt32.random(in: 0...25_000, using: &random), at: offset & ~3)
+                case 4: forger.store(UInt16.random(in: 0...1200, using: &random), at: offset & ~1)
+                default: forger.store(UInt32.max, at: offset & ~3)
                 }
-                try target.seal(&forger, place)
+                try target.seal(&forger, offset)
             }
             let source = HeldImage(forger.bytes)
             let (list, contents) = try Ext4CheckJudge.findings(source)
             if !list.isEmpty { found += 1 }
-            // What cannot be read is not sound.
+            // A filesystem that cannot be read has a finding.
             do throws(ImageError) {
                 _ = try Ext4Volume(source).tree()
                 if contents == nil { Issue.record("\(Ext4CheckJudge.text(list))") }

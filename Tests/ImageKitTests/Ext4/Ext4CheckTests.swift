@@ -4,7 +4,7 @@ import Testing
 
 @testable import ImageKit
 
-/// What ``Ext4Check`` finds.
+/// The findings of ``Ext4Check``.
 enum Ext4CheckJudge {
     static func findings(_ source: any ByteSource) throws -> (list: [Finding], contents: Ext4Volume.Contents?) {
         var list: [Finding] = []
@@ -18,7 +18,7 @@ enum Ext4CheckJudge {
         }.joined(separator: "\n")
     }
 
-    /// Neither damage nor a warning.
+    /// Expects neither damage nor a warning.
     static func isSilent(_ source: any ByteSource, _ what: String) throws {
         let (list, contents) = try findings(source)
         let loud = list.filter { $0.kind.severity > .note }
@@ -26,19 +26,19 @@ enum Ext4CheckJudge {
         #expect(contents != nil)
     }
 
-    /// Runs a script with the image (and other words) as its arguments.
+    /// Runs a script with these arguments.
     static func shell(_ script: String, _ arguments: String..., more: [String] = []) throws {
         let (status, said) = try Judge.run("bash", ["-ec", script, "shell"] + arguments + more)
         try #require(status == 0, "\(said)")
     }
 }
 
-/// Sound filesystems: `e2fsck -fn` has nothing to say, and neither has the check.
+/// Sound filesystems: neither `e2fsck -fn` nor the check finds anything.
 @Suite struct Ext4CheckTests {
     static let reason = "needs e2fsprogs with mke2fs"
     static let canMake = Judge.hasExt4Tools && Judge.has("mke2fs")
 
-    @Test func ours() throws {
+    @Test func filesystemsOfThisLibrary() throws {
         let scratch = try ScratchDirectory()
         for seed in [1] as [UInt64] {
             var generator = Ext4TreeTests.Generator(seed: seed, scratch: scratch.path)
@@ -51,8 +51,8 @@ enum Ext4CheckJudge {
         }
     }
 
-    /// An index, and more groups than one.
-    @Test func ourLargeDirectories() throws {
+    /// A directory with an index, and a filesystem with several groups.
+    @Test func largeDirectoriesOfThisLibrary() throws {
         let names = (0..<300).map { Ext4HashTreeTests.name($0, length: 255) }
         try Ext4CheckJudge.isSilent(
             Ext4Formatter.layOut(Ext4HashTreeTests.tree(names), Ext4Judge.options()).map, "index")
@@ -78,7 +78,7 @@ enum Ext4CheckJudge {
         ["-t", "ext4", "-O", "orphan_file"], ["-t", "ext4", "-O", "quota,project,ea_inode"],
     ]
 
-    /// Files of all kinds, among them 400 in one directory, whose index has two levels where blocks are small.
+    /// Files of all kinds, with 400 in one directory. Its index has two levels if blocks are small.
     static func sourceDirectory(_ scratch: borrowing ScratchDirectory) throws -> String {
         let directory = scratch.path + "/source"
         try Ext4CheckJudge.shell(
@@ -94,7 +94,7 @@ enum Ext4CheckJudge {
         return directory
     }
 
-    /// What e2fsprogs make of a filesystem as it is used: directories with an index, attributes, files gone and come.
+    /// Changes a filesystem with e2fsprogs as use does: directories with an index, attributes, deleted and new files.
     static let use = """
         e2fsck -fyD "$1" > /dev/null || [ $? = 1 ]
         debugfs -w "$1" > "$1.said" 2>&1 <<END
@@ -114,18 +114,18 @@ enum Ext4CheckJudge {
         """
 
     @Test(.enabled(if: canMake, "\(reason)"), arguments: kinds)
-    func others(_ kind: [String]) throws {
+    func filesystemsOfMke2fs(_ kind: [String]) throws {
         let scratch = try ScratchDirectory()
         let directory = try Self.sourceDirectory(scratch)
         let image = try scratch.empty("other", size: 24 << 20)
         let made = try Judge.run(
             "mke2fs", ["-q", "-F", "-L", "a label", "-N", "600", "-d", directory] + kind + [image])
-        // An older mke2fs does not know them all.
+        // An older mke2fs does not know all options.
         if made.status != 0, made.said.contains("Invalid filesystem option") { return }
         try #require(made.status == 0, "\(kind): \(made.said)")
         let isNew = try Judge.run("e2fsck", ["-fn", image]).status == 0
         if isNew { try Ext4CheckJudge.isSilent(try FileSource(FilePath(image)), "\(kind)") }
-        // debugfs does not count quotas.
+        // debugfs does not update quotas.
         if kind.contains(where: { $0.contains("quota") }) { return }
         try Ext4CheckJudge.shell(Self.use, image, directory)
         let judged = try Judge.run("e2fsck", ["-fn", image])

@@ -4,15 +4,15 @@ import Testing
 
 @testable import ImageKit
 
-/// The same tree gives the same bytes, whatever the clock, the environment and the hour.
+/// The same tree gives the same bytes, independent of clock and environment.
 @Suite struct Ext4DeterminismTests {
     static func image(_ tree: FileTree, size: UInt64? = nil) throws -> [UInt8] {
         let map = try Ext4Formatter.layOut(tree, Ext4Judge.options(slack: 0, size: size)).map
         return try map.read(Int(map.size), at: 0)
     }
 
-    static func areEqual(_ one: [UInt8], _ other: [UInt8]) -> Bool {
-        one.count == other.count && memcmp(one, other, one.count) == 0
+    static func areEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+        left.count == right.count && memcmp(left, right, left.count) == 0
     }
 
     @Test(arguments: [0, 1, 2] as [UInt64])
@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    /// In a process of its own, as other tests run in this one at the same time.
+    /// In a process of its own: other tests run in this one at the same time.
     @Test func environmentAndClock() async {
         await #expect(processExitsWith: .success) {
             let scratch = try ScratchDirectory()
@@ -42,13 +42,13 @@ import Testing
                 #expect(Ext4DeterminismTests.areEqual(image, plain), "\(name)")
                 unsetenv(name)
             }
-            // A second later, the clock shows nowhere.
+            // A second later, nothing shows the clock.
             usleep(1_100_000)
             #expect(try Ext4DeterminismTests.areEqual(Ext4DeterminismTests.image(tree), plain))
         }
     }
 
-    /// The order in which nodes were made does not show, only names do.
+    /// The order in which nodes were added makes no difference.
     @Test func theOrderOfBuilding() throws {
         func tree(reversed: Bool) throws -> FileTree {
             var tree = FileTree()
@@ -66,9 +66,9 @@ import Testing
             tree.root = try tree.addDirectory(nodes, FileAttributes(permissions: 0o755))
             return tree
         }
-        var one = try tree(reversed: false), other = try tree(reversed: true)
-        try one.joinLinks(under: one.root, .byContent(threads: 1))
-        try other.joinLinks(under: other.root, .byContent(threads: 4))
-        #expect(try Self.areEqual(Self.image(one), Self.image(other)))
+        var forward = try tree(reversed: false), backward = try tree(reversed: true)
+        try forward.joinLinks(under: forward.root, .byContent(threads: 1))
+        try backward.joinLinks(under: backward.root, .byContent(threads: 4))
+        #expect(try Self.areEqual(Self.image(forward), Self.image(backward)))
     }
 }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ImageKit
 
-/// Large and sparse files: their maps, judged by e2fsprogs, and their bytes, read by the kernel at sampled places.
+/// Large and sparse files: e2fsprogs judges their maps, and the kernel reads samples of their bytes.
 @Suite struct Ext4ExtentTests {
     static let mebi: UInt64 = 1 << 20
     static let attributes = FileAttributes(permissions: 0o644)
@@ -19,13 +19,13 @@ import Testing
         return tree
     }
 
-    /// Lays out and judges; the kernel must read every stamp, and zeros where there is none.
+    /// Lays out and judges. The kernel must read every stamp, and zeros in the holes.
     static func judge(_ sources: [StampedSource]) throws -> (extents: [Int], depths: [Int], Ext4Formatter.Layout) {
         let scratch = try ScratchDirectory()
         let (image, layout) = try scratch.judged(tree(sources))
         if Ext4Judge.canMount {
-            try Ext4Judge.mounted(image, in: scratch.path) { place in
-                for (index, source) in sources.enumerated() { try sample(source, "\(place)/f\(index)") }
+            try Ext4Judge.mounted(image, in: scratch.path) { root in
+                for (index, source) in sources.enumerated() { try sample(source, "\(root)/f\(index)") }
             }
         }
         guard Judge.hasExt4Tools else { return ([], [], layout) }
@@ -79,13 +79,13 @@ import Testing
         let (extents, depths, layout) = try Self.judge(sources)
         #expect((12...18).contains(layout.summary.extentBlocks), "\(layout.summary)")
         if Judge.hasExt4Tools {
-            // Groups' structures cut a few more out of a run.
+            // Groups' structures cut the data into a few more extents.
             for (found, count) in zip(extents, counts) { #expect(found >= Int(count) && found <= Int(count) + 60) }
             #expect(depths.first == 0 && depths[2] == 1 && depths.last == 2, "\(depths)")
         }
     }
 
-    /// Runs longer than an extent can say, across groups with and without backups.
+    /// More consecutive blocks than an extent can hold, across groups with and without backups.
     @Test func longRuns() throws {
         let sizes = [128 * Self.mebi - 1, 128 * Self.mebi, 128 * Self.mebi + 1, 900 * Self.mebi + 1, 2600 * Self.mebi]
         let (extents, _, layout) = try Self.judge(sizes.map { StampedSource(size: $0) })
@@ -114,7 +114,7 @@ import Testing
         }
     }
 
-    /// Holes are decided by content: what the host stores of its zeros makes no difference.
+    /// Holes depend on the content. Whether the host stores zeros makes no difference.
     @Test func holesOfTheHostMakeNoDifference() throws {
         var images: [[UInt8]] = []
         for isDense in [false, true] {
@@ -122,8 +122,8 @@ import Testing
             let path = scratch.path + "/file"
             let host = try OpenFile(path.utf8, O_RDWR | O_CREAT)
             if isDense { try host.write([UInt8](repeating: 0, count: 6 << 20), at: 0) }
-            // The second stored MiB begins with zeros; the last MiB is a hole of the host's only in part.
-            for place in [10, (3 << 20) + 900_000, (5 << 20) - 1] as [UInt64] { try host.write([7], at: place) }
+            // The second stored MiB begins with zeros. Only a part of the last MiB is a hole of the host.
+            for offset in [10, (3 << 20) + 900_000, (5 << 20) - 1] as [UInt64] { try host.write([7], at: offset) }
             #expect(ftruncate(host.descriptor, 6 << 20) == 0)
             var links = FileTree.HostLinks()
             var tree = FileTree()

@@ -2,11 +2,11 @@ import Testing
 
 @testable import ImageKit
 
-/// Sizes: what is planned is what libext2fs makes, whatever is left for the last group.
+/// The planned sizes are those that libext2fs makes, whatever is left for the last group.
 @Suite struct Ext4GeometryTests {
     static let mebi: UInt64 = 1 << 20
 
-    /// A tree of one file of so many blocks, none of them a hole, and `files` empty ones.
+    /// A tree with one file of `blocks` blocks without holes, and `files` empty ones.
     static func tree(blocks: UInt64, files: Int = 0) throws -> FileTree {
         var tree = FileTree()
         let attributes = FileAttributes(permissions: 0o644)
@@ -20,12 +20,12 @@ import Testing
         return tree
     }
 
-    /// libext2fs takes a geometry as it is: `Ext4Filesystem` throws where it changed anything.
+    /// Expects that libext2fs accepts a geometry: `Ext4Filesystem` throws if the library changed it.
     static func accept(_ geometry: Ext4Geometry) throws {
         _ = try Ext4Filesystem(geometry, options: Ext4Judge.options(), reservedBlocks: 0)
     }
 
-    /// Free blocks beside what root and the kernel keep for themselves.
+    /// Free blocks besides those that are reserved for root and the kernel.
     static func free(_ summary: Ext4Formatter.Summary) -> Int {
         Int(summary.freeBlocks) - Int(summary.reservedBlocks + min(summary.blocks / 50, 4096))
     }
@@ -35,7 +35,7 @@ import Testing
         var random = SplitMix(state: group)
         var contents = (0..<60).map { _ in UInt64.random(in: (group - 1) * 32_768...group * 32_768, using: &random) }
         for inodes in [20, 9000 * group, 20_000 * group, 32_768 * group] as [UInt64] {
-            // Around the places where a group is full, and where the next one becomes worth having.
+            // Around the sizes at which a group is full, and at which libext2fs keeps the next one.
             let full = Ext4Geometry(blocks: group * 32_768, inodesPerGroup: max(8192, inodes / group)).contentBlocks
             for step in [0, 1, 2, 49, 50, 51, 52, 53, 257, 300, 307, 512, 563, 570, 800, 2100, 2400] as [UInt64] {
                 contents += [full + step, full - min(full, step)]
@@ -49,7 +49,7 @@ import Testing
         }
     }
 
-    @Test func theLayoutHasTheSlackThatIsAskedFor() throws {
+    @Test func theLayoutHasTheRequestedSlack() throws {
         var random = SplitMix(state: 1)
         let scratch = try ScratchDirectory()
         for turn in 0..<60 {
@@ -62,7 +62,7 @@ import Testing
                 turn % 6 == 0
                 ? try scratch.judged(tree, options).1 : try Ext4Formatter.layOut(tree, options)
             #expect(Self.free(layout.summary) >= Int(slack.dividedRoundingUp(by: 4096)))
-            // And not much more: the least a last group is worth, and extent trees that were not needed.
+            // And not much more: the minimum of a last group, and unused blocks of extent trees.
             #expect(Self.free(layout.summary) <= Int(slack / 4096 + 1000 + layout.summary.blocks / 1000))
             #expect(layout.map.size == layout.summary.blocks * 4096)
         }
@@ -106,7 +106,7 @@ import Testing
         }
     }
 
-    /// What it says is needed is enough, whatever grows with it: groups, the journal, what is reserved.
+    /// The size in the remedy is enough, although groups, journal and reserved blocks grow with it.
     @Test func tooSmallByThatMuch() throws {
         let tree = try Self.tree(blocks: 50_000)
         var tries = 0
@@ -116,7 +116,7 @@ import Testing
                 var options = try Ext4Judge.options(slack: slack * Self.mebi, reservedPercent: percent, size: size)
                 var remedy = ""
                 do { _ = try Ext4Formatter.layOut(tree, options) } catch { remedy = error.remedy?.description ?? "" }
-                guard let words = remedy.split(separator: "raise --root-size to ").first else { continue }
+                guard let words = remedy.split(separator: "raise root size to ").first else { continue }
                 let needed = try #require(ByteSize.parse(String(words.prefix { $0 != "," })), "\(remedy)")
                 #expect(needed > size)
                 options.size = needed
@@ -133,15 +133,15 @@ import Testing
         #expect(layout.summary.inodes >= 66_096 && layout.summary.groups >= 3, "\(layout.summary)")
     }
 
-    /// Nothing is laid out here: the largest card's geometry, and just beyond.
+    /// The geometry of the largest card, and of one that is just too large. Nothing is laid out.
     @Test func terabytes() throws {
         for content in [1 << 28, (1 << 28) + 12_345, (1 << 29) - 9_000_000] as [UInt64] {
             let geometry = try Ext4Geometry.smallest(content: content, inodes: 5000)
             try Self.accept(geometry)
-            let (groups, taken) = geometry.places()
+            let (groups, taken) = geometry.groupLocations()
             #expect(groups.count == geometry.groups && taken.last.map { $0.upperBound <= geometry.blocks } == true)
             #expect(taken.reduce(0) { $0 + $1.upperBound - $1.lowerBound } == geometry.blocks - geometry.contentBlocks)
-            for (one, next) in zip(taken, taken.dropFirst()) { #expect(one.upperBound < next.lowerBound) }
+            for (range, next) in zip(taken, taken.dropFirst()) { #expect(range.upperBound < next.lowerBound) }
         }
         for size in [1 << 40, 2 << 40] as [UInt64] {
             let geometry = try #require(try Ext4Geometry.fixed(size: size, inodes: 5000))

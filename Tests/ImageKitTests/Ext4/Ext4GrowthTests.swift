@@ -4,14 +4,14 @@ import Testing
 
 @testable import ImageKit
 
-/// Cards are larger than images: resize2fs must make use of all of any card.
+/// Cards are larger than images: resize2fs must be able to use all of any card.
 @Suite(.enabled(if: Judge.hasExt4Tools, "\(Judge.ext4Reason)"), .serialized)
 struct Ext4GrowthTests {
     static func grow(_ tree: FileTree, to sizes: [UInt64], isMounted: Bool = true) throws {
         let scratch = try ScratchDirectory()
         let (image, _) = try scratch.judged(tree)
-        // Online, only the descriptors that have room can be added: as many as 2 TiB need. (Offline, resize2fs moves
-        // what lies in its way.)
+        // Online, resize2fs can add only the descriptors that have reserved space: those of 2 TiB. (Offline, it moves
+        // blocks out of the way.)
         let before = try Ext4Judge.superblock(image)
         #expect(before["Reserved GDT blocks"] == "255" && before["Group descriptor size"] == "64")
         for size in sizes {
@@ -21,7 +21,7 @@ struct Ext4GrowthTests {
             try Ext4Judge.check(image)
             let fields = try Ext4Judge.superblock(image)
             #expect(fields["Block count"] == String(size / 4096))
-            // At least as many inodes as an inode for every 32 KiB, and no other descriptor layout.
+            // At least one inode for every 32 KiB, and no other descriptor layout.
             #expect((fields["Inode count"].flatMap { UInt64($0) } ?? 0) >= size / 32_768)
             #expect(fields["Filesystem features"]?.contains("meta_bg") == false)
         }

@@ -2,10 +2,10 @@ import Testing
 
 @testable import ImageKit
 
-/// Indexed directories: the kernel must find every name by its hash, e2fsck must find nothing.
+/// Indexed directories: the kernel must find every name by its hash, and e2fsck no fault.
 @Suite struct Ext4HashTreeTests {
     typealias Name = [UInt8]
-    /// Entries of names of 255 bytes: 15 fill a leaf, as a sixteenth of this length does not fit.
+    /// The entries with names of 255 bytes in a leaf: a sixteenth of this length does not fit.
     static let perLeaf = 15
     static let rootLimit = 507, nodeLimit = 510
 
@@ -32,7 +32,7 @@ import Testing
         return Name(repeating: 0x78, count: length - digits.count) + digits
     }
 
-    /// Names of one length whose hashes lie in a range.
+    /// Names of one length whose hashes are in a range.
     static func names(_ count: Int, length: Int, hashes: ClosedRange<UInt32>, from start: Int = 0) throws -> [Name] {
         let hash = DirectoryHash(seed: Ext4Judge.uuid)
         var found: [Name] = []
@@ -45,13 +45,13 @@ import Testing
         return found
     }
 
-    /// Lays out, lets everybody judge, and gives what debugfs says of the root of the index.
+    /// Lays out, lets e2fsprogs and the kernel judge, and returns the output of debugfs about the index.
     @discardableResult
     static func judge(_ names: [Name], leaves: Int) throws -> (levels: Int, dump: String, layout: Ext4Formatter.Layout)
     {
         let scratch = try ScratchDirectory()
         let (image, layout) = try scratch.judgedByKernel(tree(names))
-        // Root, index blocks and leaves, beside the top directory's block and four of lost+found.
+        // Root, nodes and leaves, beside the root directory's block and four of lost+found.
         let nodes = leaves <= rootLimit ? 0 : (leaves + nodeLimit - 1) / nodeLimit
         #expect(layout.summary.directoryBlocks == UInt64(5 + 1 + nodes + leaves))
         guard Judge.hasExt4Tools else { return (0, "", layout) }
@@ -94,7 +94,8 @@ import Testing
         try Self.judge(names, leaves: 2 + more)
     }
 
-    /// The last directory that needs no index, and the first one that does: 24 bytes of dots, 15 entries of 264 and one.
+    /// The largest directory without an index, and the smallest one with an index: 24 bytes of dots, 15 entries of 264
+    /// and one more.
     @Test(arguments: 88...96)
     func aFullBlock(length: Int) throws {
         let names = (0..<15).map { Self.name($0, length: 255) } + [Self.name(0, length: length)]
@@ -116,8 +117,8 @@ import Testing
         _ = try scratch.judgedByKernel(Self.tree(Array(names)))
     }
 
-    /// Two names of 255 bytes with the same hash, found by looking at many.
-    static let collision: (hash: UInt32, one: Name, other: Name)? = {
+    /// Two names of 255 bytes with the same hash, found by a search.
+    static let collision: (hash: UInt32, first: Name, second: Name)? = {
         let hash = DirectoryHash(seed: Ext4Judge.uuid)
         var seen: [UInt32: Int] = [:]
         for number in 0..<1_000_000 {
@@ -130,16 +131,16 @@ import Testing
         return nil
     }()
 
-    /// One of two names with the same hash ends a leaf (the first; the first node's last), the other begins the next:
-    /// the index must say that it continues.
+    /// The first of two names with the same hash ends a leaf (the first leaf, or the last one of the first node), and
+    /// the second begins the next leaf. The index must state that the hash continues.
     @Test(arguments: [1, 3, 510, 511])
     func collisionsAcrossLeaves(leaf: Int) throws {
-        let (hash, one, other) = try #require(Self.collision)
+        let (hash, first, second) = try #require(Self.collision)
         let below = try Self.names(leaf * Self.perLeaf - 1, length: 255, hashes: 0...hash - 2)
         let above = try Self.names(Self.perLeaf * 2 - 1, length: 255, hashes: hash + 2...0xFFFF_FFFC)
-        let (_, dump, _) = try Self.judge(below + [one, other] + above, leaves: leaf + 2)
+        let (_, dump, _) = try Self.judge(below + [first, second] + above, leaves: leaf + 2)
         guard Judge.hasExt4Tools else { return }
-        // debugfs writes the hash in the index with its lowest bit; no other entry of an index has it.
+        // debugfs writes the hash in the index with its lowest bit. No other index entry has that bit.
         #expect(dump.contains("Hash 0x\(String(hash | 1, radix: 16))"), "\(dump.prefix(3000))")
         let continued = dump.split(separator: "\n").filter {
             $0.hasPrefix("Entry #") && ($0.split(separator: ",").first?.last.flatMap { $0.hexDigitValue } ?? 0) % 2 == 1
@@ -149,6 +150,6 @@ import Testing
 }
 
 extension String {
-    /// How often a text occurs in this one.
+    /// The number of times that a text occurs in this one.
     func components(of text: String) -> Int { ranges(of: text).count }
 }

@@ -5,9 +5,9 @@ import Testing
 
 @testable import ImageKit
 
-/// Names of one file: by content, whatever the host has, and never more than ext4 allows.
+/// Hard links: by content, independent of the host's links, and never more than ext4 allows.
 @Suite struct Ext4LinkTests {
-    /// A store of 40 files in 8 contents, links of the host among them or none.
+    /// Makes a store of 40 files with 8 contents, with or without hard links.
     static func makeStore(at path: String, linked: Bool) throws {
         let manager = FileManager.default
         var first: [String: String] = [:]
@@ -20,8 +20,8 @@ import Testing
             let isExecutable = index % 3 == 0
             let file = "\(directory)/file \(index)"
             let key = "\(index % 8) \(isExecutable)"
-            if linked, let other = first[key], index % 2 == 0 {
-                #expect(link(other, file) == 0)
+            if linked, let existing = first[key], index % 2 == 0 {
+                #expect(link(existing, file) == 0)
             } else {
                 try Data(content.utf8).write(to: URL(fileURLWithPath: file))
                 #expect(chmod(file, isExecutable ? 0o755 : 0o644) == 0)
@@ -43,14 +43,14 @@ import Testing
         var tree = FileTree()
         var links = FileTree.HostLinks()
         var rules = FileTree.ScanRules(metadata: .store, joinsByContent: isExpected)
-        // Some of the short ones are in memory, and some are not.
+        // Some of the short files are in memory, and some are not.
         if isExpected { rules.kept = Monitor(2000) }
         tree.root = try tree.scan(FilePath(path), rules: rules, links: &links)
         let savings = try tree.joinLinks(under: tree.root, rule)
         return (tree, savings)
     }
 
-    /// The inodes of a kind of node that a tree reaches.
+    /// The number of a tree's nodes of a kind.
     static func count(_ kind: FileTree.Kind, _ tree: FileTree) throws -> Int {
         var found: Set<FileTree.NodeID> = []
         try tree.walk(from: tree.root) { _, node throws(ImageError) in
@@ -80,7 +80,7 @@ import Testing
         }
     }
 
-    @Test func asScannedKeepsThoseOfTheHost() throws {
+    @Test func asScannedKeepsLinksOfTheHost() throws {
         for linked in [false, true] {
             let scratch = try ScratchDirectory()
             try Self.makeStore(at: scratch.path + "/store", linked: linked)
@@ -93,7 +93,7 @@ import Testing
         }
     }
 
-    @Test func onlyWhatIsAlikeIsJoined() throws {
+    @Test func onlyEqualFilesAreJoined() throws {
         var tree = FileTree()
         func attributes(_ mode: UInt16, _ owner: UInt32 = 0, _ group: UInt32 = 0) -> FileAttributes {
             FileAttributes(permissions: mode, owner: owner, group: group)
@@ -114,22 +114,23 @@ import Testing
         tree.root = try tree.addDirectory(children, FileAttributes(permissions: 0o755))
         try tree.joinLinks(under: tree.root, .byContent(threads: 2))
         let nodes = tree.children(of: tree.root).map(\.node)
-        for (one, node) in nodes.enumerated() {
-            for (other, second) in nodes.enumerated() {
-                #expect((node == second) == (contents[one].group == contents[other].group), "\(one) and \(other)")
+        for (left, leftNode) in nodes.enumerated() {
+            for (right, rightNode) in nodes.enumerated() {
+                let isEqual = contents[left].group == contents[right].group
+                #expect((leftNode == rightNode) == isEqual, "\(left) and \(right)")
             }
         }
         _ = try ScratchDirectory().judgedByKernel(tree)
-        // Nothing but the executable bit, or the owner, is different.
-        for other in [attributes(0o555), attributes(0o444, 7)] {
+        // Only the executable bit, or the owner, differs.
+        for different in [attributes(0o555), attributes(0o444, 7)] {
             var pair = FileTree()
-            let nodes = [pair.addFile([1], attributes(0o444)), pair.addFile([1], other)]
+            let nodes = [pair.addFile([1], attributes(0o444)), pair.addFile([1], different)]
             pair.root = try pair.addDirectory([([0x61], nodes[0]), ([0x62], nodes[1])], attributes(0o755))
             #expect(try pair.joinLinks(under: pair.root, .byContent(threads: 1)).names == 0)
         }
     }
 
-    /// More names of one content than one inode may have: the names go by their order to as many inodes as are needed.
+    /// More names of one content than one inode may have: in their order, the names get the inodes that they need.
     @Test(arguments: [true, false])
     func moreNamesThanOneInodeMayHave(byContent: Bool) throws {
         let scratch = try ScratchDirectory()
@@ -148,7 +149,7 @@ import Testing
         #expect(layout.summary.dataBlocks == 2)
     }
 
-    /// A directory counts the "..", each of a subdirectory, up to 65,000; beyond, its count is 1.
+    /// A directory counts the ".." of its subdirectories up to 65,000. With more, its count is 1.
     @Test(arguments: [64_998, 64_999])
     func moreSubdirectoriesThanCanBeCounted(count: Int) throws {
         let scratch = try ScratchDirectory()
@@ -160,15 +161,15 @@ import Testing
         tree.root = try tree.addDirectory([([0x64], directory)], attributes)
         let (image, _) = try scratch.judged(tree, Ext4Judge.options(slack: 0))
         guard Ext4Judge.canMount else { return }
-        try Ext4Judge.mounted(image, in: scratch.path) { place in
+        try Ext4Judge.mounted(image, in: scratch.path) { root in
             var found = stat()
-            #expect(stat(place + "/d", &found) == 0 && found.st_nlink == (count + 2 > 65_000 ? 1 : count + 2))
-            let directory = try OpenFile((place + "/d").utf8, O_RDONLY | O_DIRECTORY)
+            #expect(stat(root + "/d", &found) == 0 && found.st_nlink == (count + 2 > 65_000 ? 1 : count + 2))
+            let directory = try OpenFile((root + "/d").utf8, O_RDONLY | O_DIRECTORY)
             #expect(try Ext4Judge.names(in: directory.descriptor).count == count)
         }
     }
 
-    /// So many files that look alike at first that they are not compared one with another.
+    /// So many files with equal first bytes that they are not compared in pairs.
     @Test func manyThatDifferLate() throws {
         var tree = FileTree()
         var children: [(name: [UInt8], node: FileTree.NodeID)] = []

@@ -2,7 +2,7 @@ import Testing
 
 @testable import ImageKit
 
-/// Odd input gives one clear error, and no number is large enough for a trap.
+/// Unusual input causes one clear error, and no number causes a trap.
 @Suite struct Ext4RefusalTests {
     static let attributes = FileAttributes(permissions: 0o644)
 
@@ -58,7 +58,9 @@ import Testing
         let options = try Ext4Options(label: label, uuid: Ext4Judge.uuid, slack: 0)
         let layout = try Ext4Formatter.layOut(Self.tree { $0.addFile([1], Self.attributes) }, options)
         let image = try scratch.write(layout)
-        #expect(try layout.map.read(16, at: 1024 + 120).prefix { $0 != 0 }.elementsEqual(label.utf8))
+        let offset = UInt64(Ext4Forger.superblock(Ext4Superblock.Field.label))
+        let stored = try layout.map.read(Ext4Superblock.Field.labelLength, at: offset)
+        #expect(stored.prefix { $0 != 0 }.elementsEqual(label.utf8))
         if Judge.hasExt4Tools { #expect(try Judge.run("e2fsck", ["-fn", image]).status == 0) }
     }
 
@@ -91,7 +93,7 @@ import Testing
         let error = try Self.refusal(
             Self.tree { $0.addFile(StampedSource(size: .max), offset: 0, size: 1 << 45, Self.attributes) })
         #expect(error.code == .doesNotFit && error.description.contains("32 TiB"), "\(error)")
-        // More than the source has, by a little and beyond all numbers.
+        // More bytes than the source has: a few, and more than a number can count.
         for (offset, size) in [(0, 5001), (5001, 0), (1, 5000), (.max, 2), (.max, 3 << 20), (5000, 1 << 44)]
             as [(UInt64, UInt64)]
         {
@@ -101,12 +103,12 @@ import Testing
         }
     }
 
-    @Test func treesThatAreNone() throws {
+    @Test func invalidTrees() throws {
         #expect(try Self.refusal(FileTree()).code == .invalidInput)
         var tree = FileTree()
         tree.root = tree.addFile([1], Self.attributes)
         #expect(try Self.refusal(tree).code == .invalidInput)
-        // A directory in two places: no filesystem can have that.
+        // A directory with two names: no filesystem can have one.
         let directory = try tree.addDirectory([], Self.attributes)
         tree.root = try tree.addDirectory([([0x61], directory), ([0x62], directory)], Self.attributes)
         #expect(try Self.refusal(tree).code == .invalidInput)
@@ -119,7 +121,7 @@ import Testing
         #expect(try Self.refusal(tree).code == .doesNotFit)
     }
 
-    /// A unit whose files were replaced (by an overlay) lays out what is left of it.
+    /// A unit whose files were replaced (by an overlay) lays out its remaining files.
     @Test func unitsThatAreNotInTheTree() throws {
         let scratch = try ScratchDirectory()
         var tree = FileTree()
@@ -128,7 +130,7 @@ import Testing
         let new = try tree.addDirectory(
             [([0x61], tree.addFile([4], Self.attributes)), ([0x62], kept)], Self.attributes)
         tree.root = try tree.addDirectory([([0x75], new)], Self.attributes)
-        tree.units = [FileTree.Unit(node: unit, key: 7)]
-        _ = try scratch.judgedByKernel(tree)
+        let hints = LayoutHints(units: [LayoutHints.Unit(node: unit, key: 7)])
+        _ = try scratch.judgedByKernel(tree, hints: hints)
     }
 }

@@ -4,9 +4,9 @@ import Testing
 
 @testable import ImageKit
 
-/// Trees of every kind laid out, judged by e2fsprogs and read back whole by the kernel.
+/// Lays out trees of every kind. e2fsprogs judges them, and the kernel reads all of them back.
 @Suite struct Ext4TreeTests {
-    /// A tree with everything in it that is odd, from a seed; files of the host are put into `scratch`.
+    /// Makes a tree with unusual names, times, sizes and modes from a seed, with files of the host in `scratch`.
     struct Generator {
         private var random: SplitMix
         private var tree = FileTree()
@@ -48,9 +48,9 @@ import Testing
 
         private mutating func bytes(_ count: Int) -> [UInt8] {
             var bytes = [UInt8](repeating: 0, count: count)
-            // Files of zeros are ordinary content too.
+            // Some files consist of zeros.
             if Int.random(in: 0..<5, using: &random) == 0 { return bytes }
-            for place in stride(from: 0, to: count, by: 509) { bytes[place] = .random(in: 0...255, using: &random) }
+            for offset in stride(from: 0, to: count, by: 509) { bytes[offset] = .random(in: 0...255, using: &random) }
             if count > 0 { bytes[count - 1] = 0xEE }
             return bytes
         }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ImageKit
 
-/// Damaged and hostile filesystems: an error, never more.
+/// Damaged and hostile filesystems cause an error and nothing worse.
 @Suite struct Ext4VolumeDamageTests {
     static func image() throws -> [UInt8] {
         var tree = FileTree()
@@ -24,7 +24,7 @@ import Testing
         return try map.read(Int(map.size), at: 0)
     }
 
-    /// Reads all there is, and gives the error.
+    /// The error of reading everything, if there is one.
     static func outcome(_ bytes: [UInt8], verifiesChecksums: Bool) -> ImageError? {
         do throws(ImageError) {
             let volume = try Ext4Volume(HeldImage(bytes), verifiesChecksums: verifiesChecksums)
@@ -37,50 +37,64 @@ import Testing
         } catch { return error }
     }
 
+    /// The offset in an inode's record of the first child in its tree of extents.
+    static let childField =
+        Ext4Inode.Field.area + Ext4ExtentNode.Header.length + Ext4ExtentNode.Entry.childLow
+
+    /// The block of the first child in a file's tree of extents.
+    static func firstChild(of file: Ext4Volume.Node) -> Int? {
+        file.record.area.load(UInt32.self, at: childField - Ext4Inode.Field.area).map(Int.init)
+    }
+
     @Test func checksumErrorsSayWhere() throws {
         let good = try Self.image()
         #expect(Self.outcome(good, verifiesChecksums: true) == nil)
         let volume = try Ext4Volume(HeldImage(good))
         let directory = try #require(try volume.node(at: "/d")), file = try #require(try volume.node(at: "/s"))
         var bad = good
-        bad[Int(directory.record.offset) + 4] ^= 1
+        bad[Int(directory.record.offset) + Ext4Inode.Field.size] ^= 1
         let inode = try #require(Self.outcome(bad, verifiesChecksums: true))
         #expect(inode.offset == directory.record.offset && inode.description.contains("inode \(directory.inode) "))
         bad = good
-        var limit: UInt64 = 99
-        let runs = try Ext4BlockRuns.find(directory.record, volume, limit: &limit)
-        let run = try #require(runs.first)
-        bad[Int(run.disk + 1) * 4096 + 9] ^= 1
+        var budget: UInt64 = 99
+        let extents = try Ext4BlockMapReader.extents(of: directory.record, in: volume, budget: &budget)
+        let first = try #require(extents.first)
+        bad[Int(first.disk + 1) * 4096 + 9] ^= 1
         let block = try #require(Self.outcome(bad, verifiesChecksums: true))
-        #expect(block.offset == (run.disk + 1) * 4096 && block.description.contains("checksum"))
+        #expect(block.offset == (first.disk + 1) * 4096 && block.description.contains("checksum"))
         bad = good
-        let child: UInt32 = try #require(file.record.area.load(at: 16))
-        bad[Int(child) * 4096 + 30] ^= 1
+        let child = try #require(Self.firstChild(of: file))
+        bad[child * 4096 + 30] ^= 1
         let extent = try #require(Self.outcome(bad, verifiesChecksums: true))
         #expect(extent.offset == UInt64(child) * 4096 && extent.description.contains("inode \(file.inode) "))
     }
 
     @Test func superblocksThatDoNotFit() throws {
         let good = try Self.image()
+        typealias Field = Ext4Superblock.Field
         let cases: [(Int, [UInt8])] = [
-            (0x38, [0]), (0x18, [7]), (0x18, [255, 255, 255, 255]), (0x04, [0, 0, 0, 0]), (0x150, [1]),
-            (0x150, [255, 255, 255, 255]), (0x20, [0, 0, 0, 0]), (0x20, [8, 0, 0, 0]), (0x20, [1]),
-            (0x28, [0, 0, 0, 0]), (0x28, [255, 255, 255, 255]), (0x00, [255, 255, 255, 255]), (0x58, [0, 0]),
-            (0x58, [255, 255]), (0x58, [0, 0x80]), (0xFE, [0, 0]), (0xFE, [1, 0]), (0xFE, [255, 255]),
-            (0x54, [0, 0, 0, 0]), (0x54, [255, 255, 255, 255]), (0x14, [5]), (0x4C, [9]), (0xCE, [255, 255]),
-            (0x60, [0x08]), (0x63, [0x80]),
+            (Field.magic, [0]), (Field.logBlockSize, [7]), (Field.logBlockSize, [255, 255, 255, 255]),
+            (Field.blocks, [0, 0, 0, 0]), (Field.blocksHigh, [1]), (Field.blocksHigh, [255, 255, 255, 255]),
+            (Field.blocksPerGroup, [0, 0, 0, 0]), (Field.blocksPerGroup, [8, 0, 0, 0]), (Field.blocksPerGroup, [1]),
+            (Field.inodesPerGroup, [0, 0, 0, 0]), (Field.inodesPerGroup, [255, 255, 255, 255]),
+            (Field.inodes, [255, 255, 255, 255]), (Field.inodeSize, [0, 0]), (Field.inodeSize, [255, 255]),
+            (Field.inodeSize, [0, 0x80]), (Field.descriptorSize, [0, 0]), (Field.descriptorSize, [1, 0]),
+            (Field.descriptorSize, [255, 255]), (Field.firstInode, [0, 0, 0, 0]),
+            (Field.firstInode, [255, 255, 255, 255]), (Field.firstBlock, [5]), (Field.revision, [9]),
+            (Field.reservedDescriptorBlocks, [255, 255]), (Field.incompatible, [0x08]),
+            (Field.incompatible + 3, [0x80]),
         ]
         for (offset, bytes) in cases {
             var bad = good
-            bad.store(bytes: bytes, at: 1024 + offset)
+            bad.store(bytes: bytes, at: Ext4Forger.superblock(offset))
             for verifies in [true, false] {
                 #expect(Self.outcome(bad, verifiesChecksums: verifies) != nil, "\(offset) \(bytes)")
             }
         }
         // 2^26 groups.
         var bad = good
-        bad.store(UInt32(0), at: 1024 + 4)
-        bad.store(UInt32(512), at: 1024 + 0x150)
+        bad.store(UInt32(0), at: Ext4Forger.superblock(Field.blocks))
+        bad.store(UInt32(512), at: Ext4Forger.superblock(Field.blocksHigh))
         let error = try #require(Self.outcome(bad, verifiesChecksums: false))
         #expect(error.description.contains("blocks"))
         for size in [0, 1, 1024, 2047, 2048, 4096, good.count - 1] {
@@ -92,28 +106,34 @@ import Testing
         let good = try Self.image()
         let volume = try Ext4Volume(HeldImage(good))
         let directory = try #require(try volume.node(at: "/d")), file = try #require(try volume.node(at: "/s"))
-        let place = { (node: Ext4Volume.Node) in Int(node.record.offset) }
+        let offset = { (node: Ext4Volume.Node, field: Int) in Int(node.record.offset) + field }
         let root = try volume.root()
-        var limit: UInt64 = 99
-        let tops = try Ext4BlockRuns.find(root.record, volume, limit: &limit)
-        let top = try #require(tops.first)
-        let leaf = Int(try #require(file.record.area.load(UInt32.self, at: 16))) * 4096
-        let rootBlock = Int(top.disk) * 4096
-        // The third entry of the top directory is the directory d.
-        let entry = rootBlock + 24
+        var budget: UInt64 = 99
+        let extents = try Ext4BlockMapReader.extents(of: root.record, in: volume, budget: &budget)
+        let leaf = try #require(Self.firstChild(of: file)) * 4096
+        // The third entry of the root directory is the directory d.
+        let entry = Int(try #require(extents.first).disk) * 4096 + 2 * Ext4DirectoryEntry.minimumLength
+        typealias Entry = Ext4DirectoryEntry.Field
+        typealias Inode = Ext4Inode.Field
+        typealias Header = Ext4ExtentNode.Header
+        let extent = leaf + Header.length
         let cases: [(String, Int, [UInt8])] = [
-            ("two places", entry, [2, 0, 0, 0]), ("no name", entry, [255, 255, 255, 255]),
-            ("slash", entry + 8, [0x2F]), ("slash", entry + 8, [0]), ("entry", entry + 4, [0, 0]),
-            ("entry", entry + 4, [255, 255]), ("entry", entry + 6, [255]),
-            ("size", place(file) + 0x6C, [0xFF, 0xFF, 0xFF, 0xFF]),
-            ("size", place(file) + 0x6C, [0xFF, 0xFF, 0xFF, 0x7F]),
-            ("folder of", place(directory) + 4, [1]), ("hole", place(directory) + 5, [0, 0x40]),
-            ("outside", leaf + 12 + 8, [255, 255, 255, 255]), ("filesystem's own", leaf + 12 + 8, [0, 0, 0, 0]),
-            ("no blocks", leaf + 12 + 4, [0, 0]), ("ascend", leaf + 24, [0, 0, 0, 0]), ("tree", leaf + 6, [1]),
-            ("tree", leaf + 4, [255, 255]), ("tree", leaf + 2, [255, 255]), ("tree", leaf, [0]),
-            ("outside", place(file) + 0x28 + 16, [255, 255, 255, 255]), ("kind", place(file), [0, 0]),
-            ("deleted", place(file) + 0x1A, [0, 0]), ("encrypted", place(file) + 0x21, [8]),
-            ("extra", place(file) + 0x80, [255, 255]), ("top folder", place(root), [0xFF, 0x81]),
+            ("two places", entry + Entry.inode, [2, 0, 0, 0]), ("no name", entry + Entry.inode, [255, 255, 255, 255]),
+            ("slash", entry + Entry.name, [0x2F]), ("slash", entry + Entry.name, [0]),
+            ("entry", entry + Entry.entryLength, [0, 0]), ("entry", entry + Entry.entryLength, [255, 255]),
+            ("entry", entry + Entry.nameLength, [255]),
+            ("size", offset(file, Inode.sizeHigh), [0xFF, 0xFF, 0xFF, 0xFF]),
+            ("size", offset(file, Inode.sizeHigh), [0xFF, 0xFF, 0xFF, 0x7F]),
+            ("folder of", offset(directory, Inode.size), [1]), ("hole", offset(directory, Inode.size + 1), [0, 0x40]),
+            ("outside", extent + Ext4ExtentNode.Entry.diskLow, [255, 255, 255, 255]),
+            ("filesystem's own", extent + Ext4ExtentNode.Entry.diskLow, [0, 0, 0, 0]),
+            ("no blocks", extent + Ext4ExtentNode.Entry.count, [0, 0]),
+            ("ascend", extent + Ext4ExtentNode.Entry.length, [0, 0, 0, 0]), ("tree", leaf + Header.depth, [1]),
+            ("tree", leaf + Header.maximum, [255, 255]), ("tree", leaf + Header.entries, [255, 255]),
+            ("tree", leaf + Header.magic, [0]), ("outside", offset(file, Self.childField), [255, 255, 255, 255]),
+            ("kind", offset(file, Inode.mode), [0, 0]), ("deleted", offset(file, Inode.links), [0, 0]),
+            ("encrypted", offset(file, Inode.flags + 1), [8]), ("extra", offset(file, Inode.extraSize), [255, 255]),
+            ("top folder", offset(root, Inode.mode), [0xFF, 0x81]),
         ]
         for (words, offset, bytes) in cases {
             var bad = good
@@ -124,25 +144,27 @@ import Testing
         }
     }
 
-    /// Bits, bytes and words anywhere in metadata, with checksums ignored: whatever comes of it, it comes to an end.
+    /// Changes bits, bytes and words anywhere in the metadata, without checksums. Reading always ends.
     @Test func mutations() throws {
         var good = try Self.image()
         let volume = try Ext4Volume(HeldImage(good))
-        // A superblock without metadata checksums, so that damage gets deep.
-        good.store((good.load(UInt32.self, at: 1024 + 0x64) ?? 0) & ~0x400, at: 1024 + 0x64)
+        // A superblock without metadata checksums, so that damage gets past them.
+        let features = Ext4Forger.superblock(Ext4Superblock.Field.readOnlyCompatible)
+        good.store(
+            (good.load(UInt32.self, at: features) ?? 0) & ~Ext4Feature.metadataChecksums.mask, at: features)
         let directory = try #require(try volume.node(at: "/d")), file = try #require(try volume.node(at: "/s"))
         let link = try #require(try volume.node(at: "/l"))
-        var limit: UInt64 = 999
+        var budget: UInt64 = 999
         var regions: [Range<Int>] = [1024..<2048, 4096..<4160]
         for node in [try volume.root(), directory, file, link] {
             regions.append(Int(node.record.offset)..<Int(node.record.offset) + 160)
         }
         for node in [try volume.root(), directory] {
-            for run in try Ext4BlockRuns.find(node.record, volume, limit: &limit) {
-                regions.append(Int(run.disk) * 4096..<Int(run.disk) * 4096 + 200)
+            for extent in try Ext4BlockMapReader.extents(of: node.record, in: volume, budget: &budget) {
+                regions.append(Int(extent.disk) * 4096..<Int(extent.disk) * 4096 + 200)
             }
         }
-        let leaf = Int(try #require(file.record.area.load(UInt32.self, at: 16))) * 4096
+        let leaf = try #require(Self.firstChild(of: file)) * 4096
         regions.append(leaf..<leaf + 136)
         var random = Fuzz.random(42)
         let rounds = Fuzz.iterations(800)
@@ -151,12 +173,12 @@ import Testing
             var bad = good
             for _ in 0..<Int.random(in: 1...3, using: &random) {
                 let region = regions[Int.random(in: regions.indices, using: &random)]
-                let place = Int.random(in: region, using: &random)
+                let offset = Int.random(in: region, using: &random)
                 switch Int.random(in: 0..<4, using: &random) {
-                case 0: bad[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
-                case 1: bad[place] = [0, 1, 0x7F, 0x80, 0xFF].randomElement(using: &random) ?? 0
-                case 2: bad.store(UInt32.random(in: 0...UInt32.max, using: &random), at: place & ~3)
-                default: bad.store(bytes: [255, 255, 255, 255], at: place & ~3)
+                case 0: bad[offset] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+                case 1: bad[offset] = [0, 1, 0x7F, 0x80, 0xFF].randomElement(using: &random) ?? 0
+                case 2: bad.store(UInt32.random(in: 0...UInt32.max, using: &random), at: offset & ~3)
+                default: bad.store(bytes: [255, 255, 255, 255], at: offset & ~3)
                 }
             }
             if Self.outcome(bad, verifiesChecksums: false) != nil { refused += 1 }

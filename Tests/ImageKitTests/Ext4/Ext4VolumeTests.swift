@@ -21,9 +21,10 @@ struct HeldImage: ByteSource {
     }
 }
 
-/// Filesystems read through ``Ext4Volume``: ours as they were laid out, others as the kernel and debugfs see them.
+/// Reads filesystems with ``Ext4Volume``: those of this library as they were laid out, others as the kernel and debugfs
+/// see them.
 @Suite struct Ext4VolumeTests {
-    /// Everything in a tree as text, `lost+found` left out.
+    /// Everything in a tree as text, without `lost+found`.
     static func listing(_ tree: FileTree, bytes: Bool = true) throws -> [String] {
         var lines: [String] = []
         var firstNames: [FileTree.NodeID: String] = [:]
@@ -33,7 +34,7 @@ struct HeldImage: ByteSource {
             let first = firstNames[node] ?? name
             firstNames[node] = first
             var attributes = tree.attributes(of: node)
-            // As the kernel has it, whatever the host says.
+            // The kernel's permissions of links, independent of the host's.
             if tree.kind(of: node) == .symlink { attributes.permissions = 0o777 }
             var line = "\(name) \(first) \(tree.kind(of: node)) \(attributes)"
             switch tree.kind(of: node) {
@@ -48,7 +49,7 @@ struct HeldImage: ByteSource {
         return lines
     }
 
-    @Test func readsWhatWeLaidOut() throws {
+    @Test func readsFilesystemsOfThisLibrary() throws {
         let scratch = try ScratchDirectory()
         for seed in [1, 2, 3] as [UInt64] {
             var generator = Ext4TreeTests.Generator(seed: seed, scratch: scratch.path)
@@ -57,7 +58,7 @@ struct HeldImage: ByteSource {
             let layout = try Ext4Formatter.layOut(tree, Ext4Judge.options())
             let volume = try Ext4Volume(layout.map)
             let contents = try volume.tree()
-            #expect(contents.others.isEmpty)
+            #expect(contents.specialFiles.isEmpty)
             let (expected, found) = (try Self.listing(tree), try Self.listing(contents.tree))
             #expect(expected.count > 20)
             for (left, right) in zip(expected, found) where left != right {
@@ -80,7 +81,7 @@ struct HeldImage: ByteSource {
         #expect(try Self.listing(tree) == Self.listing(volume.tree().tree))
     }
 
-    /// Filesystems of others.
+    /// Options of mke2fs.
     static let kinds: [[String]] = [
         ["-t", "ext2", "-b", "1024"], ["-t", "ext3", "-b", "1024"], ["-t", "ext3", "-b", "2048"],
         ["-t", "ext2", "-b", "4096", "-r", "0"], ["-t", "ext4", "-b", "1024"], ["-t", "ext4", "-b", "2048"],
@@ -111,7 +112,7 @@ struct HeldImage: ByteSource {
     }
 
     @Test(.enabled(if: Judge.hasExt4Tools && Judge.has("mke2fs"), "\(Judge.ext4Reason)"))
-    func readsWhatOthersMake() throws {
+    func readsFilesystemsOfMke2fs() throws {
         let scratch = try ScratchDirectory()
         let directory = try Self.sourceDirectory(scratch)
         var depths: [String] = []
@@ -134,13 +135,13 @@ struct HeldImage: ByteSource {
             try Self.compare(contents, with: directory, "\(kind)")
             if Ext4Judge.canMount, !kind.contains("-r") {
                 let type = kind[1]
-                let place = scratch.path + "/at\(index)"
-                try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+                let directory = scratch.path + "/at\(index)"
+                try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
                 let options = type == "ext2" ? "ro,loop" : "ro,noload,loop"
-                let mounted = try Judge.run("mount", ["-t", "ext4", "-o", options, image, place])
+                let mounted = try Judge.run("mount", ["-t", "ext4", "-o", options, image, directory])
                 if mounted.status == 0 {
-                    try Self.compare(contents, with: place, "mounted \(kind)")
-                    try Judge.run("umount", [place])
+                    try Self.compare(contents, with: directory, "mounted \(kind)")
+                    try Judge.run("umount", [directory])
                 } else {
                     depths.append("\(kind): \(mounted.said)")
                 }
@@ -159,7 +160,7 @@ struct HeldImage: ByteSource {
         #expect(depths.isEmpty, "not mounted: \(depths)")
     }
 
-    /// Compares with a directory of the host, by what the system says about it.
+    /// Compares with a directory of the host.
     static func compare(_ contents: Ext4Volume.Contents, with directory: String, _ what: String) throws {
         let tree = contents.tree
         var seen = 0
@@ -190,12 +191,12 @@ struct HeldImage: ByteSource {
                 let found = try tree.read(node, atMost: 1 << 30)
                 isSame = isSame && status.st_mode & S_IFMT == S_IFREG && data == found
             }
-            // mke2fs 1.47.0 cuts off a file's last hole where it makes inline data; what it made instead is
-            // compared with the kernel's mount.
+            // With inline data, mke2fs 1.47.0 cuts off a file's last hole. Its file is compared with the kernel's
+            // mount.
             if path == "sparse", what.contains("inline_data"), !what.hasPrefix("mounted") { return }
             if !isSame { Issue.record("\(what): \(path) differs") }
         }
-        for (bytes, node) in contents.others {
+        for (bytes, node) in contents.specialFiles {
             seen += 1
             var status = stat()
             lstat(directory + "/" + String(decoding: bytes, as: UTF8.self), &status)

@@ -48,30 +48,36 @@ import Testing
         return tree
     }
 
-    private static func described(_ tree: FileTree) -> [[String]] {
+    private static func hints(_ tree: FileTree, threads: Int = 1) throws -> LayoutHints {
+        var hints = LayoutHints()
+        try hints.gatherSimilar(in: tree, threads: threads)
+        return hints
+    }
+
+    private static func described(_ hints: LayoutHints, _ tree: FileTree) -> [[String]] {
         let names = Dictionary(uniqueKeysWithValues: tree.children(of: tree.root).map { ($0.node, $0.name) })
-        return tree.clusters.map { cluster in
+        return hints.clusters.map { cluster in
             cluster.map { "\(String(decoding: names[$0.node] ?? [], as: UTF8.self)) \($0.range)" }
         }
     }
 
     @Test func familiesAreFound() throws {
-        var tree = try Self.tree()
-        try tree.gatherSimilar(threads: 1)
-        let found = Self.described(tree)
+        let tree = try Self.tree()
+        let hints = try Self.hints(tree)
+        let found = Self.described(hints, tree)
         let members = Set(found.joined().compactMap(\.first))
         #expect(members.isSuperset(of: ["a", "c", "e"]), "\(found)")
         #expect(members.isDisjoint(with: ["b", "d"]), "\(found)")
         // Every part occurs once, is inside its file, and consists of chunks.
         for (name, bytes) in Self.contents {
-            let ranges = tree.clusters.joined().filter { tree.node(at: name) == $0.node }.map(\.range)
+            let ranges = hints.clusters.joined().filter { tree.node(at: name) == $0.node }.map(\.range)
                 .sorted { $0.lowerBound < $1.lowerBound }
             for (range, next) in zip(ranges, ranges.dropFirst()) { #expect(range.upperBound <= next.lowerBound) }
             for range in ranges {
                 #expect(range.lowerBound % ChunkClusters.chunkSize == 0 && range.upperBound <= UInt64(bytes.count))
             }
         }
-        for cluster in tree.clusters {
+        for cluster in hints.clusters {
             #expect(
                 cluster.reduce(0) { $0 + $1.range.upperBound - $1.range.lowerBound } <= ChunkClusters.maximumClusterSize
             )
@@ -82,21 +88,20 @@ import Testing
         let scratch = try ScratchDirectory()
         try FileManager.default.createDirectory(atPath: scratch.path + "/t", withIntermediateDirectories: true)
         for (name, bytes) in Self.contents { try Data(bytes).write(to: URL(filePath: scratch.path + "/t/" + name)) }
-        var first = try Self.tree()
-        try first.gatherSimilar(threads: 1)
-        #expect(!first.clusters.isEmpty)
+        let first = try Self.tree()
+        let hints = try Self.hints(first)
+        #expect(!hints.clusters.isEmpty)
         for threads in [1, 4, 16] {
-            var scanned = try Self.tree(from: scratch.path + "/t")
-            try scanned.gatherSimilar(threads: threads)
-            #expect(Self.described(scanned) == Self.described(first))
+            let scanned = try Self.tree(from: scratch.path + "/t")
+            let scannedHints = try Self.hints(scanned, threads: threads)
+            #expect(Self.described(scannedHints, scanned) == Self.described(hints, first))
         }
     }
 
     @Test func theFilesystemIsSoundAndHoldsEveryByte() throws {
-        var tree = try Self.tree()
-        try tree.gatherSimilar(threads: 2)
+        let tree = try Self.tree()
         let scratch = try ScratchDirectory()
-        let (image, layout) = try scratch.judged(tree)
+        let (image, layout) = try scratch.judged(tree, hints: Self.hints(tree, threads: 2))
         // The library's reader, and the kernel.
         let volume = try Ext4Volume(FileSource(FilePath(image)))
         let read = try volume.tree().tree
@@ -131,8 +136,8 @@ import Testing
         tree.root = try tree.addDirectory(children, FileAttributes(permissions: 0o755))
         var sizes: [UInt64] = []
         for gathers in [false, true] {
-            if gathers { try tree.gatherSimilar(threads: 1) }
-            let map = try Ext4Formatter.layOut(tree, Ext4Judge.options()).map
+            let hints = gathers ? try Self.hints(tree) : LayoutHints()
+            let map = try Ext4Formatter.layOut(tree, Ext4Judge.options(), hints: hints).map
             let sink = MemorySink()
             sizes.append(
                 try ZstdImageWriter(
@@ -182,8 +187,10 @@ import Testing
             (name: Array("b".utf8), node: tree.addFile(source, offset: 0, size: source.size, Self.attributes)),
         ]
         tree.root = try tree.addDirectory(children, FileAttributes(permissions: 0o755))
-        try tree.gatherSimilar(threads: 1)
-        let error = #expect(throws: ImageError.self) { try Ext4Formatter.layOut(tree, Ext4Judge.options()) }
+        let hints = try Self.hints(tree)
+        let error = #expect(throws: ImageError.self) {
+            try Ext4Formatter.layOut(tree, Ext4Judge.options(), hints: hints)
+        }
         #expect(error?.code == .doesNotFit, "\(String(describing: error))")
     }
 }

@@ -156,7 +156,7 @@ import Testing
             "\(try #require(layout.closure.paths.first { $0.path.name == "busybox-1.36" }).path.path)/bin/busybox"
         guard case .ext4(let ext4) = volume, let node = try ext4.node(at: path) else { throw Errno.invalidArgument }
         var budget: UInt64 = 100
-        let place = try ext4.place(of: node, runBudget: &budget).offset
+        let place = try ext4.location(of: node, budget: &budget).offset
         let start = layout.table.partitions[1].start * 512
         let byte = try ext4.content(of: node).read(1, at: 5000)[0]
         try OpenFile(image.utf8, O_RDWR).write([byte ^ 1], at: start + place + 5000)

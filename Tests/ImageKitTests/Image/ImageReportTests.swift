@@ -139,7 +139,7 @@ import Testing
         let node = try #require(try volume.node(at: "/nix-path-registration"))
         guard case .ext4(let ext4) = volume, case .ext4(let inode) = node.storage else { return }
         var budget: UInt64 = 100
-        let place = try ext4.place(of: inode, runBudget: &budget).offset + plan.table.partitions[1].bytes.lowerBound
+        let place = try ext4.location(of: inode, budget: &budget).offset + plan.table.partitions[1].bytes.lowerBound
         let list = try #require(disk.file?.form.frames?.list)
         let frame = list.frame(holding: place)
         let middle = (list.fileOffsets[frame] + list.fileOffsets[frame + 1]) / 2

@@ -4,12 +4,15 @@ import Testing
 
 @testable import ImageKit
 
-/// A filesystem in memory whose bytes can be changed with the checksums repaired, so that damage gets deep.
+/// A filesystem in memory whose bytes can be changed and its checksums repaired, so that damage gets past them.
 struct Ext4Forger {
     private(set) var bytes: [UInt8]
     let volume: Ext4Volume
-    /// What has been changed, in KiB.
+    /// The numbers of the KiB that were changed.
     private(set) var touched: Set<Int> = []
+
+    private typealias Descriptor = Ext4GroupDescriptor.Field
+    private typealias Inode = Ext4Inode.Field
 
     init(_ bytes: [UInt8]) throws {
         self.bytes = bytes
@@ -26,7 +29,7 @@ struct Ext4Forger {
 
     mutating func store(_ text: [UInt8], at offset: Int) {
         bytes.store(bytes: text, at: offset)
-        for place in offset / 1024...(offset + text.count - 1) / 1024 { touched.insert(place) }
+        for number in offset / 1024...(offset + text.count - 1) / 1024 { touched.insert(number) }
     }
 
     mutating func flip(_ bit: UInt8 = 1, at offset: Int) { store(bytes[offset] ^ bit, at: offset) }
@@ -35,104 +38,122 @@ struct Ext4Forger {
     func u32(_ offset: Int) -> UInt32 { bytes.load(at: offset) ?? 0 }
     func block(_ number: UInt64) -> [UInt8] { Array(bytes[Int(number) * blockSize..<Int(number + 1) * blockSize]) }
 
-    // MARK: Places
+    // MARK: Offsets
+
+    /// The offset of a field in the superblock.
+    static func superblock(_ field: Int) -> Int { Int(Ext4Superblock.offset) + field }
 
     func node(_ path: String) throws -> Ext4Volume.Node { try #require(try volume.node(at: path), "\(path)") }
-    func inode(_ path: String) throws -> Int { Int(try node(path).record.offset) }
-    func inode(_ number: UInt32) throws -> Int { Int(try volume.offset(of: number)) }
 
-    /// The byte where the block of a file or directory begins on the disk.
-    func place(_ path: String, block: UInt64 = 0) throws -> Int {
+    /// The offset of an inode's record, and of a field in it.
+    func inode(_ path: String, _ field: Int = 0) throws -> Int { Int(try node(path).record.offset) + field }
+    func inode(_ number: UInt32, _ field: Int = 0) throws -> Int { Int(try volume.offset(of: number)) + field }
+
+    /// The offset of a block of a file or directory.
+    func offset(_ path: String, block: UInt64 = 0) throws -> Int {
         let node = try node(path)
-        var limit: UInt64 = 1 << 20
-        let runs = try Ext4BlockRuns.find(node.record, volume, limit: &limit)
-        let run = try #require(runs.last { $0.first <= block })
-        return Int(run.disk + block - run.first) * blockSize
+        var budget: UInt64 = 1 << 20
+        let extents = try Ext4BlockMapReader.extents(of: node.record, in: volume, budget: &budget)
+        let extent = try #require(extents.last { $0.first <= block })
+        return Int(extent.disk + block - extent.first) * blockSize
     }
 
-    /// The byte where the entry of a name begins.
+    /// The offset of a name's entry.
     func entry(_ name: String, in path: String) throws -> Int {
         var budget: UInt64 = 1 << 20
         let entries = try volume.entries(of: node(path), blockBudget: &budget)
         return Int(try #require(entries.first { $0.name == Array(name.utf8) }, "\(name)").offset)
     }
 
-    func descriptor(_ group: Int) -> Int {
+    /// The offset of a group's descriptor, and of a field in it.
+    func descriptor(_ group: Int, _ field: Int = 0) -> Int {
         let first = Int(volume.superblock.firstBlock + 1) * blockSize
-        return first + group * volume.superblock.descriptorSize
+        return first + group * volume.superblock.descriptorSize + field
     }
 
     // MARK: Checksums
 
-    mutating func sealSuperblock() { store(Ext4Checksums.superblock(Array(bytes[1024..<2048])), at: 1024 + 0x3FC) }
+    mutating func sealSuperblock() {
+        let start = Self.superblock(0)
+        store(
+            Ext4Checksums.superblock(Array(bytes[start..<start + Ext4Superblock.length])),
+            at: Self.superblock(Ext4Superblock.Field.checksum))
+    }
 
     mutating func sealGroup(_ group: Int) {
-        let place = descriptor(group)
-        let text = Array(bytes[place..<place + volume.superblock.descriptorSize])
+        let start = descriptor(group)
+        let text = Array(bytes[start..<start + volume.superblock.descriptorSize])
         if let sum = volume.checksums.descriptor(text, group: UInt32(group), volume.superblock.bytes) {
-            store(sum, at: place + 0x1E)
+            store(sum, at: descriptor(group, Descriptor.checksum))
         }
     }
 
-    /// Also the descriptor's own.
+    /// Repairs the checksums of a group's bitmaps and of its descriptor.
     mutating func sealBitmaps(_ group: Int) {
-        let places = volume.groups[group]
+        let locations = volume.groups[group]
         let perGroup = Int(volume.superblock.information.blocksPerGroup)
         for (block, bits, low, high) in [
-            (places.blockBitmap, perGroup, 0x18, 0x38),
-            (places.inodeBitmap, Int(volume.superblock.inodesPerGroup), 0x1A, 0x3A),
+            (locations.blockBitmap, perGroup, Descriptor.blockBitmapChecksum, Descriptor.blockBitmapChecksumHigh),
+            (
+                locations.inodeBitmap, Int(volume.superblock.inodesPerGroup), Descriptor.inodeBitmapChecksum,
+                Descriptor.inodeBitmapChecksumHigh
+            ),
         ] {
             let sum = volume.checksums.bitmap(self.block(block).prefix(bits / 8))
-            store(UInt16(truncatingIfNeeded: sum), at: descriptor(group) + low)
-            if volume.superblock.descriptorSize >= 64 {
-                store(UInt16(truncatingIfNeeded: sum >> 16), at: descriptor(group) + high)
+            store(UInt16(truncatingIfNeeded: sum), at: descriptor(group, low))
+            if volume.superblock.descriptorSize >= Ext4GroupDescriptor.longSize {
+                store(UInt16(truncatingIfNeeded: sum >> 16), at: descriptor(group, high))
             }
         }
         sealGroup(group)
     }
 
     mutating func sealInode(_ number: UInt32) throws {
-        let place = try inode(number)
-        let record = Array(bytes[place..<place + volume.superblock.inodeSize])
+        let start = try inode(number)
+        let record = Array(bytes[start..<start + volume.superblock.inodeSize])
         guard let wrong = volume.checksums.inode(record, number) else { return }
-        store(UInt16(truncatingIfNeeded: wrong.expected), at: place + 0x7C)
-        if record.count > 128, u16(place + 0x80) >= 4 {
-            store(UInt16(truncatingIfNeeded: wrong.expected >> 16), at: place + 0x82)
+        store(UInt16(truncatingIfNeeded: wrong.expected), at: start + Inode.checksum)
+        if record.count > Ext4Inode.minimumSize, u16(start + Inode.extraSize) >= 4 {
+            store(UInt16(truncatingIfNeeded: wrong.expected >> 16), at: start + Inode.checksumHigh)
         }
     }
 
     private func seed(_ inode: UInt32) throws -> UInt32 {
-        volume.checksums.seed(inode: inode, generation: u32(try self.inode(inode) + 0x64))
+        volume.checksums.seed(inode: inode, generation: u32(try self.inode(inode, Inode.generation)))
     }
 
-    /// - Parameter place: any byte of the block.
-    mutating func sealExtents(at place: Int, of inode: UInt32) throws {
-        let start = place / blockSize * blockSize
+    /// - Parameter offset: of any byte of the block.
+    mutating func sealExtents(at offset: Int, of inode: UInt32) throws {
+        let start = offset / blockSize * blockSize
         if let wrong = volume.checksums.extentBlock(block(UInt64(start / blockSize)), seed: try seed(inode)) {
-            let tail = start + 12 + 12 * Int(u16(start + 4))
+            let maximum = Int(u16(start + Ext4ExtentNode.Header.maximum))
+            let tail = start + Ext4ExtentNode.Header.length + Ext4ExtentNode.Entry.length * maximum
             if tail + 4 <= start + blockSize { store(wrong.expected, at: tail) }
         }
     }
 
-    mutating func sealDirectory(at place: Int, of inode: UInt32) throws {
-        let start = place / blockSize * blockSize
+    /// - Parameter offset: of any byte of the block.
+    mutating func sealDirectory(at offset: Int, of inode: UInt32) throws {
+        let start = offset / blockSize * blockSize
         let text = block(UInt64(start / blockSize))
         guard let wrong = volume.checksums.directoryBlock(text, seed: try seed(inode)) else { return }
-        if let lines = Ext4Checksums.indexStart(text) {
-            let tail = lines + 8 * Int(u16(start + lines)) + 4
-            if tail + 4 <= blockSize { store(wrong.expected, at: start + tail) }
+        if let entries = Ext4IndexBlock.entriesOffset(in: text) {
+            let limit = Int(u16(start + entries + Ext4IndexBlock.Entry.limit))
+            let checksum = entries + Ext4IndexBlock.Entry.length * limit + Ext4IndexBlock.tailChecksum
+            if checksum + 4 <= blockSize { store(wrong.expected, at: start + checksum) }
         } else {
-            store(wrong.expected, at: start + blockSize - 4)
+            let tail = blockSize - Ext4DirectoryEntry.Tail.length
+            store(wrong.expected, at: start + tail + Ext4DirectoryEntry.Tail.checksum)
         }
     }
 
     mutating func sealAttributes(_ number: UInt64) {
         if let wrong = volume.checksums.attributeBlock(block(number), at: number) {
-            store(wrong.expected, at: Int(number) * blockSize + 0x10)
+            store(wrong.expected, at: Int(number) * blockSize + Ext4Attributes.Header.checksum)
         }
     }
 
-    // MARK: Files
+    // MARK: Changes
 
     /// Changes an inode's record.
     mutating func change(_ path: String, isSealed: Bool = true, _ body: (inout Ext4Forger, Int) throws -> Void) throws {
@@ -143,10 +164,10 @@ struct Ext4Forger {
 
     /// Changes a directory's block at a byte of it.
     mutating func change(
-        directory path: String, at place: Int, _ body: (inout Ext4Forger, Int) throws -> Void
+        directory path: String, at offset: Int, _ body: (inout Ext4Forger, Int) throws -> Void
     ) throws {
-        try body(&self, place)
-        try sealDirectory(at: place, of: node(path).inode)
+        try body(&self, offset)
+        try sealDirectory(at: offset, of: node(path).inode)
     }
 
     /// Changes a group's descriptor.
@@ -155,11 +176,11 @@ struct Ext4Forger {
         sealGroup(group)
     }
 
-    /// Writes what has been changed (or what was there before, from `old`) into an image.
+    /// Writes the changed bytes (or their old values, from `old`) into an image.
     func write(to image: String, from old: [UInt8]? = nil) throws {
         let file = try OpenFile(image.utf8, O_WRONLY)
-        for place in touched.sorted() {
-            let range = place * 1024..<min((place + 1) * 1024, bytes.count)
+        for number in touched.sorted() {
+            let range = number * 1024..<min((number + 1) * 1024, bytes.count)
             try file.write(Array((old ?? bytes)[range]), at: UInt64(range.lowerBound))
         }
     }

@@ -4,11 +4,11 @@ import Testing
 
 @testable import ImageKit
 
-/// A source of any size that costs nothing: every MiB that is stored begins with its stamp and ends with it, all else is
+/// A source of any size that takes no memory: every stored MiB begins and ends with its stamp. The other bytes are
 /// zero.
 struct StampedSource: ByteSource {
     let size: UInt64
-    /// Whether a MiB is stored.
+    /// Whether a MiB, by its number, is stored.
     let isStored: @Sendable (UInt64) -> Bool
 
     static let unit: UInt64 = 1 << 20
@@ -18,18 +18,18 @@ struct StampedSource: ByteSource {
         self.isStored = isStored
     }
 
-    /// Everything that is not zero in a range.
+    /// The stamps in a range.
     func stamps(in range: Range<UInt64>) -> [(offset: UInt64, bytes: [UInt8])] {
         guard !range.isEmpty else { return [] }
         var found: [(UInt64, [UInt8])] = []
         for unit in range.lowerBound / Self.unit...(range.upperBound - 1) / Self.unit where isStored(unit) {
             var stamp: [UInt8] = [0xA5]
             stamp.append(littleEndian: unit &+ 1)
-            for place in [unit * Self.unit, (unit + 1) * Self.unit - 9] {
-                let part = range.clamped(to: place..<place + 9)
+            for start in [unit * Self.unit, (unit + 1) * Self.unit - 9] {
+                let part = range.clamped(to: start..<start + 9)
                 if part.isEmpty { continue }
                 found.append(
-                    (part.lowerBound, Array(stamp[Int(part.lowerBound - place)..<Int(part.upperBound - place)])))
+                    (part.lowerBound, Array(stamp[Int(part.lowerBound - start)..<Int(part.upperBound - start)])))
             }
         }
         return found
@@ -37,8 +37,8 @@ struct StampedSource: ByteSource {
 
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
         if let base = buffer.baseAddress { memset(base, 0, buffer.count) }
-        for (place, bytes) in stamps(in: offset..<offset + UInt64(buffer.count)) {
-            UnsafeMutableRawBufferPointer(rebasing: buffer[Int(place - offset)...]).copyBytes(from: bytes)
+        for (start, bytes) in stamps(in: offset..<offset + UInt64(buffer.count)) {
+            UnsafeMutableRawBufferPointer(rebasing: buffer[Int(start - offset)...]).copyBytes(from: bytes)
         }
     }
 }
@@ -90,7 +90,7 @@ enum Ext4Judge {
 
     static func cString(_ bytes: some Collection<UInt8>) -> [CChar] { bytes.map { CChar(bitPattern: $0) } + [0] }
 
-    /// e2fsck finds nothing at all to say.
+    /// Expects that e2fsck finds nothing.
     static func check(_ image: String, label: String = "NIXOS_SD") throws {
         let (status, said) = try Judge.run("e2fsck", ["-fn", image])
         let complaints = said.split(separator: "\n").filter {
@@ -99,7 +99,7 @@ enum Ext4Judge {
         #expect(status == 0 && complaints.isEmpty, "\(said.prefix(2000))")
     }
 
-    /// The superblock as dumpe2fs tells it.
+    /// The superblock's fields as dumpe2fs prints them.
     static func superblock(_ image: String) throws -> [String: String] {
         var fields: [String: String] = [:]
         for line in try Judge.run("dumpe2fs", ["-h", image]).said.split(separator: "\n") {
@@ -109,7 +109,7 @@ enum Ext4Judge {
         return fields
     }
 
-    /// The summary says what dumpe2fs says.
+    /// Compares a summary with the output of dumpe2fs.
     static func compare(_ summary: Ext4Formatter.Summary, _ image: String) throws {
         let fields = try superblock(image)
         for (field, value) in [
@@ -122,23 +122,23 @@ enum Ext4Judge {
         #expect(summary.groups == Int(summary.blocks.dividedRoundingUp(by: 32_768)))
     }
 
-    /// What debugfs answers.
+    /// The answer of debugfs to a request.
     static func debugfs(_ request: String, _ image: String) throws -> String {
         try Judge.run("debugfs", ["-R", request, image]).said
     }
 
-    /// Does something with the filesystem mounted by the kernel, which must have nothing to recover.
+    /// Runs `body` while the kernel has the filesystem mounted, without recovery.
     static func mounted<Result>(_ image: String, in scratch: String, _ body: (String) throws -> Result) throws -> Result
     {
-        let place = scratch + "/mounted-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
-        let (status, said) = try Judge.run("mount", ["-t", "ext4", "-o", "ro,noload,loop", image, place])
+        let directory = scratch + "/mounted-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        let (status, said) = try Judge.run("mount", ["-t", "ext4", "-o", "ro,noload,loop", image, directory])
         try #require(status == 0, "\(said)")
         defer {
-            // A child that another test just started may hold a descriptor for a moment.
-            if (try? Judge.run("umount", [place]))?.status != 0 { _ = try? Judge.run("umount", ["-l", place]) }
+            // A child process of another test may hold a descriptor for a moment.
+            if (try? Judge.run("umount", [directory]))?.status != 0 { _ = try? Judge.run("umount", ["-l", directory]) }
         }
-        return try body(place)
+        return try body(directory)
     }
 
     /// The names in a directory, without `.` and `..`.
@@ -156,7 +156,7 @@ enum Ext4Judge {
 }
 
 extension ScratchDirectory {
-    /// Writes what was laid out into a sparse file, the bytes that are not zero alone.
+    /// Writes a layout into a sparse file, without zeros.
     func write(_ layout: Ext4Formatter.Layout, as name: String = "ext4.img") throws -> String {
         let map = layout.map
         let image = try empty(name, size: map.size)
@@ -165,8 +165,8 @@ extension ScratchDirectory {
             if case .source(let index, let start) = segment.content,
                 let source = map.sources[Int(index)] as? StampedSource
             {
-                for (place, bytes) in source.stamps(in: start..<start + segment.length) {
-                    try file.write(bytes, at: segment.offset + place - start)
+                for (offset, bytes) in source.stamps(in: start..<start + segment.length) {
+                    try file.write(bytes, at: segment.offset + offset - start)
                 }
             } else {
                 try file.write(map.read(Int(segment.length), at: segment.offset), at: segment.offset)
@@ -175,9 +175,11 @@ extension ScratchDirectory {
         return image
     }
 
-    /// Lays out, writes, and lets e2fsck and dumpe2fs judge.
-    func judged(_ tree: FileTree, _ options: Ext4Options? = nil) throws -> (image: String, Ext4Formatter.Layout) {
-        let layout = try Ext4Formatter.layOut(tree, options ?? Ext4Judge.options())
+    /// Lays a tree out, writes it, and lets e2fsck and dumpe2fs judge.
+    func judged(
+        _ tree: FileTree, _ options: Ext4Options? = nil, hints: LayoutHints = LayoutHints()
+    ) throws -> (image: String, Ext4Formatter.Layout) {
+        let layout = try Ext4Formatter.layOut(tree, options ?? Ext4Judge.options(), hints: hints)
         let image = try write(layout)
         if Judge.hasExt4Tools {
             try Ext4Judge.check(image)
@@ -186,10 +188,11 @@ extension ScratchDirectory {
         return (image, layout)
     }
 
-    /// The same, and the kernel must find the tree in it, and nothing else.
-    func judgedByKernel(_ tree: FileTree, _ options: Ext4Options? = nil) throws -> (image: String, Ext4Formatter.Layout)
-    {
-        let (image, layout) = try judged(tree, options)
+    /// The same, and the kernel must find exactly the tree in it.
+    func judgedByKernel(
+        _ tree: FileTree, _ options: Ext4Options? = nil, hints: LayoutHints = LayoutHints()
+    ) throws -> (image: String, Ext4Formatter.Layout) {
+        let (image, layout) = try judged(tree, options, hints: hints)
         if Ext4Judge.canMount {
             try Ext4Judge.mounted(image, in: path) { try MountedTree(tree).compare(with: $0) }
         }
@@ -210,8 +213,8 @@ final class MountedTree {
         try tree.walk(from: tree.root) { [self] _, node throws(ImageError) in names[node, default: 0] += 1 }
     }
 
-    func compare(with place: String) throws {
-        let directory = try OpenFile(place.utf8, O_RDONLY | O_DIRECTORY)
+    func compare(with path: String) throws {
+        let directory = try OpenFile(path.utf8, O_RDONLY | O_DIRECTORY)
         var found = stat()
         fstat(directory.descriptor, &found)
         compare(tree.root, found, "/")

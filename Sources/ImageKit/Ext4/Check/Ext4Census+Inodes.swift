@@ -1,8 +1,8 @@
-/// What is checked of one inode.
+/// The checks of one inode.
 extension Ext4Census {
     private var superblock: Ext4Superblock { volume.superblock }
 
-    /// An inode's fields and attributes, and its map where it has none.
+    /// Checks an inode's fields and attributes, and its sectors if it has no map.
     func check(_ node: Ext4Volume.Node) throws(ImageError) {
         let record = node.record
         if record.deleted != 0 {
@@ -25,25 +25,22 @@ extension Ext4Census {
                 offset: record.offset)
         }
         try checkAttributes(of: node)
-        let isMapped =
-            record.flags & Ext4Inode.Flag.inline == 0
-            && (node.kind == .file || node.kind == .directory
-                || node.kind == .symlink && !volume.hasTargetInside(record))
-        if !isMapped {
+        if !volume.hasMap(node) {
             checkSectors(of: node, blocks: 0)
-            if node.kind == .symlink, record.flags & Ext4Inode.Flag.inline == 0 {
+            if node.kind == .symlink, !record.isInline {
                 checkEnd(of: node, record.area.dropFirst(Int(clamping: record.size)).first)
             }
         }
     }
 
-    /// A map, against the inode's size and count of blocks.
+    /// Compares a map with the inode's size and number of sectors.
     func check(_ map: Ext4BlockMap, of node: Ext4Volume.Node) {
         guard map.failure == nil else { return }
         let record = node.record
         checkSectors(of: node, blocks: map.claims.reduce(0) { $0.addingClamping($1.count) })
         switch node.kind {
         case .file:
+            // The kernel stores hashes (feature `verity`) after the end of a file.
             if let last = map.lastWritten, record.flags & Ext4Inode.Flag.verity == 0,
                 last.multipliedClamping(by: superblock.blockSize) > record.size
             {
@@ -61,15 +58,15 @@ extension Ext4Census {
                     inode: node.inode, offset: record.offset)
             }
         case .symlink:
-            if let run = map.runs.first, record.size < superblock.blockSize {
-                let end = run.disk * superblock.blockSize + record.size
+            if let extent = map.extents.first, record.size < superblock.blockSize {
+                let end = extent.disk * superblock.blockSize + record.size
                 checkEnd(of: node, (try? volume.source.read(1, at: end))?.first)
             }
-        default: break
+        case .characterDevice, .blockDevice, .fifo, .socket: break
         }
     }
 
-    /// A link's target ends with a zero byte, unless it fills its place.
+    /// A link's target ends with a zero byte, unless it fills the block area or its block.
     private func checkEnd(of node: Ext4Volume.Node, _ byte: UInt8?) {
         guard let byte, byte != 0 else { return }
         report(
@@ -78,7 +75,7 @@ extension Ext4Census {
     }
 
     private func checkSectors(of node: Ext4Volume.Node, blocks: UInt64) {
-        // Clusters, and values of attributes in inodes of their own, are counted in other ways.
+        // Clusters, and attribute values in inodes of their own, are counted differently.
         guard superblock.clusterBlocks == 1, !superblock.has(.attributeInodes) else { return }
         let all = blocks.addingClamping(node.record.attributeBlock != 0 ? 1 : 0)
         let expected = all.multipliedClamping(by: superblock.blockSize / 512)
@@ -92,9 +89,10 @@ extension Ext4Census {
     // MARK: Extended attributes
 
     private func checkAttributes(of node: Ext4Volume.Node) throws(ImageError) {
+        typealias Header = Ext4Attributes.Header
         let record = node.record
-        if record.attributes.load(UInt32.self, at: 0) == 0xEA02_0000,
-            let fault = Self.attributeFault(Array(record.attributes.dropFirst(4)), from: 0)
+        if record.attributes.load(UInt32.self, at: Header.magic) == Ext4Attributes.magic,
+            let fault = Self.attributeFault(Array(record.attributes.dropFirst(Header.lengthInInode)), from: 0)
         {
             report(
                 .ext4Attributes, "inode \(node.inode) has an attribute in it that \(fault)", inode: node.inode,
@@ -110,64 +108,69 @@ extension Ext4Census {
             return
         }
         guard claimAttributes(block, of: node.inode) else { return }
+        try checkAttributeBlock(block, of: node.inode)
+    }
+
+    private func checkAttributeBlock(_ block: UInt64, of inode: UInt32) throws(ImageError) {
+        typealias Header = Ext4Attributes.Header
         let offset = block * superblock.blockSize
         let bytes = try volume.source.read(Int(superblock.blockSize), at: offset)
-        let magic: UInt32 = bytes.load(at: 0) ?? 0, blocks: UInt32 = bytes.load(at: 8) ?? 0
-        says(block, bytes.load(at: 4) ?? 0)
-        guard magic == 0xEA02_0000, blocks == 1 else {
+        let magic: UInt32 = bytes.load(at: Header.magic) ?? 0, blocks: UInt32 = bytes.load(at: Header.blocks) ?? 0
+        setStated(bytes.load(at: Header.inodes) ?? 0, ofAttributeBlock: block)
+        guard magic == Ext4Attributes.magic, blocks == 1 else {
             report(
                 .ext4Attributes,
-                "inode \(node.inode) has attributes whose block begins with \(Ext4Checksums.Mismatch.hex(magic)) "
+                "inode \(inode) has attributes whose block begins with \(Ext4Checksums.Mismatch.hex(magic)) "
                     + "and says that it is \(blocks) blocks, which should be ea020000 and 1",
-                inode: node.inode, offset: offset)
+                inode: inode, offset: offset)
             return
         }
         if let wrong = volume.checksums.attributeBlock(bytes, at: block) {
             report(
-                .ext4AttributesChecksum, "the attributes of inode \(node.inode): their block \(wrong.words)",
-                inode: node.inode, offset: offset)
+                .ext4AttributesChecksum, "the attributes of inode \(inode): their block \(wrong.words)",
+                inode: inode, offset: offset)
         }
-        if let fault = Self.attributeFault(bytes, from: 32) {
+        if let fault = Self.attributeFault(bytes, from: Header.length) {
             report(
-                .ext4Attributes, "inode \(node.inode) has an attribute in a block that \(fault)", inode: node.inode,
+                .ext4Attributes, "inode \(inode) has an attribute in a block that \(fault)", inode: inode,
                 offset: offset)
         }
     }
 
-    /// What is wrong with attributes, as the end of a sentence. Values are counted from the bytes' beginning.
-    ///
-    /// ```
-    ///   name length u8 | index u8 | value at u16 | value's inode u32 | value's size u32 | hash u32 | name, padded to 4
-    /// ```
+    /// The fault of attributes, as the end of a sentence. Values are counted from the first byte of `bytes`.
     private static func attributeFault(_ bytes: [UInt8], from start: Int) -> String? {
-        var place = start
+        typealias Entry = Ext4Attributes.Entry
+        var position = start
         var values = bytes.count
         // Each step goes forward.
-        while let first: UInt32 = bytes.load(at: place), first != 0 {
-            guard let length: UInt8 = bytes.load(at: place), let value: UInt16 = bytes.load(at: place + 2),
-                let inode: UInt32 = bytes.load(at: place + 4), let size: UInt32 = bytes.load(at: place + 8)
+        while let first: UInt32 = bytes.load(at: position), first != 0 {
+            guard let length: UInt8 = bytes.load(at: position + Entry.nameLength),
+                let value: UInt16 = bytes.load(at: position + Entry.valueOffset),
+                let inode: UInt32 = bytes.load(at: position + Entry.valueInode),
+                let size: UInt32 = bytes.load(at: position + Entry.valueSize)
             else { return "is cut off" }
-            let next = place + 16 + Int(length).roundedUp(to: 4)
+            let name = position + Entry.name
+            let next = name + Int(length).roundedUp(to: 4)
             guard next + 4 <= bytes.count else { return "ends outside of it" }
             if inode == 0, size > 0 {
                 guard Int(value) + Int(size) <= bytes.count else { return "has a value outside of it" }
                 values = min(values, Int(value))
             }
-            let hash: UInt32 = bytes.load(at: place + 12) ?? 0
+            let hash: UInt32 = bytes.load(at: position + Entry.hash) ?? 0
             if inode == 0, start > 0 || hash != 0 {
-                let name = bytes[place + 16..<place + 16 + Int(length)]
                 let end = min(bytes.count, Int(value) + Int(size).roundedUp(to: 4))
                 let text = size > 0 ? bytes[min(Int(value), end)..<end] : []
-                guard [true, false].contains(where: { attributeHash(name, text, isSigned: $0) == hash }) else {
+                let letters = bytes[name..<name + Int(length)]
+                guard [true, false].contains(where: { attributeHash(letters, text, isSigned: $0) == hash }) else {
                     return "has the hash \(Ext4Checksums.Mismatch.hex(hash)), which is not that of its name and value"
                 }
             }
-            place = next
+            position = next
         }
-        return place <= values ? nil : "lies over another one's value"
+        return position <= values ? nil : "lies over another one's value"
     }
 
-    /// - Parameter isSigned: whether the name's bytes were taken for signed ones, as on some machines they are.
+    /// - Parameter isSigned: whether the name's bytes were taken as signed ones, as some machines do.
     private static func attributeHash(
         _ name: ArraySlice<UInt8>, _ value: ArraySlice<UInt8>, isSigned: Bool
     ) -> UInt32 {
@@ -176,33 +179,33 @@ extension Ext4Census {
             let letter = isSigned ? UInt32(bitPattern: Int32(Int8(bitPattern: byte))) : UInt32(byte)
             hash = hash << 5 ^ hash >> 27 ^ letter
         }
-        for place in stride(from: 0, to: value.count, by: 4) {
-            hash = hash << 16 ^ hash >> 16 ^ (value.load(UInt32.self, at: place) ?? 0)
+        for position in stride(from: 0, to: value.count, by: 4) {
+            hash = hash << 16 ^ hash >> 16 ^ (value.load(UInt32.self, at: position) ?? 0)
         }
         return hash
     }
 
-    /// The number of inodes that share a block of attributes, once all have been met.
+    /// Compares how many inodes share each block of attributes with the number in it, once all have been read.
     func checkAttributeCounts() {
         guard !isPartial else { return }
-        for (block, found) in attributeBlocks.sorted(by: { $0.key < $1.key }) where found.seen != found.count {
+        for (block, found) in attributeBlocks.sorted(by: { $0.key < $1.key }) where found.stated != found.inodes {
             report(
                 .ext4AttributesCount,
-                "the block of attributes \(block) says that \(found.seen) inodes have it, and \(found.count) have",
+                "the block of attributes \(block) says that \(found.stated) inodes have it, and \(found.inodes) have",
                 inode: found.inode, offset: block * superblock.blockSize)
         }
     }
 
     // MARK: Links
 
-    /// Names that were found against those that inodes say they have.
+    /// Compares the number of names that lead to each inode with the number in it.
     func checkLinks() {
         for (inode, seen) in reached.sorted(by: { $0.key < $1.key })
-        where seen.links > 0 && !seen.isOwn && seen.links != seen.names {
-            // A directory with too many directories in it to count has 1.
-            if seen.kind == 2, seen.links == 1, seen.names >= 65_000 { continue }
-            // Directories that were lost would have led back to it.
-            if seen.kind == 2, isPartial { continue }
+        where seen.links > 0 && !seen.isReserved && seen.links != seen.names {
+            // A directory with too many subdirectories to count has 1.
+            if seen.kind == .directory, seen.links == 1, seen.names >= FileTree.maximumLinks { continue }
+            // Subdirectories that could not be read would lead back to it.
+            if seen.kind == .directory, isPartial { continue }
             if isPartial, seen.names < seen.links { continue }
             report(
                 .ext4LinkCount, "inode \(inode) says that it has \(seen.links) links, and has \(seen.names)",

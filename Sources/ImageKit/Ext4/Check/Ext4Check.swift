@@ -1,18 +1,19 @@
-/// Checks whether an ext2, ext3 or ext4 filesystem is sound: what `e2fsck -fn` would look at, and the copies of the
-/// superblock and the descriptors besides.
+/// Checks whether an ext2, ext3 or ext4 filesystem is sound. It covers the checks of `e2fsck -fn`, and the copies of
+/// the superblock and the descriptors besides.
 ///
-/// It is one walk over the directories, one pass over the inode tables (without what was never used), and one over the
-/// bitmaps. What a check keeps in memory is the tree, some 80 bytes for each inode that is in use, 16 for each run of
-/// blocks, and a few blocks: less than the filesystem's metadata that is in use. The bytes of files are not read.
+/// It walks the directories once, passes over the inode tables once (without the inodes that were never used), and over
+/// the bitmaps once. In memory it keeps the tree, some 80 bytes for each inode in use, 16 for each extent, and a few
+/// blocks. That is less than the filesystem's metadata in use. It does not read the bytes of files.
 ///
-/// What is left out, with a note: encrypted files, and the bitmaps where clusters (`bigalloc`) are in use.
+/// It leaves out, with a note, encrypted files, and the bitmaps of filesystems with clusters (`bigalloc`).
 public struct Ext4Check: Sendable {
     /// Checks the filesystem that begins at the source's first byte.
     ///
-    /// Everything that is wrong with it goes to `onFinding`, with offsets from the filesystem's first byte; also where it
-    /// cannot be opened at all. Throws only errors of the source, and when the progress is asked to stop.
-    /// - Returns: what could be read, so that nobody has to walk the filesystem again: without damaged inodes, and directories
-    ///   as far as they can be had. `nil` where there is no top directory.
+    /// Throws only errors of the source, and `cancelled` if the progress is asked to stop.
+    /// - Parameter onFinding: receives each finding, with offsets from the filesystem's first byte; also if the
+    ///   filesystem cannot be opened at all.
+    /// - Returns: the readable contents, without damaged inodes and with the readable entries of damaged directories,
+    ///   so that the caller need not walk the filesystem again; `nil` if there is no root directory.
     public static func run(
         _ source: any ByteSource, progress: Progress? = nil, onFinding: (Finding) -> Void
     ) throws(ImageError) -> Ext4Volume.Contents? {
@@ -23,24 +24,24 @@ public struct Ext4Check: Sendable {
             try groups.checkSuperblock()
             try groups.checkBackups()
             groups.checkDescriptors()
-            try groups.checkOwnInodes()
+            try groups.checkReservedInodes()
             let contents = try walk(volume, census)
             let inodes = try groups.checkInodes()
             let blocks = try groups.checkBlocks()
-            groups.checkTotals(inodes, blocks)
+            groups.checkTotals(freeInodes: inodes, freeClusters: blocks)
             census.checkLinks()
             census.checkAttributeCounts()
-            try census.finish(contents)
+            try census.reportPending(contents)
             return contents
         }
     }
 
     private static func walk(_ volume: Ext4Volume, _ census: Ext4Census) throws(ImageError) -> Ext4Volume.Contents? {
         do {
-            return try volume.tree(census: census) { census.report($0) }
+            return try volume.tree(observer: census) { census.report($0) }
         } catch {
             guard error.damage != nil else { throw error }
-            census.lost(Ext4Volume.rootInode, error)
+            census.didFail(Ext4ReservedInode.root, error)
             census.report(error.on("/"))
             return nil
         }
@@ -52,15 +53,12 @@ public struct Ext4Check: Sendable {
         do {
             return try Ext4Volume(source, Ext4Superblock(source))
         } catch {
-            switch error.code {
-            case .inputOutput, .cancelled, .changed, .internal: throw error
-            default:
-                onFinding(
-                    Finding(
-                        .ext4Superblock, error.message + (error.reason.map { ": " + $0 } ?? ""),
-                        offset: error.offset ?? Ext4Superblock.offset))
-                return nil
-            }
+            guard error.blame.isInput else { throw error }
+            onFinding(
+                Finding(
+                    .ext4Superblock, error.message + (error.reason.map { ": " + $0 } ?? ""),
+                    offset: error.offset ?? Ext4Superblock.offset))
+            return nil
         }
     }
 }

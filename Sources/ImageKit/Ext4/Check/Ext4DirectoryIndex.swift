@@ -1,28 +1,21 @@
-/// The hash tree of a directory, checked: its blocks, its order, and that every name is where its hash leads.
-///
-/// ```
-///   root at byte 32, other blocks of the index at byte 8:
-///     limit u16, count u16, block u32 | hash u32, block u32 | …          a line's hash is the lowest one below it
-/// ```
-///
-/// Source: the kernel's documentation of ext4, "Hash Tree Directories".
+/// Checks the index of a directory: its blocks, its order, and that every name is in the block to which its hash leads.
 struct Ext4DirectoryIndex {
     typealias Fault = (kind: Finding.Kind, what: String, offset: UInt64?)
 
-    /// A line of the index. Its first one has no hash.
-    private struct Line {
+    /// An entry of the index: the lowest hash below it, and the block that it leads to. The first entry has no hash.
+    private struct IndexEntry {
         var hash: UInt32
         var block: UInt32
     }
 
-    /// A block that may be one of the index.
+    /// A block that may belong to the index.
     private struct Node {
-        var lines: [Line]
+        var entries: [IndexEntry]
         var limit: Int, count: Int
         var offset: UInt64
     }
 
-    /// The hashes of a block's names.
+    /// The range of the hashes of a block's names.
     private struct Leaf {
         var lowest: (hash: UInt32, name: [UInt8]), highest: (hash: UInt32, name: [UInt8])
         var offset: UInt64
@@ -36,59 +29,73 @@ struct Ext4DirectoryIndex {
     private var levels = 0
     private var found: [Fault] = []
 
+    /// The hash of encrypted directories that ignore case. Its seed is not in the superblock.
+    private static let siphash: UInt8 = 6
+    /// The hashes with a seed in the superblock are 0 to 2. Those over unsigned characters are 3 more in libext2fs.
+    private static let maximumVersion: UInt8 = 2, unsignedVersions: Int32 = 3
+
     init(_ superblock: Ext4Superblock, blocks: UInt64) {
         self.superblock = superblock
         self.blocks = blocks
     }
 
-    /// Takes a block of the directory, before its names.
-    mutating func block(_ bytes: [UInt8], _ number: UInt64, at offset: UInt64) {
+    /// Adds a block of the directory, before its names.
+    mutating func addBlock(_ bytes: [UInt8], _ number: UInt64, at offset: UInt64) {
+        typealias Field = Ext4IndexBlock.Field
+        typealias Entry = Ext4IndexBlock.Entry
         let start: Int
         if number == 0 {
-            start = 32
-            root(bytes, at: offset)
+            start = Field.rootEntries
+            addRoot(bytes, at: offset)
         } else {
-            guard bytes.load(UInt32.self, at: 0) == 0, Ext4Checksums.indexStart(bytes) == 8 else { return }
-            start = 8
+            guard bytes.load(UInt32.self, at: Ext4DirectoryEntry.Field.inode) == 0,
+                Ext4IndexBlock.entriesOffset(in: bytes) == Field.nodeEntries
+            else { return }
+            start = Field.nodeEntries
         }
-        let limit = Int(bytes.load(UInt16.self, at: start) ?? 0),
-            count = Int(bytes.load(UInt16.self, at: start + 2) ?? 0)
-        var lines: [Line] = []
-        for index in 0..<min(count, (bytes.count - start) / 8) {
-            lines.append(
-                Line(
-                    hash: index == 0 ? 0 : bytes.load(at: start + 8 * index) ?? 0,
-                    block: (bytes.load(at: start + 8 * index + 4) ?? 0) & 0x0FFF_FFFF))
+        let limit = Int(bytes.load(UInt16.self, at: start + Entry.limit) ?? 0)
+        let count = Int(bytes.load(UInt16.self, at: start + Entry.count) ?? 0)
+        var entries: [IndexEntry] = []
+        for index in 0..<min(count, (bytes.count - start) / Entry.length) {
+            let position = start + Entry.length * index
+            entries.append(
+                IndexEntry(
+                    hash: index == 0 ? 0 : bytes.load(at: position + Entry.hash) ?? 0,
+                    block: (bytes.load(at: position + Entry.block) ?? 0) & Entry.blockMask))
         }
-        nodes[number] = Node(lines: lines, limit: limit, count: count, offset: offset)
+        nodes[number] = Node(entries: entries, limit: limit, count: count, offset: offset)
     }
 
-    private mutating func root(_ bytes: [UInt8], at offset: UInt64) {
-        let version: UInt8 = bytes.load(at: 28) ?? 0, length: UInt8 = bytes.load(at: 29) ?? 0
-        let depth: UInt8 = bytes.load(at: 30) ?? 0
-        let reserved: UInt32 = bytes.load(at: 24) ?? 0
+    private mutating func addRoot(_ bytes: [UInt8], at offset: UInt64) {
+        typealias Field = Ext4IndexBlock.Field
+        let version: UInt8 = bytes.load(at: Field.version) ?? 0, length: UInt8 = bytes.load(at: Field.infoLength) ?? 0
+        let depth: UInt8 = bytes.load(at: Field.levels) ?? 0
+        let reserved: UInt32 = bytes.load(at: Field.reserved) ?? 0
         levels = Int(depth)
-        let most = superblock.has(.largeDirectories) ? 2 : 1
-        if levels > most {
-            found.append((.ext4Index, "has an index of \(levels + 1) levels, and \(most + 1) are allowed", offset))
+        let maximum = superblock.has(.largeDirectories) ? 2 : 1
+        if levels > maximum {
+            found.append(
+                (.ext4Index, "has an index of \(levels + 1) levels, and \(maximum + 1) are allowed", offset))
         }
-        if length != 8 || reserved != 0 {
+        if length != Ext4IndexBlock.infoLength || reserved != 0 {
             found.append(
                 (.ext4Index, "has an index whose root begins with \(reserved) and has \(length) bytes", offset))
         }
-        if version == 6 { return }
-        guard version <= 2 else {
+        if version == Self.siphash { return }
+        guard version <= Self.maximumVersion else {
             found.append((.ext4Index, "has an index by the hash \(version), which does not exist", offset))
             return
         }
-        let flags: UInt32 = superblock.bytes.load(at: 0x160) ?? 0
+        let flags: UInt32 = superblock.bytes.load(at: Ext4Superblock.Field.flags) ?? 0
+        let isUnsigned = flags & Ext4Superblock.unsignedHashFlag != 0
+        let seed = superblock.bytes.dropFirst(Ext4Superblock.Field.hashSeed)
         hash = DirectoryHash(
-            seed: Array(superblock.bytes.dropFirst(0xEC).prefix(16)), version: Int32(version) + (flags & 2 != 0 ? 3 : 0)
-        )
+            seed: Array(seed.prefix(Ext4Superblock.Field.hashSeedLength)),
+            version: Int32(version) + (isUnsigned ? Self.unsignedVersions : 0))
     }
 
-    /// Takes a name of the block that was given last.
-    mutating func name(_ entry: Ext4DirectoryEntry) {
+    /// Adds a name of the block that was added last.
+    mutating func addName(_ entry: Ext4DirectoryEntry) {
         guard let value = try? hash?(entry.name[...]) else { return }
         guard var leaf = leaves[entry.block] else {
             leaves[entry.block] = Leaf(lowest: (value, entry.name), highest: (value, entry.name), offset: entry.offset)
@@ -99,8 +106,8 @@ struct Ext4DirectoryIndex {
         leaves[entry.block] = leaf
     }
 
-    /// What is wrong, once all blocks and names have been taken.
-    /// - Parameter isPlain: whether the names were hashed as they are.
+    /// The faults of the index, once all blocks and names have been added.
+    /// - Parameter isPlain: whether the names are hashed as they are.
     func faults(isPlain: Bool) -> [Fault] {
         var check = self
         var visited: Set<UInt64> = [0]
@@ -119,51 +126,53 @@ struct Ext4DirectoryIndex {
         if found.count < Findings.limitPerKind { found.append((kind, what, offset)) }
     }
 
+    /// Checks the node in `block` and everything below it.
     /// - Parameters:
-    ///   - low: the lowest hash below, with its lowest bit as the index has it.
-    ///   - high: the one that comes after; `nil` at the end.
+    ///   - low: the lowest hash below the node, with its lowest bit as the index has it.
+    ///   - high: the lowest hash after the node; `nil` at the end.
     private mutating func descend(
         _ block: UInt64, _ level: Int, _ low: UInt32, _ high: UInt32?, _ isPlain: Bool, _ visited: inout Set<UInt64>
     ) {
         guard let node = nodes[block] else {
             return add(.ext4Index, "has no block of its index at its block \(block)", nil)
         }
-        let tail = superblock.has(.metadataChecksums) ? 8 : 0
-        let limit = (Int(superblock.blockSize) - (block == 0 ? 32 : 8) - tail) / 8
+        let tail = superblock.has(.metadataChecksums) ? Ext4IndexBlock.tailLength : 0
+        let start = block == 0 ? Ext4IndexBlock.Field.rootEntries : Ext4IndexBlock.Field.nodeEntries
+        let limit = (Int(superblock.blockSize) - start - tail) / Ext4IndexBlock.Entry.length
         guard node.limit == limit, node.count > 0, node.count <= limit else {
             return add(
                 .ext4Index,
                 "has an index whose block \(block) says that it has \(node.count) of \(node.limit) lines, "
                     + "and \(limit) are possible", node.offset)
         }
-        for (position, line) in node.lines.enumerated() {
-            let first = position == 0 ? low : line.hash
-            let next = position + 1 < node.lines.count ? node.lines[position + 1].hash : high
-            if position > 0, line.hash < (position == 1 ? low & ~1 : node.lines[position - 1].hash) {
+        for (position, entry) in node.entries.enumerated() {
+            let first = position == 0 ? low : entry.hash
+            let next = position + 1 < node.entries.count ? node.entries[position + 1].hash : high
+            if position > 0, entry.hash < (position == 1 ? low & ~1 : node.entries[position - 1].hash) {
                 add(
                     .ext4IndexOrder, "has an index whose block \(block) is not in order at its line \(position)",
                     node.offset)
                 continue
             }
-            guard UInt64(line.block) < blocks, visited.insert(UInt64(line.block)).inserted else {
+            let child = UInt64(entry.block)
+            guard child < blocks, visited.insert(child).inserted else {
                 add(
                     .ext4IndexLeaf,
-                    "has an index whose block \(block) leads to the block \(line.block), "
-                        + (UInt64(line.block) < blocks ? "as another line does" : "and only \(blocks) are there"),
-                    node.offset)
+                    "has an index whose block \(block) leads to the block \(child), "
+                        + (child < blocks ? "as another line does" : "and only \(blocks) are there"), node.offset)
                 continue
             }
             if level > 0 {
-                descend(UInt64(line.block), level - 1, first, next, isPlain, &visited)
+                descend(child, level - 1, first, next, isPlain, &visited)
             } else if isPlain {
-                compare(UInt64(line.block), first, next)
+                compare(child, first, next)
             }
         }
     }
 
     private mutating func compare(_ block: UInt64, _ low: UInt32, _ high: UInt32?) {
         guard let leaf = leaves[block] else { return }
-        // Where the next block continues a hash, names that have it are in both.
+        // If the next block continues a hash, both blocks may have names with it.
         let end = high.map { $0 & 1 == 0 ? $0 : $0 & ~1 &+ 2 }
         for (hash, name) in [leaf.lowest, leaf.highest] where hash < low & ~1 || end.map({ hash >= $0 }) == true {
             add(

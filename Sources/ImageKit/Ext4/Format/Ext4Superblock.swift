@@ -1,4 +1,4 @@
-/// What a superblock says, checked against the size of what it was read from before anything is allocated by it.
+/// A superblock, checked against the size of its source before anything is allocated by its numbers.
 ///
 /// ```
 ///   at byte 1024:  00 inodes | 04 blocks | 08 reserved | 0C free blocks | 10 free inodes | 14 first block
@@ -10,196 +10,287 @@
 ///
 /// Source: the kernel's documentation of ext4, "Super Block".
 struct Ext4Superblock: Sendable {
+    /// The byte of the filesystem at which it begins.
     static let offset: UInt64 = 1024
+    /// Its length in bytes.
     static let length = 1024
+    static let magic: UInt16 = 0xEF53
+    static let uuidLength = 16
+    /// The only type of checksum: CRC32c.
+    static let crc32cType: UInt8 = 1
 
-    var information: Ext4Volume.Information
-    var blockSize: UInt64
-    var blocks: UInt64
-    var firstBlock: UInt64
-    var inodes: UInt32
-    var inodesPerGroup: UInt32
-    var firstInode: UInt32
-    var inodeSize: Int
+    /// The offsets of the fields.
+    enum Field {
+        static let inodes = 0x00
+        static let blocks = 0x04
+        static let reservedBlocks = 0x08
+        static let freeBlocks = 0x0C
+        static let freeInodes = 0x10
+        static let firstBlock = 0x14
+        static let logBlockSize = 0x18
+        static let logClusterSize = 0x1C
+        static let blocksPerGroup = 0x20
+        static let clustersPerGroup = 0x24
+        static let inodesPerGroup = 0x28
+        static let mountTime = 0x2C
+        static let writeTime = 0x30
+        static let mounts = 0x34
+        static let magic = 0x38
+        static let state = 0x3A
+        static let checkTime = 0x40
+        static let revision = 0x4C
+        static let firstInode = 0x54
+        static let inodeSize = 0x58
+        /// The group that holds this copy.
+        static let group = 0x5A
+        static let compatible = 0x5C
+        static let incompatible = 0x60
+        static let readOnlyCompatible = 0x64
+        static let uuid = 0x68
+        static let label = 0x78
+        static let lastMounted = 0x88
+        static let reservedDescriptorBlocks = 0xCE
+        static let journalInode = 0xE0
+        /// The first inode of the list of files that were deleted while open.
+        static let orphanList = 0xE8
+        static let hashSeed = 0xEC
+        static let descriptorSize = 0xFE
+        /// The first block of descriptors that is kept in its own group (feature `meta_bg`).
+        static let firstMetaGroup = 0x104
+        static let makeTime = 0x108
+        static let blocksHigh = 0x150
+        static let reservedBlocksHigh = 0x154
+        static let freeBlocksHigh = 0x158
+        static let flags = 0x160
+        static let mountProtectionBlock = 0x168
+        static let checksumType = 0x175
+        static let projectQuotaInode = 0x26C
+        static let checksumSeed = 0x270
+        static let writeTimeHigh = 0x274
+        static let mountTimeHigh = 0x275
+        static let makeTimeHigh = 0x276
+        static let checkTimeHigh = 0x277
+        /// The high bytes of all times, those of errors included.
+        static let timesHigh = 0x274..<0x27A
+        static let orphanFileInode = 0x280
+        static let checksum = 0x3FC
+
+        static let labelLength = 16
+        static let lastMountedLength = 64
+        static let hashSeedLength = 16
+    }
+
+    /// Bits of the state.
+    enum State {
+        static let clean: UInt64 = 1, errors: UInt64 = 2
+    }
+
+    /// The flag that directory hashes take a name's bytes as unsigned.
+    static let unsignedHashFlag: UInt32 = 0x2
+
+    let information: Ext4Information
+    /// Bytes in a block.
+    let blockSize: UInt64
+    let blocks: UInt64
+    let firstBlock: UInt64
+    let inodes: UInt32
+    let inodesPerGroup: UInt32
+    /// The first inode that is not reserved.
+    let firstInode: UInt32
+    /// Bytes in an inode record.
+    let inodeSize: Int
     /// The 1024 bytes themselves.
-    var bytes: [UInt8]
-    var descriptorSize: Int
-    /// Blocks in a cluster: 1 but for `bigalloc`.
-    var clusterBlocks: UInt64
+    let bytes: [UInt8]
+    /// Bytes in a group descriptor.
+    let descriptorSize: Int
+    /// Blocks in a cluster: 1 without `bigalloc`.
+    let clusterBlocks: UInt64
 
     /// Whether it has a feature.
     func has(_ feature: Ext4Feature) -> Bool { feature.isSet(in: bytes) }
 
-    /// More groups than this (128 TiB in blocks of 4 KiB) are not opened: their descriptors would fill the memory.
-    static let groupLimit: UInt64 = 1 << 20
+    /// A filesystem with more groups (128 TiB in blocks of 4 KiB) is refused: its descriptors would fill the memory.
+    static let maximumGroups: UInt64 = 1 << 20
 
-    /// Parts of files' maps: no block is in two of them.
-    var mapLimit: UInt64 { blocks }
+    /// How many extents all files can have together, as no block is in two of them.
+    var maximumExtents: UInt64 { blocks }
 
-    private struct Fields {
-        let bytes: [UInt8]
-        func u16(_ offset: Int) -> UInt64 { UInt64(bytes.load(UInt16.self, at: offset) ?? 0) }
-        func u32(_ offset: Int) -> UInt64 { UInt64(bytes.load(UInt32.self, at: offset) ?? 0) }
-        func u8(_ offset: Int) -> UInt64 { UInt64(bytes.load(UInt8.self, at: offset) ?? 0) }
-        func bytes(_ range: Range<Int>) -> [UInt8] { Array(bytes.dropFirst(range.lowerBound).prefix(range.count)) }
-        func text(_ range: Range<Int>) -> String { String(decoding: bytes(range).prefix { $0 != 0 }, as: UTF8.self) }
-    }
+    /// The first block of descriptors that is kept in its own group; `nil` without `meta_bg`.
+    var firstMetaGroup: UInt32? { has(.metaGroups) ? bytes.load(at: Field.firstMetaGroup) ?? 0 : nil }
 
+    /// Reads the superblock and checks it.
+    ///
+    /// Throws `invalidInput` if there is none or it is of a kind that cannot be read, and `corrupt` if its numbers
+    /// contradict each other or the size of the source.
     init(_ source: any ByteSource) throws(ImageError) {
-        func refuse(_ reason: String, _ code: ImageError.Code = .corrupt) -> ImageError {
-            ImageError(
-                code, "cannot open the ext2, ext3 or ext4 filesystem", offset: Self.offset, reason: reason,
-                remedy: "check that the image is whole and the partition the right one")
-        }
         guard source.size >= Self.offset + UInt64(Self.length) else {
-            throw refuse("\(source.size) bytes are too few for one", .invalidInput)
+            throw Self.refusal("\(source.size) bytes are too few for one", .invalidInput)
         }
         let fields = Fields(bytes: try source.read(Self.length, at: Self.offset))
-        guard fields.u16(0x38) == 0xEF53 else { throw refuse("there is no superblock", .invalidInput) }
-        let logBlockSize = fields.u32(0x18)
-        guard logBlockSize <= 6 else { throw refuse("the block size is 2^\(logBlockSize + 10)") }
-        let blockSize: UInt64 = 1024 << logBlockSize
-        let compatible = fields.u32(0x5C), incompatible = fields.u32(0x60), readOnly = fields.u32(0x64)
-        let is64Bit = incompatible & 0x80 != 0
-        guard incompatible & 0x8 == 0 else { throw refuse("it is a journal, not a filesystem", .invalidInput) }
-        guard incompatible & 0x1 == 0 else { throw refuse("compression is not supported", .invalidInput) }
-
-        let blocks = fields.u32(0x04) | (is64Bit ? fields.u32(0x150) << 32 : 0)
-        let (bytes, overflow) = blocks.multipliedReportingOverflow(by: blockSize)
-        guard blocks > 0, !overflow, bytes <= source.size else {
-            throw refuse("it claims \(blocks) blocks of \(blockSize) bytes, and there are \(source.size) bytes")
+        guard fields.u16(Field.magic) == UInt64(Self.magic) else {
+            throw Self.refusal("there is no superblock", .invalidInput)
         }
-        let firstBlock = fields.u32(0x14)
-        guard
-            firstBlock == (blockSize == 1024 && readOnly & 0x200 == 0 ? 1 : 0)
-                || firstBlock <= 1 && readOnly & 0x200 != 0,
-            firstBlock < blocks
-        else { throw refuse("its first block is \(firstBlock)") }
-
-        let logClusterSize = fields.u32(0x1C)
-        let isClustered = readOnly & 0x200 != 0
-        guard isClustered ? logClusterSize >= logBlockSize && logClusterSize <= 20 : true else {
-            throw refuse("the cluster size is 2^\(logClusterSize + 10)")
-        }
-        let blocksPerGroup = fields.u32(0x20)
-        let clustersPerGroup = isClustered ? fields.u32(0x24) : blocksPerGroup
-        let ratio: UInt64 = isClustered ? 1 << (logClusterSize - logBlockSize) : 1
-        guard clustersPerGroup >= 8, clustersPerGroup % 8 == 0, clustersPerGroup <= blockSize * 8,
-            blocksPerGroup == clustersPerGroup * ratio, blocksPerGroup >= 128
-        else { throw refuse("a group has \(blocksPerGroup) blocks") }
-        let groups = (blocks - firstBlock).dividedRoundingUp(by: blocksPerGroup)
-        guard groups <= Self.groupLimit else { throw refuse("it claims \(groups) groups") }
-
-        let revision = fields.u32(0x4C)
-        guard revision <= 1 else { throw refuse("its revision is \(revision)", .invalidInput) }
-        let inodeSize = revision == 0 ? 128 : fields.u16(0x58)
-        guard inodeSize >= 128, inodeSize <= blockSize, inodeSize & (inodeSize - 1) == 0 else {
-            throw refuse("an inode has \(inodeSize) bytes")
-        }
-        let inodes = fields.u32(0x00), inodesPerGroup = fields.u32(0x28)
-        guard inodesPerGroup > 0, inodesPerGroup <= blockSize * 8, inodes == inodesPerGroup * groups else {
-            throw refuse("it has \(inodes) inodes, \(inodesPerGroup) in each of \(groups) groups")
-        }
-        let firstInode = revision == 0 ? 11 : fields.u32(0x54)
-        guard firstInode >= 11, firstInode <= inodes else { throw refuse("its first inode is \(firstInode)") }
-        let descriptorSize = is64Bit ? fields.u16(0xFE) : 32
-        guard is64Bit ? descriptorSize >= 64 && descriptorSize <= 1024 : true,
-            descriptorSize & (descriptorSize &- 1) == 0, descriptorSize <= blockSize
-        else { throw refuse("a group's descriptor has \(descriptorSize) bytes") }
-        guard groups * descriptorSize < bytes, groups * inodesPerGroup * inodeSize <= bytes else {
-            throw refuse("its groups' tables are larger than itself")
-        }
-        let reservedDescriptorBlocks = fields.u16(0xCE)
+        let blockSize = try Self.blockSize(fields)
+        try Self.checkFeatures(fields)
+        let blocks = try Self.blocks(fields, blockSize: blockSize, sourceSize: source.size)
+        let firstBlock = try Self.firstBlock(fields, blockSize: blockSize, blocks: blocks)
+        let clusterBlocks = try Self.clusterBlocks(fields, blockSize: blockSize)
+        let groups = (blocks - firstBlock).dividedRoundingUp(by: fields.u32(Field.blocksPerGroup))
+        guard groups <= Self.maximumGroups else { throw Self.refusal("it claims \(groups) groups") }
+        let inodeSize = try Self.inodeSize(fields, blockSize: blockSize)
+        let firstInode = try Self.firstInode(fields, blockSize: blockSize, groups: groups)
+        let descriptorSize = try Self.descriptorSize(fields, blockSize: blockSize)
+        guard groups * descriptorSize < blocks * blockSize,
+            groups * fields.u32(Field.inodesPerGroup) * inodeSize <= blocks * blockSize
+        else { throw Self.refusal("its groups' tables are larger than itself") }
+        let reservedDescriptorBlocks = fields.u16(Field.reservedDescriptorBlocks)
         guard reservedDescriptorBlocks <= blockSize / 4 else {
-            throw refuse("it reserves \(reservedDescriptorBlocks) blocks for descriptors")
+            throw Self.refusal("it reserves \(reservedDescriptorBlocks) blocks for descriptors")
         }
 
+        bytes = fields.bytes
         self.blockSize = blockSize
         self.blocks = blocks
         self.firstBlock = firstBlock
-        self.inodes = UInt32(inodes)
-        self.inodesPerGroup = UInt32(inodesPerGroup)
-        self.firstInode = UInt32(firstInode)
+        self.clusterBlocks = clusterBlocks
         self.inodeSize = Int(inodeSize)
-        self.bytes = fields.bytes
+        self.firstInode = UInt32(firstInode)
         self.descriptorSize = Int(descriptorSize)
-        clusterBlocks = ratio
-        let state = fields.u16(0x3A)
-        func time(_ low: Int, _ high: Int) -> Int64 { Int64(fields.u32(low) | fields.u8(high) << 32) }
-        let high: UInt64 = is64Bit ? 32 : 64
-        information = Ext4Volume.Information(
+        inodes = UInt32(fields.u32(Field.inodes))
+        inodesPerGroup = UInt32(fields.u32(Field.inodesPerGroup))
+        information = fields.information(
+            blockSize: blockSize, blocks: blocks, inodeSize: inodeSize, groups: groups)
+    }
+
+    // MARK: Checks
+
+    private static func refusal(_ reason: String, _ code: ImageError.Code = .corrupt) -> ImageError {
+        ImageError(
+            code, "cannot open the ext2, ext3 or ext4 filesystem", offset: offset, reason: reason,
+            remedy: "check that the image is whole and the partition the right one")
+    }
+
+    private static func blockSize(_ fields: Fields) throws(ImageError) -> UInt64 {
+        let logarithm = fields.u32(Field.logBlockSize)
+        guard logarithm <= 6 else { throw refusal("the block size is 2^\(logarithm + 10)") }
+        return 1024 << logarithm
+    }
+
+    private static func checkFeatures(_ fields: Fields) throws(ImageError) {
+        guard !fields.has(.journalDevice) else { throw refusal("it is a journal, not a filesystem", .invalidInput) }
+        guard !fields.has(.compression) else { throw refusal("compression is not supported", .invalidInput) }
+    }
+
+    private static func blocks(
+        _ fields: Fields, blockSize: UInt64, sourceSize: UInt64
+    ) throws(ImageError) -> UInt64 {
+        let blocks = fields.u32(Field.blocks) | (fields.has(.is64Bit) ? fields.u32(Field.blocksHigh) << 32 : 0)
+        let (bytes, overflow) = blocks.multipliedReportingOverflow(by: blockSize)
+        guard blocks > 0, !overflow, bytes <= sourceSize else {
+            throw refusal("it claims \(blocks) blocks of \(blockSize) bytes, and there are \(sourceSize) bytes")
+        }
+        return blocks
+    }
+
+    /// With blocks of 1 KiB the superblock is in block 1, and block 0 (for a boot loader) belongs to no group.
+    private static func firstBlock(
+        _ fields: Fields, blockSize: UInt64, blocks: UInt64
+    ) throws(ImageError) -> UInt64 {
+        let first = fields.u32(Field.firstBlock)
+        let isClustered = fields.has(.clusters)
+        guard
+            first == (blockSize == 1024 && !isClustered ? 1 : 0) || first <= 1 && isClustered, first < blocks
+        else { throw refusal("its first block is \(first)") }
+        return first
+    }
+
+    /// Blocks in a cluster. Checks the size of a group as well.
+    private static func clusterBlocks(_ fields: Fields, blockSize: UInt64) throws(ImageError) -> UInt64 {
+        let logBlockSize = fields.u32(Field.logBlockSize), logClusterSize = fields.u32(Field.logClusterSize)
+        let isClustered = fields.has(.clusters)
+        guard isClustered ? logClusterSize >= logBlockSize && logClusterSize <= 20 : true else {
+            throw refusal("the cluster size is 2^\(logClusterSize + 10)")
+        }
+        let blocksPerGroup = fields.u32(Field.blocksPerGroup)
+        let clustersPerGroup = isClustered ? fields.u32(Field.clustersPerGroup) : blocksPerGroup
+        let ratio: UInt64 = isClustered ? 1 << (logClusterSize - logBlockSize) : 1
+        guard clustersPerGroup >= 8, clustersPerGroup % 8 == 0, clustersPerGroup <= blockSize * 8,
+            blocksPerGroup == clustersPerGroup * ratio, blocksPerGroup >= 128
+        else { throw refusal("a group has \(blocksPerGroup) blocks") }
+        return ratio
+    }
+
+    private static func inodeSize(_ fields: Fields, blockSize: UInt64) throws(ImageError) -> UInt64 {
+        let revision = fields.u32(Field.revision)
+        guard revision <= 1 else { throw refusal("its revision is \(revision)", .invalidInput) }
+        let size = revision == 0 ? UInt64(Ext4Inode.minimumSize) : fields.u16(Field.inodeSize)
+        guard size >= Ext4Inode.minimumSize, size <= blockSize, size & (size - 1) == 0 else {
+            throw refusal("an inode has \(size) bytes")
+        }
+        return size
+    }
+
+    /// The first inode that is not reserved. Checks the number of inodes as well.
+    private static func firstInode(_ fields: Fields, blockSize: UInt64, groups: UInt64) throws(ImageError) -> UInt64 {
+        let inodes = fields.u32(Field.inodes), perGroup = fields.u32(Field.inodesPerGroup)
+        guard perGroup > 0, perGroup <= blockSize * 8, inodes == perGroup * groups else {
+            throw refusal("it has \(inodes) inodes, \(perGroup) in each of \(groups) groups")
+        }
+        let minimum = UInt64(Ext4ReservedInode.firstUnreserved)
+        let first = fields.u32(Field.revision) == 0 ? minimum : fields.u32(Field.firstInode)
+        guard first >= minimum, first <= inodes else { throw refusal("its first inode is \(first)") }
+        return first
+    }
+
+    private static func descriptorSize(_ fields: Fields, blockSize: UInt64) throws(ImageError) -> UInt64 {
+        let is64Bit = fields.has(.is64Bit)
+        let size = is64Bit ? fields.u16(Field.descriptorSize) : UInt64(Ext4GroupDescriptor.shortSize)
+        guard is64Bit ? size >= Ext4GroupDescriptor.longSize && size <= 1024 : true, size & (size &- 1) == 0,
+            size <= blockSize
+        else { throw refusal("a group's descriptor has \(size) bytes") }
+        return size
+    }
+}
+
+/// The superblock's bytes, read field by field.
+private struct Fields {
+    typealias Field = Ext4Superblock.Field
+
+    let bytes: [UInt8]
+
+    func u16(_ offset: Int) -> UInt64 { UInt64(bytes.load(UInt16.self, at: offset) ?? 0) }
+    func u32(_ offset: Int) -> UInt64 { UInt64(bytes.load(UInt32.self, at: offset) ?? 0) }
+    func has(_ feature: Ext4Feature) -> Bool { feature.isSet(in: bytes) }
+
+    private func u8(_ offset: Int) -> UInt64 { UInt64(bytes.load(UInt8.self, at: offset) ?? 0) }
+    private func bytes(_ offset: Int, _ count: Int) -> [UInt8] { Array(bytes.dropFirst(offset).prefix(count)) }
+    private func text(_ offset: Int, _ count: Int) -> String {
+        String(decoding: bytes(offset, count).prefix { $0 != 0 }, as: UTF8.self)
+    }
+    private func time(_ low: Int, _ high: Int) -> Int64 { Int64(u32(low) | u8(high) << 32) }
+
+    func information(
+        blockSize: UInt64, blocks: UInt64, inodeSize: UInt64, groups: UInt64
+    ) -> Ext4Information {
+        let compatible = u32(Field.compatible), incompatible = u32(Field.incompatible)
+        let readOnly = u32(Field.readOnlyCompatible)
+        let state = u16(Field.state)
+        // A shift by 64 leaves nothing of the high half.
+        let high: UInt64 = has(.is64Bit) ? 32 : 64
+        return Ext4Information(
             kind: Ext4FeatureNames.kind(compatible, incompatible, readOnly),
-            label: fields.text(0x78..<0x88), uuid: fields.bytes(0x68..<0x78),
+            label: text(Field.label, Field.labelLength), uuid: bytes(Field.uuid, Ext4Superblock.uuidLength),
             features: Ext4FeatureNames.names(compatible, incompatible, readOnly),
             blockSize: blockSize, blocks: blocks,
-            freeBlocks: fields.u32(0x0C) | (fields.u32(0x158) << high),
-            reservedBlocks: fields.u32(0x08) | (fields.u32(0x154) << high),
-            inodes: inodes, freeInodes: fields.u32(0x10), inodeSize: inodeSize, groups: groups,
-            blocksPerGroup: blocksPerGroup, inodesPerGroup: inodesPerGroup,
-            reservedDescriptorBlocks: reservedDescriptorBlocks,
-            isClean: state & 1 != 0 && state & 2 == 0, hasErrors: state & 2 != 0,
-            needsRecovery: incompatible & 0x4 != 0,
-            made: time(0x108, 0x276), written: time(0x30, 0x274), mounted: time(0x2C, 0x275),
-            checked: time(0x40, 0x277), mounts: fields.u16(0x34), lastMounted: fields.text(0x88..<0xC8))
-    }
-}
-
-/// A feature that the code asks for.
-struct Ext4Feature: Sendable {
-    /// Which of the three words in the superblock, and the bit.
-    let place: Int, mask: UInt32
-
-    static let journal = Ext4Feature(place: 0x5C, mask: 0x4), resizeInode = Ext4Feature(place: 0x5C, mask: 0x10)
-    static let directoryIndex = Ext4Feature(place: 0x5C, mask: 0x20)
-    static let orphanFile = Ext4Feature(place: 0x5C, mask: 0x1000)
-    static let fileTypes = Ext4Feature(place: 0x60, mask: 0x2), metaGroups = Ext4Feature(place: 0x60, mask: 0x10)
-    static let is64Bit = Ext4Feature(place: 0x60, mask: 0x80), mountProtection = Ext4Feature(place: 0x60, mask: 0x100)
-    static let attributeInodes = Ext4Feature(place: 0x60, mask: 0x400)
-    static let extents = Ext4Feature(place: 0x60, mask: 0x40), inlineData = Ext4Feature(place: 0x60, mask: 0x8000)
-    static let checksumSeed = Ext4Feature(place: 0x60, mask: 0x2000)
-    static let largeDirectories = Ext4Feature(place: 0x60, mask: 0x4000)
-    static let encryption = Ext4Feature(place: 0x60, mask: 0x1_0000)
-    static let hugeFiles = Ext4Feature(place: 0x64, mask: 0x8), groupChecksums = Ext4Feature(place: 0x64, mask: 0x10)
-    static let manyLinks = Ext4Feature(place: 0x64, mask: 0x20), quota = Ext4Feature(place: 0x64, mask: 0x100)
-    static let clusters = Ext4Feature(place: 0x64, mask: 0x200)
-    static let metadataChecksums = Ext4Feature(place: 0x64, mask: 0x400)
-    static let projects = Ext4Feature(place: 0x64, mask: 0x2000)
-    static let sharedBlocks = Ext4Feature(place: 0x64, mask: 0x4000)
-    static let orphans = Ext4Feature(place: 0x64, mask: 0x1_0000)
-
-    func isSet(in superblock: [UInt8]) -> Bool { (superblock.load(UInt32.self, at: place) ?? 0) & mask != 0 }
-}
-
-/// What e2fsprogs calls the features.
-enum Ext4FeatureNames {
-    private static let compatible = [
-        0: "dir_prealloc", 1: "imagic_inodes", 2: "has_journal", 3: "ext_attr", 4: "resize_inode", 5: "dir_index",
-        6: "lazy_bg", 8: "snapshot_bitmap", 9: "sparse_super2", 10: "fast_commit", 11: "stable_inodes",
-        12: "orphan_file",
-    ]
-    private static let incompatible = [
-        0: "compression", 1: "filetype", 2: "needs_recovery", 3: "journal_dev", 4: "meta_bg", 6: "extent", 7: "64bit",
-        8: "mmp", 9: "flex_bg", 10: "ea_inode", 12: "dirdata", 13: "metadata_csum_seed", 14: "large_dir",
-        15: "inline_data", 16: "encrypt", 17: "casefold",
-    ]
-    private static let readOnly = [
-        0: "sparse_super", 1: "large_file", 3: "huge_file", 4: "uninit_bg", 5: "dir_nlink", 6: "extra_isize",
-        7: "snapshot", 8: "quota", 9: "bigalloc", 10: "metadata_csum", 11: "replica", 12: "read-only", 13: "project",
-        14: "shared_blocks", 15: "verity", 16: "orphan_present",
-    ]
-
-    /// The names of all features that are set, in the order of their bits; those without a name by their number.
-    static func names(_ compatible: UInt64, _ incompatible: UInt64, _ readOnly: UInt64) -> [String] {
-        func names(_ bits: UInt64, _ table: [Int: String], _ word: String) -> [String] {
-            (0..<32).filter { bits >> UInt64($0) & 1 == 1 }.map { table[$0] ?? "FEATURE_\(word)\($0)" }
-        }
-        return names(compatible, Self.compatible, "C") + names(incompatible, Self.incompatible, "I")
-            + names(readOnly, Self.readOnly, "R")
-    }
-
-    /// ext2 has no journal, ext3 has, and ext4 has what neither knows.
-    static func kind(_ compatible: UInt64, _ incompatible: UInt64, _ readOnly: UInt64) -> String {
-        if incompatible & ~0x16 != 0 || readOnly & ~0x7 != 0 { return "ext4" }
-        return compatible & 0x4 != 0 ? "ext3" : "ext2"
+            freeBlocks: u32(Field.freeBlocks) | (u32(Field.freeBlocksHigh) << high),
+            reservedBlocks: u32(Field.reservedBlocks) | (u32(Field.reservedBlocksHigh) << high),
+            inodes: u32(Field.inodes), freeInodes: u32(Field.freeInodes), inodeSize: inodeSize, groups: groups,
+            blocksPerGroup: u32(Field.blocksPerGroup), inodesPerGroup: u32(Field.inodesPerGroup),
+            reservedDescriptorBlocks: u16(Field.reservedDescriptorBlocks),
+            isClean: state & Ext4Superblock.State.clean != 0 && state & Ext4Superblock.State.errors == 0,
+            hasErrors: state & Ext4Superblock.State.errors != 0, needsRecovery: has(.needsRecovery),
+            made: time(Field.makeTime, Field.makeTimeHigh), written: time(Field.writeTime, Field.writeTimeHigh),
+            mounted: time(Field.mountTime, Field.mountTimeHigh), checked: time(Field.checkTime, Field.checkTimeHigh),
+            mounts: u16(Field.mounts), lastMounted: text(Field.lastMounted, Field.lastMountedLength))
     }
 }

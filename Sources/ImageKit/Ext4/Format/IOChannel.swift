@@ -1,11 +1,11 @@
 import CExt2FS
 import Glibc
 
-/// How libext2fs comes to an object of ours: it takes an `io_manager`, a table of functions, and opens channels by a
-/// device's name, which here holds the object's address.
+/// Connects libext2fs to an object of this library. libext2fs takes an `io_manager`, a table of functions, and opens
+/// channels by a device's name. Here the name holds the object's address.
 enum IOChannel {
-    /// A table of functions with those that are the same for every object. `open` must be set to one that calls
-    /// ``open(_:_:_:)``.
+    /// A table with the functions that are the same for every object. The caller sets `open` to a function that calls
+    /// ``open(_:_:_:)``. The table is never freed: it is made once for each type of object.
     static func manager(_ name: String) -> io_manager {
         let manager = io_manager.allocate(capacity: 1)
         manager.initialize(to: struct_io_manager())
@@ -23,12 +23,12 @@ enum IOChannel {
         return manager
     }
 
-    /// The name under which an object is opened, for as long as it lives.
+    /// The name that opens an object. It is valid while the object exists.
     static func deviceName(of object: AnyObject) -> String {
         String(UInt(bitPattern: Unmanaged.passUnretained(object).toOpaque()))
     }
 
-    /// Opens the object of that name, which must be of the type that the manager is for.
+    /// Opens the object of that name. It must have the type that the manager is for.
     static func open(
         _ name: UnsafePointer<CChar>?, _ channel: UnsafeMutablePointer<io_channel?>?, _ manager: io_manager
     ) -> errcode_t {
@@ -47,7 +47,7 @@ enum IOChannel {
         return 0
     }
 
-    /// The object that a channel was opened for.
+    /// The object of a channel.
     static func object<Object: AnyObject>(of channel: io_channel?) -> Object? {
         guard let data = channel?.pointee.private_data else { return nil }
         return Unmanaged<Object>.fromOpaque(data).takeUnretainedValue()

@@ -1,5 +1,8 @@
 extension ImageError {
-    /// Damage in an inode, or in what belongs to it.
+    /// Damage in an inode or in a structure that belongs to it.
+    /// - Parameters:
+    ///   - offset: of the damaged structure, in bytes of the filesystem.
+    ///   - reason: a clause about the inode, such as "its size is 5".
     static func damagedInode(
         _ inode: UInt32, at offset: UInt64?, _ reason: String, _ kind: Finding.Kind = .ext4Inode
     ) -> ImageError {

@@ -1,5 +1,5 @@
 extension Ext4Volume {
-    /// What blocks are that belong to the filesystem and to no file.
+    /// The kinds of blocks that belong to the filesystem itself and to no file.
     ///
     /// ```
     ///   group 0, 1, and powers of 3, 5 and 7                        other groups
@@ -11,7 +11,7 @@ extension Ext4Volume {
         case superblock
         /// Descriptors of the groups, or a copy.
         case descriptors
-        /// Room for the descriptors of a larger filesystem.
+        /// Space reserved for the descriptors of a larger filesystem.
         case reservedDescriptors
         /// A group's bitmap of blocks or of inodes.
         case bitmap
@@ -19,54 +19,57 @@ extension Ext4Volume {
         case inodeTable
     }
 
-    /// Where the filesystem's own structures lie, in bytes of its source, as the descriptors have it.
+    /// The locations of the filesystem's own structures, in bytes of its source, as the descriptors state them.
     public func parts() -> [(part: Part, bytes: Range<UInt64>)] {
         var found: [(part: Part, bytes: Range<UInt64>)] = []
         func add(_ part: Part, _ first: UInt64, _ count: UInt64) {
-            // Where descriptors say that something lies is anybody's guess.
-            let run = (first..<first.addingClamping(count)).clamped(to: 0..<superblock.blocks)
-            if !run.isEmpty { found.append((part, bytes(run))) }
+            // Damaged descriptors state any block.
+            let blocks = (first..<first.addingClamping(count)).clamped(to: 0..<superblock.blocks)
+            if !blocks.isEmpty { found.append((part, bytes(blocks))) }
         }
         let reserved = superblock.has(.metaGroups) ? 0 : information.reservedDescriptorBlocks
         for head in groups.heads {
-            if let place = head.superblock { add(.superblock, place, 1) }
-            if let places = head.descriptors {
-                let room = min(UInt64(places.count), reserved)
-                add(.descriptors, places.lowerBound, UInt64(places.count) - room)
-                add(.reservedDescriptors, places.upperBound - room, room)
+            if let block = head.superblock { add(.superblock, block, 1) }
+            if let blocks = head.descriptors {
+                let room = min(blocks.length, reserved)
+                add(.descriptors, blocks.lowerBound, blocks.length - room)
+                add(.reservedDescriptors, blocks.upperBound - room, room)
             }
-            if let place = head.spread { add(.descriptors, place, 1) }
+            if let block = head.metaDescriptors { add(.descriptors, block, 1) }
         }
         for group in 0..<groups.count {
             let descriptor = groups[group]
-            for (part, place, count) in [
+            for (part, first, count) in [
                 (.bitmap, descriptor.blockBitmap, 1), (.bitmap, descriptor.inodeBitmap, 1),
                 (.inodeTable, descriptor.inodeTable, groups.tableBlocks),
-            ] as [(Part, UInt64, UInt64)] where place != 0 { add(part, place, count) }
+            ] as [(Part, UInt64, UInt64)] where first != 0 { add(part, first, count) }
         }
         return found
     }
 
-    /// Where the journal lies; nothing where there is none in the filesystem.
+    /// The blocks of the journal, in bytes of the source; empty if the filesystem has none.
     public func journal() throws(ImageError) -> [Range<UInt64>] {
-        guard superblock.has(.journal), let inode: UInt32 = superblock.bytes.load(at: 0xE0), inode > 0,
+        guard superblock.has(.journal),
+            let inode: UInt32 = superblock.bytes.load(at: Ext4Superblock.Field.journalInode), inode > 0,
             inode <= superblock.inodes
         else { return [] }
-        let offset = try offset(of: inode)
-        let record = try Ext4Inode(inode, (try source.read(superblock.inodeSize, at: offset), offset), superblock)
-        var limit = superblock.mapLimit
-        let map = try Ext4BlockRuns.survey(record, self, limit: &limit, isComplete: true)
+        var budget = superblock.maximumExtents
+        let map = try Ext4BlockMapReader.read(try record(inode), in: self, budget: &budget, isComplete: true)
         return map.claims.map { bytes($0.disk..<$0.disk + $0.count) }
     }
 
-    /// The block that says where the room for more descriptors is; nothing where there is none.
+    /// The block that maps the space for more descriptors, in bytes of the source; empty if there is none.
     public func growthMap() throws(ImageError) -> [Range<UInt64>] {
-        guard superblock.has(.resizeInode), superblock.firstInode > 7 else { return [] }
-        let offset = try offset(of: 7)
-        let record = try Ext4Inode(7, (try source.read(superblock.inodeSize, at: offset), offset), superblock)
-        // Doubly indirect: the second but last of the map's fifteen places.
-        let block = UInt64(record.area.load(UInt32.self, at: 13 * 4) ?? 0)
+        guard superblock.has(.resizeInode), superblock.firstInode > Ext4ReservedInode.resize else { return [] }
+        let record = try record(Ext4ReservedInode.resize)
+        let block = UInt64(record.area.load(UInt32.self, at: Ext4Inode.BlockArea.doublyIndirect) ?? 0)
         return block > 0 && block < superblock.blocks ? [bytes(block..<block + 1)] : []
+    }
+
+    /// The record of a reserved inode.
+    private func record(_ inode: UInt32) throws(ImageError) -> Ext4Inode {
+        let offset = try offset(of: inode)
+        return try Ext4Inode(inode, (try source.read(superblock.inodeSize, at: offset), offset), superblock)
     }
 
     /// The bytes of blocks that are in the filesystem.
@@ -74,52 +77,62 @@ extension Ext4Volume {
         blocks.lowerBound * superblock.blockSize..<blocks.upperBound * superblock.blockSize
     }
 
-    /// What the bitmaps of blocks call free, ascending. Of a group whose bitmap was never written that is all of it, what
-    /// the filesystem keeps for itself included.
+    /// The blocks that the bitmaps state as free, in bytes of the source: ascending. If a group's bitmap was never
+    /// written, that is the whole group, with the filesystem's own structures.
     ///
-    /// - Parameter limit: once there are as many ranges, no further group is looked at.
+    /// - Parameter limit: no further group is read once there are that many ranges.
     public func freeRanges(atMost limit: Int = 1 << 20) throws(ImageError) -> [Range<UInt64>] {
-        var found: [Range<UInt64>] = []
-        func add(_ blocks: Range<UInt64>) {
-            let bytes = bytes(blocks)
-            if let last = found.last, last.upperBound == bytes.lowerBound {
-                found[found.count - 1] = last.lowerBound..<bytes.upperBound
-            } else {
-                found.append(bytes)
-            }
-        }
-        let ratio = superblock.clusterBlocks
+        var free = FreeBlocks()
         for group in 0..<groups.count {
             let first = superblock.firstBlock + UInt64(group) * information.blocksPerGroup
             let end = min(first + information.blocksPerGroup, superblock.blocks)
-            guard first < end, found.count < limit else { break }
+            guard first < end, free.ranges.count < limit else { break }
             let descriptor = groups[group]
-            // Flags count only where descriptors have checksums.
+            // Flags count only if descriptors have checksums.
             if descriptor.hasNoBlocks, superblock.has(.metadataChecksums) || superblock.has(.groupChecksums) {
-                add(first..<end)
+                free.add(first..<end)
                 continue
             }
-            let place = descriptor.blockBitmap
-            guard place > 0, place < superblock.blocks else { continue }
-            let bitmap = try source.read(Int(superblock.blockSize), at: place * superblock.blockSize)
-            var start: UInt64?
-            for (index, byte) in bitmap.enumerated() {
-                let block = first + UInt64(index) * 8 * ratio
-                if block >= end { break }
-                if byte == (start == nil ? 0xFF : 0) { continue }
-                for bit in 0..<8 as Range<UInt64> {
-                    let place = min(block + bit * ratio, end)
-                    let isFree = byte >> bit & 1 == 0
-                    if isFree, start == nil {
-                        start = place
-                    } else if !isFree, let free = start {
-                        if free < place { add(free..<place) }
-                        start = nil
-                    }
+            let block = descriptor.blockBitmap
+            guard block > 0, block < superblock.blocks else { continue }
+            let bitmap = try source.read(Int(superblock.blockSize), at: block * superblock.blockSize)
+            free.add(bitmap, of: first..<end, clusterBlocks: superblock.clusterBlocks)
+        }
+        return free.ranges.map(bytes)
+    }
+}
+
+/// Ranges of free blocks, ascending and joined.
+private struct FreeBlocks {
+    private(set) var ranges: [Range<UInt64>] = []
+
+    mutating func add(_ blocks: Range<UInt64>) {
+        if let last = ranges.last, last.upperBound == blocks.lowerBound {
+            ranges[ranges.count - 1] = last.lowerBound..<blocks.upperBound
+        } else {
+            ranges.append(blocks)
+        }
+    }
+
+    /// Adds the free blocks of a group: those whose clusters have no bit in its bitmap.
+    mutating func add(_ bitmap: [UInt8], of group: Range<UInt64>, clusterBlocks: UInt64) {
+        let end = group.upperBound
+        var start: UInt64?
+        for (index, byte) in bitmap.enumerated() {
+            let first = group.lowerBound + UInt64(index) * 8 * clusterBlocks
+            if first >= end { break }
+            if byte == (start == nil ? 0xFF : 0) { continue }
+            for bit in 0..<8 as Range<UInt64> {
+                let block = min(first + bit * clusterBlocks, end)
+                let isFree = byte >> bit & 1 == 0
+                if isFree, start == nil {
+                    start = block
+                } else if !isFree, let free = start {
+                    if free < block { add(free..<block) }
+                    start = nil
                 }
             }
-            if let start, start < end { add(start..<end) }
         }
-        return found
+        if let start, start < end { add(start..<end) }
     }
 }

@@ -1,55 +1,56 @@
 extension Ext4Volume {
-    /// A name that a walk has come to, and where what it leads to lies.
+    /// A name that a walk has reached, with the locations of its inode's blocks.
     public struct Visit: Sendable {
-        /// How many directories it is in; 0 for the top directory, which has no name.
+        /// The number of directories above it; 0 for the root directory, which has no name.
         public let depth: Int
         /// The name's bytes.
         public let name: [UInt8]
-        /// What it leads to.
+        /// The inode that it leads to.
         public let node: Node
-        /// Whether another name led here before: it is a hard link, and its places have been told.
+        /// Whether another name led here before: it is a hard link, and its blocks were in that visit.
         public let isRepeated: Bool
-        /// Where its bytes (or a directory's entries) lie, in bytes of the source: whole blocks, written or only set aside.
+        /// The blocks of its bytes (or of a directory's entries), written or only allocated, in bytes of the source.
         public let data: [Range<UInt64>]
-        /// Blocks of its map, and of its attributes.
+        /// The blocks of its map and of its attributes, in bytes of the source.
         public let maps: [Range<UInt64>]
     }
 
-    /// Visits every name with the places of what it leads to, a directory before what is in it, in the order of names.
+    /// Visits every name with the locations of its inode's blocks: a directory before its entries, in the order of
+    /// names.
     ///
-    /// Each directory is visited once. Directories cannot have more blocks, and files not more parts, than the filesystem has
-    /// blocks. Two names of a file count as such where its inode says that it has several.
+    /// Each directory is visited once. All directories together have no more blocks, and all files no more extents,
+    /// than the filesystem has blocks. Two names of a file are recognised if its inode states more than one.
     ///
-    /// - Parameter onDamage: hears of what is damaged; unless it throws, the rest is visited.
-    public func places(
+    /// - Parameter onDamage: called once per error. If it returns, the walk continues.
+    public func walk(
         onDamage: (ImageError) throws(ImageError) -> Void, _ visit: (Visit) throws(ImageError) -> Void
     ) throws(ImageError) {
-        var walk = PlaceWalk(volume: self)
+        var walk = BlockWalk(volume: self)
         try walk.run(onDamage, visit)
     }
 
-    private struct PlaceWalk {
+    private struct BlockWalk {
+        typealias OnVisit = (Visit) throws(ImageError) -> Void
+
         let volume: Ext4Volume
         var directories: Set<UInt32> = []
-        /// What has several names, by its inode.
+        /// Inodes with several names, by their numbers.
         var known: [UInt32: Node] = [:]
         var blockBudget: UInt64
-        var mapBudget: UInt64
-        /// Bytes of names that wait for their turn, at most.
+        var extentBudget: UInt64
+        /// Bytes of the names that wait for their visit.
         var nameBudget = UInt64(UInt32.max)
-        /// What is still to be visited in each directory on the way.
+        /// For each directory on the way, the entries that have not been visited yet, the next one last.
         var levels: [[Ext4DirectoryEntry]] = []
 
         init(volume: Ext4Volume) {
             self.volume = volume
             blockBudget = volume.superblock.blocks
-            mapBudget = volume.superblock.mapLimit
+            extentBudget = volume.superblock.maximumExtents
         }
 
-        mutating func run(
-            _ onDamage: (ImageError) throws(ImageError) -> Void, _ visit: (Visit) throws(ImageError) -> Void
-        ) throws(ImageError) {
-            try come(to: try volume.root(), [], onDamage, visit)
+        mutating func run(_ onDamage: OnDamage, _ visit: OnVisit) throws(ImageError) {
+            try enter(try volume.root(), [], onDamage, visit)
             while let level = levels.indices.last {
                 guard let entry = levels[level].popLast() else {
                     levels.removeLast()
@@ -68,33 +69,34 @@ extension Ext4Volume {
                     try onDamage(error)
                     continue
                 }
-                try come(to: node, entry.name, onDamage, visit)
+                try enter(node, entry.name, onDamage, visit)
             }
         }
 
-        private mutating func come(
-            to node: Node, _ name: [UInt8], _ onDamage: (ImageError) throws(ImageError) -> Void,
-            _ visit: (Visit) throws(ImageError) -> Void
+        /// Visits an inode for the first time, and makes a directory the current one.
+        private mutating func enter(
+            _ node: Node, _ name: [UInt8], _ onDamage: OnDamage, _ visit: OnVisit
         ) throws(ImageError) {
             let isDirectory = node.kind == .directory
             if isDirectory, !directories.insert(node.inode).inserted {
                 return try onDamage(
                     .damagedInode(node.inode, at: node.record.offset, "a folder that is in two places"))
             }
-            let (data, maps) = try places(of: node, onDamage)
+            let (data, maps) = try blocks(of: node, onDamage)
             try visit(Visit(depth: levels.count, name: name, node: node, isRepeated: false, data: data, maps: maps))
             guard isDirectory else {
                 if node.links > 1 { known[node.inode] = node }
                 return
             }
-            guard levels.count < Ext4Volume.depthLimit else {
+            guard levels.count < Ext4Volume.maximumDepth else {
                 throw ImageError(
-                    .doesNotFit, "cannot read a folder that lies \(Ext4Volume.depthLimit) folders deep,",
+                    .doesNotFit, "cannot read a folder that lies \(Ext4Volume.maximumDepth) folders deep,",
                     reason: "its inode is \(node.inode)")
             }
             var entries: [Ext4DirectoryEntry] = []
             do {
-                entries = try volume.entries(of: node, blockBudget: &blockBudget, onDamage: onDamage)
+                entries = try volume.entries(
+                    of: node, blockBudget: &blockBudget, observer: Ext4NoObserver(), onDamage: onDamage)
             } catch {
                 guard error.damage != nil else { throw error }
                 try onDamage(error)
@@ -107,25 +109,21 @@ extension Ext4Volume {
             levels.append(entries.reversed())
         }
 
-        /// The bytes of all blocks that are an inode's.
-        private mutating func places(
-            of node: Node, _ onDamage: (ImageError) throws(ImageError) -> Void
+        /// The bytes of all blocks that belong to an inode.
+        private mutating func blocks(
+            of node: Node, _ onDamage: OnDamage
         ) throws(ImageError) -> (data: [Range<UInt64>], maps: [Range<UInt64>]) {
-            let record = node.record, superblock = volume.superblock
             var data: [Range<UInt64>] = [], maps: [Range<UInt64>] = []
-            let attributes = record.attributeBlock
-            if attributes > 0, attributes < superblock.blocks { maps.append(volume.bytes(attributes..<attributes + 1)) }
-            switch node.kind {
-            case .directory, .file: break
-            case .symlink where !volume.hasTargetInside(record): break
-            default: return (data, maps)
+            let attributes = node.record.attributeBlock
+            if attributes > 0, attributes < volume.superblock.blocks {
+                maps.append(volume.bytes(attributes..<attributes + 1))
             }
-            guard record.flags & Ext4Inode.Flag.inline == 0 else { return (data, maps) }
-            let map = try Ext4BlockRuns.survey(record, volume, limit: &mapBudget, isComplete: true)
+            guard volume.hasMap(node) else { return (data, maps) }
+            let map = try Ext4BlockMapReader.read(node.record, in: volume, budget: &extentBudget, isComplete: true)
             if let damage = map.failure ?? map.faults.first { try onDamage(damage) }
             for (disk, count) in map.claims {
                 let bytes = volume.bytes(disk..<disk + count)
-                if map.maps.contains(disk) { maps.append(bytes) } else { data.append(bytes) }
+                if map.mapBlocks.contains(disk) { maps.append(bytes) } else { data.append(bytes) }
             }
             return (data, maps)
         }

@@ -1,24 +1,20 @@
 import CExt2FS
 
-/// A source of bytes as libext2fs sees it: an `io_manager` that only reads.
+/// A byte source as libext2fs sees it: an `io_manager` that only reads.
+///
+/// A channel is for one handle of libext2fs, and so for one thread.
 final class SourceChannel {
     let source: any ByteSource
     fileprivate var blockSize: UInt64 = 1024
-    /// The last error of the source: libext2fs only passes a number on.
+    /// The last error of the source. libext2fs passes on only a number.
     private(set) var failure: ImageError?
 
     init(_ source: any ByteSource) { self.source = source }
 
-    /// The name under which ``manager`` opens this channel, for as long as it lives.
+    /// The name with which ``manager`` opens this channel. It is valid while the channel exists.
     var deviceName: String { IOChannel.deviceName(of: self) }
 
-    /// Forgets the last error and gives it.
-    func takeFailure() -> ImageError? {
-        defer { failure = nil }
-        return failure
-    }
-
-    /// libext2fs counts blocks, and bytes where the count is negative.
+    /// libext2fs counts blocks, or bytes if the count is negative.
     fileprivate func read(_ block: UInt64, _ count: Int32, into data: UnsafeMutableRawPointer) -> errcode_t {
         let length = count < 0 ? UInt64(count.magnitude) : UInt64(count) * blockSize
         let (offset, overflow) = block.multipliedReportingOverflow(by: blockSize)
@@ -35,7 +31,7 @@ final class SourceChannel {
 
     private static func of(_ channel: io_channel?) -> SourceChannel? { IOChannel.object(of: channel) }
 
-    /// The table of functions for `ext2fs_open`.
+    /// The table of functions for `ext2fs_open`. Nothing changes it once it is made, so threads share it.
     nonisolated(unsafe) static let manager: io_manager = {
         let manager = IOChannel.manager("source")
         manager.pointee.open = { name, _, channel in IOChannel.open(name, channel, SourceChannel.manager) }

@@ -1,83 +1,84 @@
 import CExt2FS
 
-/// A filesystem's metadata blocks in memory: what libext2fs writes to, and reads from, while an image is laid out.
+/// A filesystem's metadata blocks in memory, which libext2fs writes and reads while an image is laid out.
 ///
-/// Only blocks that are not all zero are kept; no file data ever comes through it.
+/// It keeps only blocks that are not all zero. File data never passes through it.
 final class BlockStore {
     private(set) var blocks: [UInt64: [UInt8]] = [:]
     fileprivate var blockSize = 1024
 
-    /// The name under which ``manager`` opens this store, for as long as it lives.
+    /// The name with which ``manager`` opens this store. It is valid while the store exists.
     var deviceName: String { IOChannel.deviceName(of: self) }
 
-    /// Copies a block's bytes out; zeros where none were written.
+    /// Copies the bytes of blocks into `data`. Blocks that were not written are zero.
     func read(_ block: UInt64, count: Int, into data: UnsafeMutableRawPointer) {
         let size = blockSize
         // Before the block size is set, libext2fs reads the superblock in units of 1 KiB.
         var target = UnsafeMutableRawBufferPointer(start: data, count: byteCount(count))
-        var place = block * UInt64(size)
+        var position = block * UInt64(size)
         while !target.isEmpty {
-            let inBlock = Int(place % Ext4Geometry.blockSize)
+            let inBlock = Int(position % Ext4Geometry.blockSize)
             let length = min(target.count, Int(Ext4Geometry.blockSize) - inBlock)
-            if let bytes = blocks[place / Ext4Geometry.blockSize] {
+            if let bytes = blocks[position / Ext4Geometry.blockSize] {
                 target.copyBytes(from: bytes[inBlock..<inBlock + length])
             } else {
                 UnsafeMutableRawBufferPointer(rebasing: target[..<length]).initializeMemory(
                     as: UInt8.self, repeating: 0)
             }
             target = UnsafeMutableRawBufferPointer(rebasing: target[length...])
-            place += UInt64(length)
+            position += UInt64(length)
         }
     }
 
-    /// Copies bytes into blocks.
+    /// Copies `data` into blocks.
     func write(_ block: UInt64, count: Int, from data: UnsafeRawPointer) {
         write(bytes: UnsafeRawBufferPointer(start: data, count: byteCount(count)), at: block * UInt64(blockSize))
     }
 
-    /// Copies bytes in at a byte offset.
+    /// Copies bytes into blocks, from a byte offset on.
     func write(bytes: UnsafeRawBufferPointer, at offset: UInt64) {
         var source = bytes
-        var place = offset
+        var position = offset
         while !source.isEmpty {
-            let inBlock = Int(place % Ext4Geometry.blockSize)
+            let inBlock = Int(position % Ext4Geometry.blockSize)
             let length = min(source.count, Int(Ext4Geometry.blockSize) - inBlock)
-            let part = UnsafeRawBufferPointer(rebasing: source[..<length])
-            let key = place / Ext4Geometry.blockSize
+            let bytes = UnsafeRawBufferPointer(rebasing: source[..<length])
+            let block = position / Ext4Geometry.blockSize
             if length == Int(Ext4Geometry.blockSize) {
-                if let index = blocks.index(forKey: key) {
-                    blocks.values[index].withUnsafeMutableBytes { $0.copyMemory(from: part) }
-                } else if part.contains(where: { $0 != 0 }) {
-                    blocks[key] = Array(part)
+                if let index = blocks.index(forKey: block) {
+                    blocks.values[index].withUnsafeMutableBytes { $0.copyMemory(from: bytes) }
+                } else if bytes.contains(where: { $0 != 0 }) {
+                    blocks[block] = Array(bytes)
                 }
             } else {
-                blocks[key, default: [UInt8](repeating: 0, count: Int(Ext4Geometry.blockSize))]
+                blocks[block, default: [UInt8](repeating: 0, count: Int(Ext4Geometry.blockSize))]
                     .withUnsafeMutableBytes {
-                        UnsafeMutableRawBufferPointer(rebasing: $0[inBlock..<inBlock + length]).copyMemory(from: part)
+                        UnsafeMutableRawBufferPointer(rebasing: $0[inBlock..<inBlock + length]).copyMemory(from: bytes)
                     }
             }
             source = UnsafeRawBufferPointer(rebasing: source[length...])
-            place += UInt64(length)
+            position += UInt64(length)
         }
     }
 
     fileprivate func discard(_ block: UInt64, count: UInt64) {
-        // The journal is the one long range that is zeroed, and nothing was written to it.
+        // The journal is the only long range that is zeroed, and nothing was written to it before.
         let first = block * UInt64(blockSize) / Ext4Geometry.blockSize
         let last = (block + count) * UInt64(blockSize) / Ext4Geometry.blockSize
         if last - first > UInt64(blocks.count) {
             blocks = blocks.filter { $0.key < first || $0.key >= last }
         } else {
-            for key in first..<max(first, last) { blocks[key] = nil }
+            for block in first..<max(first, last) { blocks[block] = nil }
         }
     }
 
-    /// libext2fs counts blocks, and bytes where the count is negative.
+    /// libext2fs counts blocks, or bytes if the count is negative.
     private func byteCount(_ count: Int) -> Int { count < 0 ? -count : count * blockSize }
 }
 
 extension BlockStore {
-    /// The table of functions for `ext2fs_initialize` and `ext2fs_open`.
+    /// The table of functions for `ext2fs_initialize` and `ext2fs_open`. Nothing changes it once it is made, so threads
+    /// share it.
     nonisolated(unsafe) static let manager: io_manager = {
         let manager = IOChannel.manager("memory")
         manager.pointee.open = { name, _, channel in IOChannel.open(name, channel, BlockStore.manager) }

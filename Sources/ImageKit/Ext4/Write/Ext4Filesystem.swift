@@ -1,25 +1,21 @@
 import CExt2FS
 import Glibc
 
-/// A new filesystem in the hands of libext2fs, which owns the format: superblock, group descriptors, bitmaps, inode
-/// records and every checksum. Where things lie is decided outside; what is random or depends on the clock is pinned.
+/// A new filesystem that libext2fs writes. The library owns the format: superblock, group descriptors, bitmaps, inode
+/// records and every checksum. The caller decides all locations. Random values and times are pinned.
 ///
-/// A handle is for one thread.
+/// It is not `Sendable`: its handle is used by one thread at a time.
 struct Ext4Filesystem: ~Copyable {
-    /// Features, as mke2fs has them by default for years, without those that old kernels or boot loaders cannot read:
-    /// inline_data (U-Boot), orphan_file and metadata_csum_seed.
-    private enum Feature {
-        static let compatible: UInt32 = 0x0004 | 0x0008 | 0x0010 | 0x0020  // has_journal ext_attr resize_inode dir_index
-        static let incompatible: UInt32 = 0x0002 | 0x0040 | 0x0080 | 0x0200  // filetype extent 64bit flex_bg
-        // sparse_super large_file huge_file dir_nlink extra_isize metadata_csum
-        static let readOnlyCompatible: UInt32 = 0x0001 | 0x0002 | 0x0008 | 0x0020 | 0x0040 | 0x0400
+    /// The features that mke2fs has set by default for years, without those that old kernels or boot loaders cannot
+    /// read: inline_data (U-Boot), orphan_file and metadata_csum_seed.
+    private enum Features {
+        static let compatible = Ext4Feature.mask(.journal, .extendedAttributes, .resizeInode, .directoryIndex)
+        static let incompatible = Ext4Feature.mask(.fileTypes, .extents, .is64Bit, .flexGroups)
+        static let readOnlyCompatible = Ext4Feature.mask(
+            .sparseSuperblocks, .largeFiles, .hugeFiles, .manyLinks, .extraInodeSize, .metadataChecksums)
     }
 
-    static let rootInode: UInt32 = 2
-    static let journalInode: UInt32 = 8
-    static let resizeInode: UInt32 = 7
-    static let firstInode: UInt32 = 11
-    /// The time of everything that has none of its own: a second after 1970 began, as Nix has it.
+    /// The time of structures without a time of their own: one second after the start of 1970, as in the Nix store.
     static let time: UInt32 = 1
 
     private let filesystem: ext2_filsys
@@ -38,16 +34,16 @@ struct Ext4Filesystem: ~Copyable {
         parameters.s_log_cluster_size = 2
         parameters.s_blocks_per_group = UInt32(Ext4Geometry.blocksPerGroup)
         parameters.s_rev_level = 1
-        parameters.s_first_ino = Self.firstInode
+        parameters.s_first_ino = Ext4ReservedInode.firstUnreserved
         parameters.s_inode_size = UInt16(Ext4Geometry.inodeSize)
         parameters.s_desc_size = UInt16(Ext4Geometry.descriptorSize)
         parameters.s_reserved_gdt_blocks = UInt16(geometry.reservedDescriptorBlocks)
         parameters.s_log_groups_per_flex = Ext4Geometry.logGroupsPerFlex
-        parameters.s_feature_compat = Feature.compatible
-        parameters.s_feature_incompat = Feature.incompatible
-        parameters.s_feature_ro_compat = Feature.readOnlyCompatible
+        parameters.s_feature_compat = Features.compatible
+        parameters.s_feature_incompat = Features.incompatible
+        parameters.s_feature_ro_compat = Features.readOnlyCompatible
         parameters.s_max_mnt_count = -1
-        parameters.s_errors = 1
+        parameters.s_errors = 1  // continue
         parameters.s_default_mount_opts = 0x000C  // user_xattr, acl
 
         var handle: ext2_filsys?
@@ -67,7 +63,8 @@ struct Ext4Filesystem: ~Copyable {
 
     deinit { ext2fs_free(filesystem) }
 
-    /// libext2fs changes what it is asked for where it does not like it; the planner must have foreseen everything.
+    /// Throws `internal` if libext2fs changed the geometry. It adjusts numbers that it does not accept, and the planner
+    /// must have foreseen that.
     private static func check(_ handle: ext2_filsys, against geometry: Ext4Geometry) throws(ImageError) {
         let superblock = handle.pointee.super.pointee
         let made = [
@@ -87,7 +84,7 @@ struct Ext4Filesystem: ~Copyable {
         }
     }
 
-    /// Fixes everything that libext2fs would take from the clock, from chance or from the machine.
+    /// Sets every value that libext2fs would take from the clock, from a random source or from the machine.
     private func pin(_ options: Ext4Options) {
         filesystem.pointee.now = time_t(Self.time)
         let superblock: UnsafeMutablePointer<ext2_super_block> = filesystem.pointee.super
@@ -96,7 +93,7 @@ struct Ext4Filesystem: ~Copyable {
         withUnsafeMutableBytes(of: &superblock.pointee.s_volume_name) { $0.copyBytes(from: Array(options.label.utf8)) }
         superblock.pointee.s_def_hash_version = DirectoryHash.versionOnDisk
         superblock.pointee.s_flags = UInt32(EXT2_FLAGS_UNSIGNED_HASH)
-        superblock.pointee.s_checksum_type = 1
+        superblock.pointee.s_checksum_type = Ext4Superblock.crc32cType
         superblock.pointee.s_creator_os = 0  // Linux
         superblock.pointee.s_mkfs_time = Self.time
         superblock.pointee.s_lastcheck = Self.time
@@ -106,18 +103,21 @@ struct Ext4Filesystem: ~Copyable {
 
     // MARK: Groups
 
-    /// Tells the library where the groups' structures lie.
-    func place(_ places: [Ext4Geometry.GroupPlaces]) {
-        for (group, place) in places.enumerated() {
-            ext2fs_block_bitmap_loc_set(filesystem, dgrp_t(group), place.blockBitmap)
-            ext2fs_inode_bitmap_loc_set(filesystem, dgrp_t(group), place.inodeBitmap)
-            ext2fs_inode_table_loc_set(filesystem, dgrp_t(group), place.inodeTable)
+    /// Sets the locations of the groups' structures.
+    func setLocations(_ locations: [Ext4Geometry.GroupLocations]) {
+        for (group, structures) in locations.enumerated() {
+            ext2fs_block_bitmap_loc_set(filesystem, dgrp_t(group), structures.blockBitmap)
+            ext2fs_inode_bitmap_loc_set(filesystem, dgrp_t(group), structures.inodeBitmap)
+            ext2fs_inode_table_loc_set(filesystem, dgrp_t(group), structures.inodeTable)
         }
     }
 
-    /// Enters what is in use into bitmaps, group descriptors and superblock. Blocks: `used`, ascending and disjoint;
-    /// inodes: 1 to `lastInode`, all of them; directories: `directories[g]` in group g.
-    func account(used: [Range<UInt64>], lastInode: UInt32, directories: [UInt32]) {
+    /// Records the blocks and inodes in use in the bitmaps, the group descriptors and the superblock.
+    /// - Parameters:
+    ///   - used: the blocks in use: ascending and disjoint.
+    ///   - lastInode: the inodes 1 to this one are in use.
+    ///   - directories: the number of directories in each group.
+    func setUsed(_ used: [Range<UInt64>], lastInode: UInt32, directories: [UInt32]) {
         let perGroup = Ext4Geometry.blocksPerGroup
         var usedInGroup = [UInt64](repeating: 0, count: geometry.groups)
         for range in used {
@@ -145,8 +145,8 @@ struct Ext4Filesystem: ~Copyable {
             ext2fs_bg_free_inodes_count_set(filesystem, number, free)
             ext2fs_bg_itable_unused_set(filesystem, number, free)
             ext2fs_bg_used_dirs_count_set(filesystem, number, directories[group])
-            // All tables are written (zeros), so no kernel has to do it on the card. A group without inodes says so,
-            // which saves every check the walk over its table.
+            // The image has all of the tables (zeros), so no kernel has to write them on the card. The flag of a group
+            // without inodes lets every check skip its table.
             ext2fs_bg_flags_zap(filesystem, number)
             let flags = EXT2_BG_INODE_ZEROED | (inodes == 0 ? EXT2_BG_INODE_UNINIT : 0)
             ext2fs_bg_flags_set(filesystem, number, UInt16(flags))
@@ -157,24 +157,24 @@ struct Ext4Filesystem: ~Copyable {
 
     // MARK: Inodes and blocks
 
-    /// Sets an inode record's checksum and stores it. (The library's own way is to read the record, to check it, and to
-    /// write the whole block in which it lies, for each of the inodes.)
+    /// Sets an inode record's checksum and stores it. (libext2fs's own function reads and checks the record, and writes
+    /// its whole block, for each inode.)
     func write(_ inode: UInt32, _ record: ext2_inode_large) throws(ImageError) {
         guard inode > 0, UInt64(inode) <= geometry.inodes else {
             throw ImageError(.internal, "cannot write inode \(inode)", reason: "there are \(geometry.inodes)")
         }
         let (group, index) = (UInt64(inode) - 1).quotientAndRemainder(dividingBy: geometry.inodesPerGroup)
         let table = ext2fs_inode_table_loc(filesystem, dgrp_t(group)) * Ext4Geometry.blockSize
-        let place = table + index * Ext4Geometry.inodeSize
+        let offset = table + index * Ext4Geometry.inodeSize
         let code = withUnsafeTemporaryAllocation(byteCount: Int(Ext4Geometry.inodeSize), alignment: 16) { bytes in
             bytes.initializeMemory(as: UInt8.self, repeating: 0)
             withUnsafeBytes(of: record) { bytes.copyMemory(from: $0) }
             let code = ext2fs_inode_csum_set(
                 filesystem, inode, bytes.baseAddress?.assumingMemoryBound(to: ext2_inode_large.self))
-            store.write(bytes: UnsafeRawBufferPointer(bytes), at: place)
+            store.write(bytes: UnsafeRawBufferPointer(bytes), at: offset)
             return code
         }
-        // What it has read of the table before is no longer true.
+        // The library's cache of the table is stale now.
         ext2fs_flush_icache(filesystem)
         if code != 0 { throw .ext2(code, "cannot write inode \(inode)") }
     }
@@ -188,18 +188,19 @@ struct Ext4Filesystem: ~Copyable {
     }
 
     /// Sets an extent block's checksum and stores it.
-    func writeExtentBlock(_ block: inout [UInt8], of inode: UInt32, at place: UInt64) throws(ImageError) {
+    /// - Parameter number: the block's number on the disk.
+    func writeExtentBlock(_ block: inout [UInt8], of inode: UInt32, at number: UInt64) throws(ImageError) {
         let code = block.withUnsafeMutableBytes {
             ext2fs_extent_block_csum_set(
                 filesystem, inode, $0.baseAddress?.assumingMemoryBound(to: ext3_extent_header.self))
         }
         if code != 0 { throw .ext2(code, "cannot write an extent block of inode \(inode)") }
-        block.withUnsafeBytes { store.write(bytes: $0, at: place * Ext4Geometry.blockSize) }
+        block.withUnsafeBytes { store.write(bytes: $0, at: number * Ext4Geometry.blockSize) }
     }
 
-    // MARK: Special inodes
+    // MARK: Reserved inodes
 
-    /// Writes the first block of the journal, and the journal inode's copy into the superblock.
+    /// Writes the first block of the journal, and the copy of the journal's inode in the superblock.
     func writeJournal(_ blocks: UInt64, firstBlock: UInt64, inode: ext2_inode_large) throws(ImageError) {
         var parameters = ext2fs_journal_params(num_journal_blocks: blk_t(blocks), num_fc_blocks: 0)
         var buffer: UnsafeMutablePointer<CChar>?
@@ -210,18 +211,20 @@ struct Ext4Filesystem: ~Copyable {
             at: firstBlock * Ext4Geometry.blockSize)
         free(buffer)
         let superblock: UnsafeMutablePointer<ext2_super_block> = filesystem.pointee.super
-        superblock.pointee.s_journal_inum = Self.journalInode
+        superblock.pointee.s_journal_inum = Ext4ReservedInode.journal
         superblock.pointee.s_jnl_backup_type = 1
         withUnsafeMutableBytes(of: &superblock.pointee.s_jnl_blocks) { target in
             withUnsafeBytes(of: inode.i_block) { target.copyMemory(from: $0) }
-            target.storeBytes(of: inode.i_size_high, toByteOffset: 60, as: UInt32.self)
-            target.storeBytes(of: inode.i_size, toByteOffset: 64, as: UInt32.self)
+            let end = Ext4Inode.areaLength
+            target.storeBytes(of: inode.i_size_high, toByteOffset: end, as: UInt32.self)
+            target.storeBytes(of: inode.i_size, toByteOffset: end + 4, as: UInt32.self)
         }
     }
 
-    /// Writes the inode that owns the room for more group descriptors; its one block of its own is `block`.
+    /// Writes the inode that owns the space for more group descriptors.
+    /// - Parameter block: the block for its map.
     func writeResizeInode(block: UInt64) throws(ImageError) {
-        // The library asks for a block where it likes; it gets the one that was planned.
+        // The library would choose a block itself. The callback gives it the planned one.
         filesystem.pointee.priv_data = UnsafeMutableRawPointer(bitPattern: UInt(block))
         ext2fs_set_alloc_block_callback(
             filesystem,
@@ -236,16 +239,16 @@ struct Ext4Filesystem: ~Copyable {
         var record = ext2_inode_large()
         code = withUnsafeMutableBytes(of: &record) { bytes in
             ext2fs_read_inode_full(
-                filesystem, Self.resizeInode, bytes.baseAddress?.assumingMemoryBound(to: ext2_inode.self),
+                filesystem, Ext4ReservedInode.resize, bytes.baseAddress?.assumingMemoryBound(to: ext2_inode.self),
                 Int32(bytes.count))
         }
         guard code == 0 else { throw .ext2(code, "cannot read the resize inode") }
         record.setTimes(Int64(Self.time))
-        try write(Self.resizeInode, record)
+        try write(Ext4ReservedInode.resize, record)
     }
 
-    /// Writes bitmaps, descriptors and superblocks with their backups into ``store``, and pins what depends on the
-    /// library's version. Nothing may be changed afterwards.
+    /// Writes bitmaps, descriptors and superblocks with their backups into ``store``, and pins the fields that depend
+    /// on the library's version. Nothing may change afterwards.
     func finish() throws(ImageError) {
         for group in 0..<geometry.groups { ext2fs_group_desc_csum_set(filesystem, dgrp_t(group)) }
         filesystem.pointee.flags |= Int32(EXT2_FLAG_DIRTY | EXT2_FLAG_CHANGED | EXT2_FLAG_BB_DIRTY | EXT2_FLAG_IB_DIRTY)
@@ -253,19 +256,19 @@ struct Ext4Filesystem: ~Copyable {
         let code = ext2fs_flush2(filesystem, 0)
         guard code == 0 else { throw .ext2(code, "cannot finish the root filesystem") }
         for group in 0..<geometry.groups where Ext4Geometry.hasSuperblock(group: group) {
-            pinSuperblock(at: group == 0 ? 1024 : UInt64(group) * Ext4Geometry.blocksPerGroup * Ext4Geometry.blockSize)
+            let start = UInt64(group) * Ext4Geometry.blocksPerGroup * Ext4Geometry.blockSize
+            pinSuperblock(at: group == 0 ? Ext4Superblock.offset : start)
         }
     }
 
     private func pinSuperblock(at offset: UInt64) {
-        enum Field { static let writeTime = 0x30, timesHigh = 0x274..<0x27A, checksum = 0x3FC }
+        typealias Field = Ext4Superblock.Field
         guard let block = store.blocks[offset / Ext4Geometry.blockSize] else { return }
         let start = Int(offset % Ext4Geometry.blockSize)
-        var bytes = Array(block[start..<start + 1024])
+        var bytes = Array(block[start..<start + Ext4Superblock.length])
         bytes.store(Self.time, at: Field.writeTime)
         for index in Field.timesHigh { bytes[index] = 0 }
-        let checksum = bytes.withUnsafeBufferPointer { ext2fs_crc32c_le(~0, $0.baseAddress, Field.checksum) }
-        bytes.store(checksum, at: Field.checksum)
+        bytes.store(Ext4Checksums.superblock(bytes), at: Field.checksum)
         bytes.withUnsafeBytes { store.write(bytes: $0, at: offset) }
     }
 }

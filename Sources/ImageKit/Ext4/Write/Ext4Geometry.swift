@@ -1,4 +1,5 @@
-/// Where an ext4 filesystem's own structures lie: block groups, superblocks, descriptors, bitmaps and inode tables.
+/// The locations of an ext4 filesystem's own structures: block groups, superblocks, descriptors, bitmaps and inode
+/// tables.
 ///
 /// ```
 ///   group 0                         1                    2 …      15   16
@@ -6,7 +7,7 @@
 ///                                       ├sb┬gdt┬reserved┬ … (backups in groups 1 and the powers of 3, 5 and 7)
 /// ```
 ///
-/// Sixteen groups (a flex group, 2 GiB) keep their bitmaps and tables together at their beginning.
+/// Sixteen groups (a flex group, 2 GiB) have their bitmaps and tables together at their beginning.
 ///
 /// Source: the kernel's documentation of ext4, "Layout", "Block Groups", "Flexible Block Groups".
 struct Ext4Geometry: Sendable, Hashable {
@@ -17,14 +18,14 @@ struct Ext4Geometry: Sendable, Hashable {
     static let groupsPerFlex = 16
     static let logGroupsPerFlex: UInt8 = 4
     static let descriptorSize: UInt64 = 64
-    /// An inode for every 16 KiB, which is also what groups get that are added when the card grows.
+    /// An inode for every 16 KiB. Groups that are added when the card grows get as many.
     static let minimumInodesPerGroup: UInt64 = 8192
     static let maximumInodesPerGroup: UInt64 = 32_768
-    /// 2 TiB, which is what MBR can address.
-    private static let mostGroups: UInt64 = 1 << 14
+    /// The groups of 2 TiB, the most that MBR can address.
+    private static let maximumGroups: UInt64 = 1 << 14
     /// libext2fs drops a last group that has fewer blocks than this beyond its own structures.
-    private static let leastUsefulBlocks: UInt64 = 50
-    /// Descriptor blocks are reserved so that a card of 2 TiB needs no other descriptor layout.
+    private static let minimumUsefulBlocks: UInt64 = 50
+    /// The descriptor blocks of 2 TiB. They are reserved, so that a card of that size needs no other descriptor layout.
     private static let growthDescriptorBlocks: UInt64 =
         (2 << 40) / (blocksPerGroup * blockSize) * descriptorSize / blockSize
 
@@ -59,7 +60,7 @@ struct Ext4Geometry: Sendable, Hashable {
         return false
     }
 
-    /// The blocks of a group that hold the superblock, the descriptors and the room for more of them.
+    /// The blocks of a group with the superblock, the descriptors and the space for more of them.
     private static func headBlocks(groups: Int) -> UInt64 {
         1 + descriptorBlocks(groups: groups) + reservedDescriptorBlocks(groups: groups)
     }
@@ -70,35 +71,35 @@ struct Ext4Geometry: Sendable, Hashable {
         return start..<start + Self.headBlocks(groups: groups)
     }
 
-    /// The blocks that all groups' own structures take.
+    /// The blocks of all groups' own structures.
     private static func overhead(groups: Int, inodesPerGroup: UInt64) -> UInt64 {
         let heads = UInt64((0..<groups).count { hasSuperblock(group: $0) }) * headBlocks(groups: groups)
         return heads + UInt64(groups) * (2 + inodesPerGroup / inodesPerBlock)
     }
 
-    private static func leastBlocksOfLastGroup(groups: Int, inodesPerGroup: UInt64) -> UInt64 {
+    private static func minimumBlocksOfLastGroup(groups: Int, inodesPerGroup: UInt64) -> UInt64 {
         let head = hasSuperblock(group: groups - 1) ? headBlocks(groups: groups) : 0
-        return min(blocksPerGroup, head + 2 + inodesPerGroup / inodesPerBlock + leastUsefulBlocks)
+        return min(blocksPerGroup, head + 2 + inodesPerGroup / inodesPerBlock + minimumUsefulBlocks)
     }
 
     private static func inodesPerGroup(_ inodes: UInt64, groups: Int) -> UInt64 {
         max(minimumInodesPerGroup, inodes.dividedRoundingUp(by: UInt64(groups)).roundedUp(to: inodesPerBlock))
     }
 
-    /// The smallest geometry that has `inodes` inodes and `content` blocks beside the groups' own structures, whose
-    /// last group libext2fs keeps.
+    /// The smallest geometry with `inodes` inodes and `content` blocks beside the groups' own structures. libext2fs
+    /// keeps its last group.
     static func smallest(content: UInt64, inodes: UInt64) throws(ImageError) -> Ext4Geometry {
         // Each group adds blocks and inodes, so the search ends.
         var groups = max(1, Int(clamping: content / blocksPerGroup))
-        while groups <= mostGroups {
+        while groups <= maximumGroups {
             let perGroup = inodesPerGroup(inodes, groups: groups)
             if perGroup <= maximumInodesPerGroup {
                 let needed = content + overhead(groups: groups, inodesPerGroup: perGroup)
                 if needed <= UInt64(groups) * blocksPerGroup {
-                    let least =
+                    let minimum =
                         UInt64(groups - 1) * blocksPerGroup
-                        + leastBlocksOfLastGroup(groups: groups, inodesPerGroup: perGroup)
-                    return Ext4Geometry(blocks: max(needed, least), inodesPerGroup: perGroup)
+                        + minimumBlocksOfLastGroup(groups: groups, inodesPerGroup: perGroup)
+                    return Ext4Geometry(blocks: max(needed, minimum), inodesPerGroup: perGroup)
                 }
             }
             groups += 1
@@ -109,20 +110,20 @@ struct Ext4Geometry: Sendable, Hashable {
             remedy: "MBR cannot address more: leave something out")
     }
 
-    /// The geometry of a filesystem of a given size (in bytes); its last group is left out where libext2fs would drop
-    /// it. `nil` where the groups' own structures and that many inodes do not fit.
+    /// The geometry of a filesystem of a given size in bytes, without a last group that libext2fs would drop.
+    /// - Returns: `nil` if the groups' own structures and that many inodes do not fit.
     static func fixed(size: UInt64, inodes: UInt64) throws(ImageError) -> Ext4Geometry? {
         var blocks = size / blockSize
-        guard blocks <= mostGroups * blocksPerGroup else {
+        guard blocks <= maximumGroups * blocksPerGroup else {
             throw ImageError(
                 .doesNotFit, "a root partition of \(ByteSize.format(size)) is larger than 2 TiB",
-                remedy: "MBR cannot address more: choose another --root-size, or leave it out")
+                remedy: "MBR cannot address more: choose another \(.rootSize), or leave it out")
         }
         while blocks > 0 {
             let groups = Int(blocks.dividedRoundingUp(by: blocksPerGroup))
             let perGroup = inodesPerGroup(inodes, groups: groups)
             let inLast = blocks - UInt64(groups - 1) * blocksPerGroup
-            if inLast < leastBlocksOfLastGroup(groups: groups, inodesPerGroup: min(perGroup, maximumInodesPerGroup)) {
+            if inLast < minimumBlocksOfLastGroup(groups: groups, inodesPerGroup: min(perGroup, maximumInodesPerGroup)) {
                 blocks -= inLast
                 continue
             }
@@ -138,24 +139,25 @@ struct Ext4Geometry: Sendable, Hashable {
         return blocks > overhead ? blocks - overhead : 0
     }
 
-    /// Where each group's bitmaps and inode table lie.
-    struct GroupPlaces: Sendable {
+    /// The first blocks of a group's bitmaps and inode table.
+    struct GroupLocations: Sendable, Hashable {
         var blockBitmap: UInt64
         var inodeBitmap: UInt64
         var inodeTable: UInt64
     }
 
-    /// Places every group's bitmaps and tables, and gives the ranges of all structures in ascending order, joined.
-    func places() -> (groups: [GroupPlaces], taken: [Range<UInt64>]) {
+    /// Chooses the locations of every group's bitmaps and table.
+    /// - Returns: the locations, and the blocks of all structures in ascending order, joined.
+    func groupLocations() -> (groups: [GroupLocations], taken: [Range<UInt64>]) {
         let heads = (0..<groups).compactMap { headRange(group: $0) }
-        var places = [GroupPlaces](
-            repeating: GroupPlaces(blockBitmap: 0, inodeBitmap: 0, inodeTable: 0), count: groups)
+        var locations = [GroupLocations](
+            repeating: GroupLocations(blockBitmap: 0, inodeBitmap: 0, inodeTable: 0), count: groups)
         var taken = heads
         var nextHead = 0
         var cursor: UInt64 = 0
 
-        /// The next `count` blocks in a row that no head lies in.
-        func take(_ count: UInt64) -> UInt64 {
+        /// The next `count` consecutive blocks without a head.
+        func allocate(_ count: UInt64) -> UInt64 {
             while nextHead < heads.count, heads[nextHead].lowerBound < cursor + count {
                 cursor = max(cursor, heads[nextHead].upperBound)
                 nextHead += 1
@@ -168,22 +170,13 @@ struct Ext4Geometry: Sendable, Hashable {
         for first in stride(from: 0, to: groups, by: Self.groupsPerFlex) {
             let flex = first..<min(first + Self.groupsPerFlex, groups)
             cursor = max(cursor, UInt64(first) * Self.blocksPerGroup)
-            for group in flex { places[group].blockBitmap = take(1) }
-            for group in flex { places[group].inodeBitmap = take(1) }
-            for group in flex { places[group].inodeTable = take(inodeTableBlocks) }
+            for group in flex { locations[group].blockBitmap = allocate(1) }
+            for group in flex { locations[group].inodeBitmap = allocate(1) }
+            for group in flex { locations[group].inodeTable = allocate(inodeTableBlocks) }
         }
-        taken.sort { $0.lowerBound < $1.lowerBound }
-        var joined: [Range<UInt64>] = []
-        for range in taken {
-            if let last = joined.last, last.upperBound == range.lowerBound {
-                joined[joined.count - 1] = last.lowerBound..<range.upperBound
-            } else {
-                joined.append(range)
-            }
-        }
-        return (places, joined)
+        return (locations, taken.joinedRanges())
     }
 
-    /// The journal's blocks for a filesystem of that many, as mke2fs chooses them: 64 MiB from 1 GiB up, 16 MiB below.
+    /// The journal's blocks for a filesystem of that many, as mke2fs chooses them: 64 MiB from 1 GiB on, 16 MiB below.
     static func journalBlocks(for blocks: UInt64) -> UInt64 { blocks >= 1 << 18 ? 16_384 : 4096 }
 }

@@ -1,18 +1,18 @@
-/// What can be chosen of an ext4 filesystem. Everything else is fixed: 4 KiB blocks, 256-byte inodes, and the features in
-/// `Ext4Filesystem`.
+/// The choices for an ext4 filesystem. Everything else is fixed: blocks of 4 KiB, inodes of 256 bytes, and the features
+/// in `Ext4Filesystem`.
 public struct Ext4Options: Sendable, Hashable {
     /// The volume label, up to 16 bytes.
     public var label: String
-    /// The filesystem's UUID, 16 bytes as they are written out; also the seed of the directory hash.
+    /// The filesystem's UUID: 16 bytes in the order of its text. It is also the seed of the directory hash.
     public var uuid: [UInt8]
-    /// Bytes that a user other than root can still write.
+    /// The free space for users other than root, in bytes.
     public var slack: UInt64
-    /// Per cent of the blocks that only root can use (0 to 50), on top of `slack`.
+    /// The per cent of the blocks that only root can use (0 to 50), in addition to `slack`.
     public var reservedPercent: UInt32
-    /// The filesystem's size in bytes; `nil` is just what is needed.
+    /// The filesystem's size in bytes; `nil` for the smallest possible.
     public var size: UInt64?
 
-    /// A 36-character UUID as 16 bytes; `nil` where it is none.
+    /// The 16 bytes of a UUID of 36 characters; `nil` if the text is not one.
     public static func uuidBytes(_ text: String) -> [UInt8]? {
         let digits = Array(text.utf8)
         guard digits.count == 36, [8, 13, 18, 23].allSatisfy({ digits[$0] == UInt8(ascii: "-") }) else { return nil }
@@ -37,8 +37,8 @@ public struct Ext4Options: Sendable, Hashable {
         }.joined()
     }
 
-    /// See the properties of the same names. `uuid` must have 16 bytes, not all zero, `label` at most 16, and
-    /// `reservedPercent` is at most 50; anything else is an error.
+    /// See the properties of the same names. Throws `invalidInput` unless `uuid` has 16 bytes that are not all zero,
+    /// `label` at most 16, and `reservedPercent` is at most 50.
     public init(
         label: String = "NIXOS_SD", uuid: [UInt8], slack: UInt64 = 64 << 20, reservedPercent: UInt32 = 0,
         size: UInt64? = nil

@@ -1,6 +1,7 @@
 import CExt2FS
 
-/// Turns a plan into blocks: gives out block numbers, writes inodes through libext2fs, and records where data goes.
+/// Lays a plan out in blocks: allocates block numbers, writes inodes through libext2fs, and maps the blocks of data to
+/// their sources.
 struct Ext4Writer: ~Copyable {
     private let plan: Ext4Plan
     private let geometry: Ext4Geometry
@@ -11,24 +12,34 @@ struct Ext4Writer: ~Copyable {
     private var map: SegmentMap
     private var table = 0, firstChunk = 0
     private var directoriesInGroup: [UInt32]
-    /// Files whose extents do not fit their inode, until the blocks for their trees are known.
-    private var fragmented: [(node: FileTree.NodeID, extents: [ExtentTree.Extent], blocks: UInt64, isIndexed: Bool)] =
-        []
+    /// Files whose extents do not fit their inodes. The blocks of their trees are allocated after all data.
+    private var fragmented: [FragmentedFile] = []
     private let reservedBlocks: UInt64
+
+    private struct FragmentedFile {
+        var node: FileTree.NodeID
+        var extents: [ExtentTree.Extent]
+        /// The blocks of its data.
+        var blocks: UInt64
+        var isIndexed: Bool
+    }
+
+    /// Consecutive blocks of a file, from the block `first` of the file on, and their numbers on the disk.
+    private typealias Fragment = (first: UInt64, disk: [Range<UInt64>])
 
     init(
         _ plan: Ext4Plan, _ geometry: Ext4Geometry, hash: DirectoryHash, options: Ext4Options, reservedBlocks: UInt64
     ) throws(ImageError) {
         let filesystem = try Ext4Filesystem(geometry, options: options, reservedBlocks: reservedBlocks)
-        let (places, taken) = geometry.places()
-        filesystem.place(places)
+        let (locations, taken) = geometry.groupLocations()
+        filesystem.setLocations(locations)
         self.plan = plan
         self.geometry = geometry
         self.hash = hash
         self.filesystem = filesystem
         self.taken = taken
         self.reservedBlocks = reservedBlocks
-        // Half of the slack at the most: the other half stays in one piece at the end.
+        // At most half of the slack: the other half stays in one range at the end.
         cursor = BlockCursor(
             blocks: geometry.blocks, taken: taken, gapBudget: options.slack / Ext4Geometry.blockSize / 2)
         map = SegmentMap(size: geometry.blocks * Ext4Geometry.blockSize)
@@ -39,7 +50,7 @@ struct Ext4Writer: ~Copyable {
         try progress?.begin(.layout, total: UInt64(plan.order.count))
         table = map.addTable(plan.tree.hostFiles)
         firstChunk = map.addChunks(plan.tree.bytes.chunks)
-        let resizeBlock = try cursor.take(1)[0].lowerBound
+        let resizeBlock = try cursor.allocate(1)[0].lowerBound
         try filesystem.writeResizeInode(block: resizeBlock)
         try writeJournal(journalBlocks)
         try writeDirectories(progress)
@@ -49,8 +60,8 @@ struct Ext4Writer: ~Copyable {
         let extentBlocks = try writeExtentTrees()
         try writeInlineNodes()
 
-        let used = merged(taken, cursor.given)
-        filesystem.account(used: used, lastInode: plan.lastInode, directories: directoriesInGroup)
+        let used = (taken + cursor.allocated).sorted { $0.lowerBound < $1.lowerBound }
+        filesystem.setUsed(used, lastInode: plan.lastInode, directories: directoriesInGroup)
         try filesystem.finish()
         addMetadata()
         try map.seal()
@@ -64,92 +75,91 @@ struct Ext4Writer: ~Copyable {
                 journalBlocks: journalBlocks, groups: geometry.groups))
     }
 
-    // MARK: Parts
+    // MARK: Journal and directories
 
     private mutating func writeJournal(_ blocks: UInt64) throws(ImageError) {
-        let runs = try cursor.take(blocks)
-        let extents = Self.extents([(0, runs)])
+        let disk = try cursor.allocate(blocks)
+        let extents = Self.extents([(0, disk)])
+        let attributes = FileAttributes(permissions: 0o600)
         var record = ext2_inode_large(
-            mode: 0o100600, attributes: FileAttributes(permissions: 0o600), size: blocks * Ext4Geometry.blockSize,
-            links: 1)
-        // 64 MiB cross one group's structures at the most: always few enough for the inode.
+            mode: Ext4Mode.file | attributes.permissions, attributes: attributes,
+            size: blocks * Ext4Geometry.blockSize, links: 1)
+        // 64 MiB cross the structures of at most one group, so the extents always fit the inode.
         record.setExtents(ExtentTree.build(extents, disk: []).inode, blocks: blocks)
-        try filesystem.write(Ext4Filesystem.journalInode, record)
-        try filesystem.writeJournal(blocks, firstBlock: runs[0].lowerBound, inode: record)
+        try filesystem.write(Ext4ReservedInode.journal, record)
+        try filesystem.writeJournal(blocks, firstBlock: disk[0].lowerBound, inode: record)
     }
 
     private mutating func writeDirectories(_ progress: Progress?) throws(ImageError) {
         for (count, node) in plan.order.enumerated() where plan.tree.kind(of: node) == .directory {
             if count % 4096 == 0 { try progress?.checkCancelled() }
             let directory: DirectoryBlocks
-            if let built = plan.indexed[node] {
+            if let built = plan.largeDirectories[node] {
                 directory = built
             } else {
                 directory = try plan.buildDirectory(node, hash: hash)
             }
             let inode = plan.inode(of: node)
-            let runs = try cursor.take(UInt64(directory.blocks.count))
-            var place = runs.lazy.flatMap { $0 }.makeIterator()
+            let disk = try cursor.allocate(UInt64(directory.blocks.count))
+            var numbers = disk.lazy.flatMap { $0 }.makeIterator()
             for var block in directory.blocks {
                 try filesystem.setChecksum(ofDirectoryBlock: &block, of: inode)
-                if let place = place.next() { add(block, at: place) }
+                if let number = numbers.next() { add(block, at: number) }
             }
             try write(
-                node, runs: [(first: 0, runs: runs)], blocks: UInt64(directory.blocks.count),
-                isIndexed: directory.isIndexed)
+                node, [(first: 0, disk: disk)], blocks: UInt64(directory.blocks.count), isIndexed: directory.isIndexed)
             directoriesInGroup[Int(UInt64(inode - 1) / geometry.inodesPerGroup)] += 1
         }
     }
 
+    // MARK: Data
+
     private mutating func writeData(_ progress: Progress?) throws(ImageError) {
-        // Files that lie in several places, until all of them are known.
-        var scattered: [FileTree.NodeID: (runs: [Run], blocks: UInt64)] = [:]
-        for (index, node) in plan.dataOrder.enumerated() {
+        // The parts of files that are cut, until all parts are allocated.
+        var scattered: [FileTree.NodeID: (fragments: [Fragment], blocks: UInt64)] = [:]
+        for (index, item) in plan.items.enumerated() {
             if index % 4096 == 0 {
                 try progress?.checkCancelled()
                 progress?.advance(4096)
             }
-            if let blocks = plan.batches[index] { cursor.makeRoom(for: blocks) }
-            if let unit = plan.unitStarts[index] {
+            if item.batchBlocks > 0 { cursor.makeRoom(for: UInt64(item.batchBlocks)) }
+            if let unit = item.unit {
                 map.addMark(
-                    at: cursor.position * Ext4Geometry.blockSize, unit: unit.key, isGathered: unit.isGathered)
+                    at: cursor.position * Ext4Geometry.blockSize, unit: unit.key, isGathered: unit.isCluster)
             }
-            if plan.tree.kind(of: node) == .symlink {
-                let runs = try cursor.take(1)
-                addMemory(
-                    of: node, 0..<plan.tree.size(of: node), at: runs[0].lowerBound * Ext4Geometry.blockSize)
-                try write(node, runs: [(0, runs)], blocks: 1)
+            if plan.tree.kind(of: item.node) == .symlink {
+                let disk = try cursor.allocate(1)
+                addMemory(of: item.node, item.range, at: disk[0].lowerBound * Ext4Geometry.blockSize)
+                try write(item.node, [(0, disk)], blocks: 1)
                 continue
             }
-            let size = plan.tree.size(of: node)
-            let part = plan.parts[index]
-            var runs: [Run] = []
+            var fragments: [Fragment] = []
             var blocks: UInt64 = 0
-            for range in plan.storedRanges(of: node, in: part ?? 0..<size) {
+            for range in plan.storedRanges(of: item.node, in: item.range) {
                 let count = range.length.dividedRoundingUp(by: Ext4Geometry.blockSize)
-                let places = try cursor.take(count, inPiecesOf: Ext4Plan.batchBlocks)
-                addContent(of: node, range, at: places)
-                runs.append((range.lowerBound / Ext4Geometry.blockSize, places))
+                let disk = try cursor.allocate(count, inMultiplesOf: Ext4DataOrder.batchBlocks)
+                addContent(of: item.node, range, at: disk)
+                fragments.append((range.lowerBound / Ext4Geometry.blockSize, disk))
                 blocks += count
             }
-            if part == nil {
-                try write(node, runs: runs, blocks: blocks)
+            if item.isWhole {
+                try write(item.node, fragments, blocks: blocks)
             } else {
-                scattered[node, default: ([], 0)].runs += runs
-                scattered[node, default: ([], 0)].blocks += blocks
+                scattered[item.node, default: ([], 0)].fragments += fragments
+                scattered[item.node, default: ([], 0)].blocks += blocks
             }
         }
         for (node, file) in scattered.sorted(by: { $0.key < $1.key }) {
-            try write(node, runs: file.runs.sorted { $0.first < $1.first }, blocks: file.blocks)
+            try write(node, file.fragments.sorted { $0.first < $1.first }, blocks: file.blocks)
         }
     }
 
-    /// Records where a part of a file's content lies.
-    private mutating func addContent(of node: FileTree.NodeID, _ range: Range<UInt64>, at places: [Range<UInt64>]) {
+    /// Maps the blocks of a part of a file's content to their source.
+    private mutating func addContent(of node: FileTree.NodeID, _ range: Range<UInt64>, at disk: [Range<UInt64>]) {
         var start = range.lowerBound
-        for place in places {
-            let offset = place.lowerBound * Ext4Geometry.blockSize
-            let room = place.length * Ext4Geometry.blockSize
+        for blocks in disk {
+            let offset = blocks.lowerBound * Ext4Geometry.blockSize
+            let room = blocks.length * Ext4Geometry.blockSize
             let length = min(room, range.upperBound - start)
             switch plan.tree.content(of: node) {
             case .bytes: addMemory(of: node, start..<start + length, at: offset)
@@ -160,23 +170,24 @@ struct Ext4Writer: ~Copyable {
         }
     }
 
-    /// Records where a part of a link's target lies, or of a file's content that is in memory.
+    /// Maps the block of a link's target, or of file content that is in memory.
     private mutating func addMemory(of node: FileTree.NodeID, _ range: Range<UInt64>, at offset: UInt64) {
         let (chunk, bytes) = plan.tree.memoryRange(of: node)
         let start = bytes.lowerBound + Int(range.lowerBound)
         map.add(chunk: firstChunk + chunk, start..<start + Int(range.length), at: offset)
     }
 
-    /// Writes the trees of fragmented files, and gives the blocks they take.
+    /// Writes the trees and inodes of fragmented files.
+    /// - Returns: the blocks of the trees.
     private mutating func writeExtentTrees() throws(ImageError) -> UInt64 {
         var total: UInt64 = 0
         for file in fragmented {
             let inode = plan.inode(of: file.node)
             let count = UInt64(ExtentTree.blocks(forExtents: file.extents.count))
-            let disk = try cursor.take(count).flatMap { $0 }
+            let disk = try cursor.allocate(count).flatMap { $0 }
             let (top, blocks) = ExtentTree.build(file.extents, disk: disk)
-            for (place, var block) in zip(disk, blocks) {
-                try filesystem.writeExtentBlock(&block, of: inode, at: place)
+            for (number, var block) in zip(disk, blocks) {
+                try filesystem.writeExtentBlock(&block, of: inode, at: number)
             }
             var record = record(of: file.node, blocks: file.blocks)
             record.setExtents(top, blocks: file.blocks + count, isIndexed: file.isIndexed)
@@ -186,7 +197,7 @@ struct Ext4Writer: ~Copyable {
         return total
     }
 
-    /// Writes the inodes of files and links that have no blocks.
+    /// Writes the inodes of files and links without blocks.
     private func writeInlineNodes() throws(ImageError) {
         let empty = ExtentTree.build([], disk: []).inode
         for node in plan.order {
@@ -196,7 +207,7 @@ struct Ext4Writer: ~Copyable {
             case .file where size == 0:
                 record = self.record(of: node)
                 record.setExtents(empty, blocks: 0)
-            case .symlink where size <= Ext4Plan.longestInlineTarget:
+            case .symlink where size <= Ext4Plan.maximumInlineTarget:
                 record = self.record(of: node)
                 record.setBlockArea(plan.tree.target(of: node))
             default: continue
@@ -207,13 +218,13 @@ struct Ext4Writer: ~Copyable {
 
     // MARK: Inodes
 
-    /// Writes the inode of a node whose blocks are known, or keeps it until the blocks of its extent tree are.
+    /// Writes the inode of a node whose blocks are allocated, or keeps it until those of its extent tree are.
     private mutating func write(
-        _ node: FileTree.NodeID, runs: [Run], blocks: UInt64, isIndexed: Bool = false
+        _ node: FileTree.NodeID, _ fragments: [Fragment], blocks: UInt64, isIndexed: Bool = false
     ) throws(ImageError) {
-        let extents = Self.extents(runs)
+        let extents = Self.extents(fragments)
         if extents.count > ExtentTree.entriesInInode {
-            fragmented.append((node, extents, blocks, isIndexed))
+            fragmented.append(FragmentedFile(node: node, extents: extents, blocks: blocks, isIndexed: isIndexed))
             return
         }
         var record = record(of: node, blocks: blocks)
@@ -226,33 +237,31 @@ struct Ext4Writer: ~Copyable {
         let links = plan.links[Int(node.index)]
         switch plan.tree.kind(of: node) {
         case .directory:
-            // A directory with more than 65,000 subdirectories says 1, meaning "many" (feature dir_nlink).
+            // The number 1 stands for more than 65,000 subdirectories (feature dir_nlink).
             return ext2_inode_large(
-                mode: 0o040000 | attributes.permissions, attributes: attributes, size: blocks * Ext4Geometry.blockSize,
+                mode: Ext4Mode.directory | attributes.permissions, attributes: attributes,
+                size: blocks * Ext4Geometry.blockSize,
                 links: links > UInt32(FileTree.maximumLinks) ? 1 : UInt16(links))
         case .file:
             return ext2_inode_large(
-                mode: 0o100000 | attributes.permissions, attributes: attributes, size: plan.tree.size(of: node),
+                mode: Ext4Mode.file | attributes.permissions, attributes: attributes, size: plan.tree.size(of: node),
                 links: UInt16(truncatingIfNeeded: links))
         case .symlink:
             return ext2_inode_large(
-                mode: 0o120777, attributes: attributes, size: plan.tree.size(of: node),
+                mode: Ext4Mode.symlink | 0o777, attributes: attributes, size: plan.tree.size(of: node),
                 links: UInt16(truncatingIfNeeded: links))
         }
     }
 
-    /// Blocks of a file from `first` on, and the disk's that hold them.
-    private typealias Run = (first: UInt64, runs: [Range<UInt64>])
-
-    /// Extents for what lies where, ascending.
-    private static func extents(_ runs: [Run]) -> [ExtentTree.Extent] {
+    /// The extents of a file, ascending.
+    private static func extents(_ fragments: [Fragment]) -> [ExtentTree.Extent] {
         var extents: [ExtentTree.Extent] = []
-        for (first, runs) in runs {
+        for (first, disk) in fragments {
             var logical = first
-            for run in runs {
-                var start = run.lowerBound
-                while start < run.upperBound {
-                    let count = min(run.upperBound - start, ExtentTree.maximumLength)
+            for blocks in disk {
+                var start = blocks.lowerBound
+                while start < blocks.upperBound {
+                    let count = min(blocks.upperBound - start, ExtentTree.maximumLength)
                     if let last = extents.last, last.disk + UInt64(last.count) == start,
                         UInt64(last.first) + UInt64(last.count) == logical,
                         UInt64(last.count) + count <= ExtentTree.maximumLength
@@ -273,12 +282,12 @@ struct Ext4Writer: ~Copyable {
 
     // MARK: Map
 
-    /// A frame ends where the kind of content changes.
+    /// Ends a frame where the kind of content changes.
     private mutating func markBoundary() { map.addMark(at: cursor.position * Ext4Geometry.blockSize) }
 
-    /// Adds a block without the zeros inside it, of which a directory block has many.
-    private mutating func add(_ block: [UInt8], at place: UInt64) {
-        let offset = place * Ext4Geometry.blockSize
+    /// Adds a directory's block without the zeros inside it, which may be most of it.
+    private mutating func add(_ block: [UInt8], at number: UInt64) {
+        let offset = number * Ext4Geometry.blockSize
         let tail = DirectoryBlocks.tail
         let used = block.withUnsafeBytes { UnsafeRawBufferPointer(rebasing: $0[..<tail]).lengthInUse }
         if used + 64 < tail {
@@ -289,19 +298,15 @@ struct Ext4Writer: ~Copyable {
         }
     }
 
-    /// Adds what libext2fs wrote, and marks where the groups' structures interrupt the data.
+    /// Adds the blocks that libext2fs wrote, and marks where the groups' structures interrupt the data.
     private mutating func addMetadata() {
         for (block, bytes) in filesystem.store.blocks.sorted(by: { $0.key < $1.key }) {
             let used = bytes.withUnsafeBytes { $0.lengthInUse }
             map.add(sharing: bytes, count: used, at: block * Ext4Geometry.blockSize)
         }
-        for step in cursor.steps {
-            map.addMark(at: step.lowerBound * Ext4Geometry.blockSize)
-            map.addMark(at: step.upperBound * Ext4Geometry.blockSize)
+        for skip in cursor.skips {
+            map.addMark(at: skip.lowerBound * Ext4Geometry.blockSize)
+            map.addMark(at: skip.upperBound * Ext4Geometry.blockSize)
         }
-    }
-
-    private func merged(_ one: [Range<UInt64>], _ other: [Range<UInt64>]) -> [Range<UInt64>] {
-        (one + other).sorted { $0.lowerBound < $1.lowerBound }
     }
 }

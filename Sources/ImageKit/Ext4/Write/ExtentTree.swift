@@ -1,32 +1,20 @@
-/// A file's map from its own blocks to the disk's: a tree of extents, built whole.
-///
-/// ```
-///   node:   magic F30A | entries | max | depth | generation      12 bytes, then entries of 12 bytes
-///   leaf:     first block u32 | length u16 | disk block high u16, low u32
-///   index:    first block u32 | child low u32 | child high u16 | unused u16
-///   The inode holds the top node (4 entries); a block holds 340 and a checksum.
-/// ```
-///
-/// Source: the kernel's documentation of ext4, "The Contents of inode.i_block", "Extent Tree".
+/// Builds the map from a file's blocks to those of the disk: a tree of extents. See ``Ext4ExtentNode`` for the format.
 struct ExtentTree {
-    /// A run of blocks of a file that are a run of blocks on the disk.
+    /// Consecutive blocks of a file that are consecutive on the disk.
     struct Extent: Hashable, Sendable {
+        /// The first block, counted in the file.
         var first: UInt32
         var count: UInt32
+        /// The first block on the disk.
         var disk: UInt64
     }
 
-    /// The longest run that one extent can describe.
-    static let maximumLength: UInt64 = 32_768
-    static let entriesInInode = 4
-    static let entriesInBlock = (Int(Ext4Geometry.blockSize) - 12) / 12
+    /// The most blocks of an extent.
+    static let maximumLength = UInt64(Ext4ExtentNode.maximumLength)
+    static let entriesInInode = Ext4ExtentNode.entriesInInode
+    static let entriesInBlock = Ext4ExtentNode.entries(inBlockOf: Int(Ext4Geometry.blockSize))
 
-    private enum Field {
-        static let magic = 0, entries = 2, maximum = 4, depth = 6
-        static let header = 12, entry = 12
-    }
-
-    /// How many blocks, beside the inode, a tree of so many extents takes.
+    /// The number of blocks, beside the inode, of a tree with that many extents.
     static func blocks(forExtents count: Int) -> Int {
         var nodes = count
         var blocks = 0
@@ -38,49 +26,61 @@ struct ExtentTree {
     }
 
     /// Builds the tree.
-    /// - Parameter disk: the blocks that it may take, as many as ``blocks(forExtents:)`` says.
-    /// - Returns: the 60 bytes for the inode, and the blocks (their checksums still zero) in the order of `disk`.
+    /// - Parameter disk: the numbers of its blocks; ``blocks(forExtents:)`` says how many it needs.
+    /// - Returns: the 60 bytes for the inode, and the blocks (without checksums) in the order of `disk`.
     static func build(_ extents: [Extent], disk: [UInt64]) -> (inode: [UInt8], blocks: [[UInt8]]) {
-        var entries = extents.map { extent in
-            var entry: [UInt8] = []
-            entry.append(littleEndian: extent.first)
-            entry.append(littleEndian: UInt16(truncatingIfNeeded: extent.count))
-            entry.append(littleEndian: UInt16(truncatingIfNeeded: extent.disk >> 32))
-            entry.append(littleEndian: UInt32(truncatingIfNeeded: extent.disk))
-            return (first: extent.first, bytes: entry)
-        }
+        var entries = extents.map { (first: $0.first, bytes: leafEntry($0)) }
         var blocks: [[UInt8]] = []
         var depth: UInt16 = 0
         while entries.count > entriesInInode {
             var parents: [(first: UInt32, bytes: [UInt8])] = []
             for start in stride(from: 0, to: entries.count, by: entriesInBlock) {
-                let part = entries[start..<min(start + entriesInBlock, entries.count)]
-                var node = node(part.map(\.bytes), maximum: entriesInBlock, depth: depth)
-                node += [UInt8](repeating: 0, count: Int(Ext4Geometry.blockSize) - node.count)
-                let place = disk[blocks.count]
-                var index: [UInt8] = []
-                index.append(littleEndian: part.first?.first ?? 0)
-                index.append(littleEndian: UInt32(truncatingIfNeeded: place))
-                index.append(littleEndian: UInt16(truncatingIfNeeded: place >> 32))
-                index.append(littleEndian: UInt16(0))
-                parents.append((part.first?.first ?? 0, index))
-                blocks.append(node)
+                let children = entries[start..<min(start + entriesInBlock, entries.count)]
+                let first = children.first?.first ?? 0
+                parents.append((first, indexEntry(first, child: disk[blocks.count])))
+                blocks.append(
+                    node(
+                        children.map(\.bytes), maximum: entriesInBlock, depth: depth,
+                        length: Int(Ext4Geometry.blockSize)))
             }
             entries = parents
             depth += 1
         }
-        var inode = node(entries.map(\.bytes), maximum: entriesInInode, depth: depth)
-        inode += [UInt8](repeating: 0, count: 60 - inode.count)
+        let inode = node(
+            entries.map(\.bytes), maximum: entriesInInode, depth: depth, length: Ext4Inode.areaLength)
         return (inode, blocks)
     }
 
-    private static func node(_ entries: [[UInt8]], maximum: Int, depth: UInt16) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: Field.header)
-        bytes.store(UInt16(0xF30A), at: Field.magic)
-        bytes.store(UInt16(entries.count), at: Field.entries)
-        bytes.store(UInt16(maximum), at: Field.maximum)
-        bytes.store(depth, at: Field.depth)
-        for entry in entries { bytes += entry }
+    private static func leafEntry(_ extent: Extent) -> [UInt8] {
+        typealias Entry = Ext4ExtentNode.Entry
+        var entry = [UInt8](repeating: 0, count: Entry.length)
+        entry.store(extent.first, at: Entry.first)
+        entry.store(UInt16(truncatingIfNeeded: extent.count), at: Entry.count)
+        entry.store(UInt16(truncatingIfNeeded: extent.disk >> 32), at: Entry.diskHigh)
+        entry.store(UInt32(truncatingIfNeeded: extent.disk), at: Entry.diskLow)
+        return entry
+    }
+
+    private static func indexEntry(_ first: UInt32, child: UInt64) -> [UInt8] {
+        typealias Entry = Ext4ExtentNode.Entry
+        var entry = [UInt8](repeating: 0, count: Entry.length)
+        entry.store(first, at: Entry.first)
+        entry.store(UInt32(truncatingIfNeeded: child), at: Entry.childLow)
+        entry.store(UInt16(truncatingIfNeeded: child >> 32), at: Entry.childHigh)
+        return entry
+    }
+
+    /// A node, padded with zeros to `length`.
+    private static func node(_ entries: [[UInt8]], maximum: Int, depth: UInt16, length: Int) -> [UInt8] {
+        typealias Header = Ext4ExtentNode.Header
+        var bytes = [UInt8](repeating: 0, count: length)
+        bytes.store(Ext4ExtentNode.magic, at: Header.magic)
+        bytes.store(UInt16(entries.count), at: Header.entries)
+        bytes.store(UInt16(maximum), at: Header.maximum)
+        bytes.store(depth, at: Header.depth)
+        for (index, entry) in entries.enumerated() {
+            bytes.store(bytes: entry, at: Header.length + index * Ext4ExtentNode.Entry.length)
+        }
         return bytes
     }
 }

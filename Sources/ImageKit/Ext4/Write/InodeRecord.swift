@@ -1,10 +1,8 @@
 import CExt2FS
 
-/// An inode record's fields, filled from what the tree says.
+/// An inode record's fields, filled from the metadata in a tree.
 extension ext2_inode_large {
-    private static let extentsFlag: UInt32 = 0x0008_0000
-    private static let indexFlag: UInt32 = 0x0000_1000
-    /// The bytes of a record that are in use beyond the first 128.
+    /// The bytes of a record that are in use after the first 128.
     private static let extraSize: UInt16 = 32
 
     /// A record with this mode (kind and permissions), owner, times and links.
@@ -22,27 +20,27 @@ extension ext2_inode_large {
         setTimes(attributes.modified)
     }
 
-    /// Sets all four times, in seconds since 1970 (−2^31 to 2^34 − 2^31: what the format can hold; others are clamped).
+    /// Sets all four times, in seconds since 1970. The format holds −2^31 to 2^34 − 2^31 − 1; others are clamped.
     mutating func setTimes(_ seconds: Int64) {
         let clamped = min(max(seconds, -(1 << 31)), (1 << 34) - (1 << 31) - 1)
         let low = UInt32(truncatingIfNeeded: clamped)
-        // Two more bits of seconds, counted from the signed low half; nanoseconds above them.
+        // Two more bits of seconds, counted from the signed low half; the nanoseconds above them are zero.
         let epoch = UInt32(truncatingIfNeeded: (clamped - Int64(Int32(bitPattern: low))) >> 32) & 3
         (i_atime, i_ctime, i_mtime, i_crtime) = (low, low, low, low)
         (i_atime_extra, i_ctime_extra, i_mtime_extra, i_crtime_extra) = (epoch, epoch, epoch, epoch)
     }
 
-    /// Puts the top of an extent tree (60 bytes) into the record, and counts `blocks` (data and tree) as its own.
+    /// Sets the top node of an extent tree (60 bytes), and the number of blocks (data and tree) that the inode owns.
     mutating func setExtents(_ top: [UInt8], blocks: UInt64, isIndexed: Bool = false) {
-        i_flags |= Self.extentsFlag | (isIndexed ? Self.indexFlag : 0)
+        i_flags |= Ext4Inode.Flag.extents | (isIndexed ? Ext4Inode.Flag.indexed : 0)
         setBlockArea(top)
         let sectors = blocks * (Ext4Geometry.blockSize / 512)
         i_blocks = UInt32(truncatingIfNeeded: sectors)
         osd2.linux2.l_i_blocks_hi = UInt16(truncatingIfNeeded: sectors >> 32)
     }
 
-    /// Puts up to 60 bytes where block numbers go: a short link's target.
+    /// Sets up to 60 bytes of the block area: an extent tree's top node, or a short link's target.
     mutating func setBlockArea(_ bytes: some Collection<UInt8>) {
-        withUnsafeMutableBytes(of: &i_block) { $0.copyBytes(from: bytes.prefix(60)) }
+        withUnsafeMutableBytes(of: &i_block) { $0.copyBytes(from: bytes.prefix(Ext4Inode.areaLength)) }
     }
 }

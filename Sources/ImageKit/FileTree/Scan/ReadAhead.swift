@@ -29,12 +29,15 @@ struct ReadAhead: ~Copyable {
     /// - Parameters:
     ///   - isCold: whether the scan had to read a disk. If not, a few files are read first to find out.
     ///   - budget: bytes that may be read. It is computed only if the disk is cold.
-    init(_ tree: FileTree, isCold: Bool, budget: @autoclosure () -> UInt64 = HostMemory.spare / 4) {
+    init(
+        _ tree: FileTree, _ hints: LayoutHints = LayoutHints(), isCold: Bool,
+        budget: @autoclosure () -> UInt64 = HostMemory.spare / 4
+    ) {
         let budget = isCold || Self.mustRead(tree) ? budget() : 0
         bytesLeft = Monitor(budget)
         isNeeded = budget > 0
         guard isNeeded else { return }
-        let ids = Self.smallFiles(of: tree), files = tree.hostFiles
+        let ids = Self.smallFiles(of: tree, hints), files = tree.hostFiles
         // Without the thread, everything only takes longer.
         try? threads.start { [bytesLeft] in
             for file in ids {
@@ -59,9 +62,9 @@ struct ReadAhead: ~Copyable {
 
     deinit { bytesLeft.change { $0 = 0 } }
 
-    private static func smallFiles(of tree: FileTree) -> [HostFiles.FileID] {
+    private static func smallFiles(of tree: FileTree, _ hints: LayoutHints) -> [HostFiles.FileID] {
         var seen = [Bool](repeating: false, count: tree.nodes.count)
-        var ordered = tree.units.flatMap { tree.nodesInOrder(from: $0.node, seen: &seen) }
+        var ordered = hints.units.flatMap { tree.nodesInOrder(from: $0.node, seen: &seen) }
         for index in seen.indices where !seen[index] { ordered.append(FileTree.NodeID(index: UInt32(index))) }
         return ordered.compactMap { smallFile($0, of: tree) }
     }

@@ -23,16 +23,18 @@ extension FileTree {
     /// more chunks than memory.)
     static let similarSizes: ClosedRange<UInt64> = 256 << 10...64 << 30
 
-    /// Finds similar parts of large files; ``Ext4Formatter`` lays them out side by side.
-    ///
-    /// Call it when the tree is complete.
-    /// - Parameter threads: the number of threads that read, at least 1.
-    public mutating func gatherSimilar(threads: Int, progress: Progress? = nil) throws(ImageError) {
+    /// The similar parts of large files, in clusters.
+    /// - Parameters:
+    ///   - groups: the tree's nodes in the order in which they are laid out: those of each unit, then the others.
+    ///   - threads: the number of threads that read, at least 1.
+    func similarParts(
+        of groups: [[NodeID]], threads: Int, progress: Progress?
+    ) throws(ImageError) -> [[Part]] {
         var candidates: [NodeID] = []
         var files: [ChunkClusters.File] = []
-        for (unit, group) in inLayoutOrder().enumerated() {
+        for (unit, nodes) in groups.enumerated() {
             var offset: UInt64 = 0
-            for node in group.nodes where kind(of: node) == .file {
+            for node in nodes where kind(of: node) == .file {
                 let size = size(of: node)
                 if Self.similarSizes.contains(size) {
                     candidates.append(node)
@@ -41,10 +43,9 @@ extension FileTree {
                 offset = offset.addingClamping(size)
             }
         }
-        clusters = []
-        guard candidates.count > 1 else { return }
+        guard candidates.count > 1 else { return [] }
         let features = try ContentSampler(tree: self, files: candidates).run(threads: threads, progress: progress)
-        clusters = ChunkClusters(files, features: features).clusters.map { cluster in
+        return ChunkClusters(files, features: features).clusters.map { cluster in
             var parts: [Part] = []
             for chunk in cluster {
                 let node = candidates[chunk.file]
@@ -57,18 +58,5 @@ extension FileTree {
             }
             return parts
         }
-    }
-
-    /// The nodes that the root reaches, each once: unit by unit, then those outside of units, without a key.
-    func inLayoutOrder() -> [(key: UInt64?, nodes: [NodeID])] {
-        var isReachable = [Bool](repeating: false, count: nodes.count)
-        _ = nodesInOrder(from: root, seen: &isReachable)
-        // A node that was replaced in the tree may still be in a unit. It is left out.
-        var seen = isReachable.map { !$0 }
-        var groups: [(key: UInt64?, nodes: [NodeID])] = []
-        for unit in units where !seen[Int(unit.node.index)] {
-            groups.append((unit.key, nodesInOrder(from: unit.node, seen: &seen)))
-        }
-        return groups + [(nil, nodesInOrder(from: root, seen: &seen))]
     }
 }

@@ -37,14 +37,6 @@ public struct FileTree: Sendable {
         case source(any ByteSource, offset: UInt64)
     }
 
-    /// A layout unit: a subtree whose data stays together on the disk, such as a store path.
-    public struct Unit: Sendable {
-        /// The top node of the subtree.
-        public var node: NodeID
-        /// A number that depends only on the unit's name.
-        public var key: UInt64
-    }
-
     struct Node: Sendable {
         var kind: Kind
         var storage: Storage
@@ -82,10 +74,6 @@ public struct FileTree: Sendable {
     public var hostFiles = HostFiles()
     /// The top directory. The caller sets it when the tree is complete.
     public var root = NodeID(index: 0)
-    /// The layout units, in the order of their data on the disk. Data outside of units follows in tree order.
-    public var units: [Unit] = []
-    /// Similar parts of files that are laid out side by side; see ``gatherSimilar(threads:progress:)``.
-    var clusters: [[Part]] = []
 
     /// Makes an empty tree.
     public init() {}

@@ -77,7 +77,7 @@ public struct ImagePlan: Sendable {
             // What is checked must be what goes into the image.
             keepsShortFiles: !recipe.checksContent, profile: profile,
             additions: recipe.additions, threads: threads, progress: progress)
-        let ext4 = try Ext4Formatter.layOut(root.tree, options, progress: progress)
+        let ext4 = try Ext4Formatter.layOut(root.tree, options, hints: root.hints, progress: progress)
 
         let rootStart = (firmwareStart + firmwareMap.size).roundedUp(to: Self.mebibyte)
         let rootSize = max(ext4.map.size, recipe.rootSize.map { $0 / Self.sector * Self.sector } ?? 0)
@@ -113,7 +113,8 @@ public struct ImagePlan: Sendable {
         isPrivate = root.isPrivate || firmware.isPrivate || rawAreas.isPrivate
         check =
             recipe.checksContent
-            ? ContentCheck(root.paths, of: root.tree, on: ext4.map, from: rootStart, in: recipe.store) : nil
+            ? ContentCheck(
+                root.paths, of: root.tree, root.hints, on: ext4.map, from: rootStart, in: recipe.store) : nil
     }
 
     /// Makes the check of store paths without writing the image; nothing where none was asked for.

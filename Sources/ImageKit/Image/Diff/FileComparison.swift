@@ -59,9 +59,9 @@ struct FileComparison {
             if let pair = next {
                 let isStore = leavingOutStore && path == store
                 let children = try visit(pair, at: path, leavingOutStorePaths: isStore)
-                guard levels.count < Ext4Volume.depthLimit else {
+                guard levels.count < Ext4Volume.maximumDepth else {
                     throw ImageError(
-                        .doesNotFit, "cannot compare a folder that lies \(Ext4Volume.depthLimit) folders deep")
+                        .doesNotFit, "cannot compare a folder that lies \(Ext4Volume.maximumDepth) folders deep")
                 }
                 levels.append(Level(pending: children.reversed(), pathLength: path.count))
             }

@@ -23,7 +23,7 @@ extension ImageVolume {
             blockSize = fat.layout.clusterSize
         }
 
-        init(_ said: Ext4Volume.Information) {
+        init(_ said: Ext4Information) {
             kind = said.kind
             label = said.label.isEmpty ? nil : said.label
             uuid = Ext4Options.uuidText(said.uuid)

@@ -108,7 +108,7 @@ struct SurveyWalk {
         var first: [UInt32: Int32] = [:]
         var damages = 0
         var problem: ImageError?
-        try ext.places { (error) throws(ImageError) in
+        try ext.walk { (error) throws(ImageError) in
             damages += 1
             problem = problem ?? error
         } _: { (visit) throws(ImageError) in

@@ -161,7 +161,7 @@ public struct ImageCheck {
         case .ext:
             let contents = try Ext4Check.run(source, progress: progress) { findings.add($0) }
             tree = contents?.tree
-            others = contents?.others.map(\.path) ?? []
+            others = contents?.specialFiles.map(\.path) ?? []
             if tree != nil { head = ImageVolume.Head(try Ext4Superblock(source).information) }
         default:
             tree = nil

@@ -21,11 +21,14 @@ struct ContentCheck: Sendable {
     private static let pause: UInt32 = 2000
 
     /// - Parameters:
-    ///   - paths: one for each of the tree's units, which are in the order in which their data lies on the disk.
+    ///   - paths: one for each layout unit in `hints`, in the same order.
     ///   - tree: what was laid out.
     ///   - map: the filesystem that it was laid out in.
     ///   - start: where that begins on the disk, in bytes.
-    init(_ paths: [PathInfo], of tree: FileTree, on map: SegmentMap, from start: UInt64, in store: StoreLocation) {
+    init(
+        _ paths: [PathInfo], of tree: FileTree, _ hints: LayoutHints, on map: SegmentMap, from start: UInt64,
+        in store: StoreLocation
+    ) {
         self.store = store
         var places: [UInt64?] = Array(repeating: nil, count: tree.hostFiles.count)
         for segment in map.segments {
@@ -35,7 +38,7 @@ struct ContentCheck: Sendable {
         var seen = [Bool](repeating: false, count: tree.nodes.count)
         var reached: UInt64 = 0
         var items: [Item] = []
-        for (info, unit) in zip(paths, tree.units) {
+        for (info, unit) in zip(paths, hints.units) {
             // A file that an earlier path has too is there already, so it says nothing.
             for node in tree.nodesInOrder(from: unit.node, seen: &seen) {
                 guard tree.kind(of: node) == .file, case .host(let file) = tree.content(of: node),

@@ -14,7 +14,7 @@ struct BuildSummary {
         self.out = out
     }
 
-    /// The aligned lines.
+    /// Lines of a name and a value, aligned in two columns.
     var text: String {
         var lines: [(String, String)] = []
         if let toplevel = plan.toplevel { lines.append(("system", "\(toplevel.version) (\(toplevel.path.path))")) }

@@ -81,7 +81,7 @@ struct Listing {
     /// One entry of the JSON output.
     private struct Entry: Encodable {
         var path: String
-        /// The path in hexadecimal, if it is not UTF-8 and `path` is therefore inexact.
+        /// The bytes of the path in hexadecimal, if they are not UTF-8 and `path` is therefore inexact.
         var pathBytes: String?
         var kind: String
         var size: UInt64

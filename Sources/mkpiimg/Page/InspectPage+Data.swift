@@ -9,7 +9,7 @@ extension InspectPage {
         static let maximumStorePaths = 20_000, maximumFiles = 300, maximumLinked = 200
     }
 
-    /// One JSON object.
+    /// The data as one JSON object.
     var data: String {
         let lines = survey.space.outline(nodes: Limit.maximumLines, bytes: Limit.maximumBytes)
         // The line of each node that has one.

@@ -20,7 +20,7 @@ struct InspectPage {
     let imageSize: UInt64, fileSize: UInt64, form: String
     /// The facts at the top of the page.
     let facts: [(label: String, value: String)]
-    /// What the report says about store paths, by their file names.
+    /// The report's entries for store paths, by their file names.
     let storePaths: [String: StoreReport.Path]
 
     /// Surveys an image, in addition to its report.

@@ -139,7 +139,7 @@ final class ProgressDisplay: Sendable {
         }
     }
 
-    /// `"7 s"`, `"1:05"`, `"2:00:09"`.
+    /// A duration, rounded up: `7 s`, `1:05`, `2:00:09`.
     static func time(_ seconds: Double) -> String {
         let whole = Int(min(max(0, seconds), 359_999).rounded(.up))
         if whole < 60 { return "\(whole) s" }

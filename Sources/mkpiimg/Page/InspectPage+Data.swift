@@ -35,7 +35,7 @@ extension InspectPage {
         ])
     }
 
-    /// The name of a kind of piece, and its purpose.
+    /// The name of a kind of extent, and its purpose.
     private static func words(_ kind: DiskMap.Kind) -> [String] {
         switch kind {
         case .table: ["Partition table", "where the partitions are"]

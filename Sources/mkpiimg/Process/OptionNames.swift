@@ -20,7 +20,7 @@ extension Advice.Setting {
 }
 
 extension Advice {
-    /// The sentence as the program prints it: settings by their options, control characters escaped.
+    /// The sentence as the program prints it, with options for settings. Control characters are escaped.
     var sentence: String { ImageError.printable(text { $0.option($1) }) }
 }
 

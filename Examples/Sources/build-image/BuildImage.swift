@@ -37,8 +37,9 @@ struct BuildImage {
         try directories.put(files, at: "/srv")
         try directories.put(hostname, at: "/etc/hostname")
         tree.root = try directories.build(into: &tree)
-        // The same bytes every time. If the UUID must be unique, take 16 random bytes.
-        let options = try Ext4Options(label: "ROOT", uuid: [UInt8](1...16), slack: 16 << 20)
+        // The same bytes every time. If the UUID must be unique, take GUID.random().
+        let uuid = GUID(high: 0x0102_0304_0506_0708, low: 0x090A_0B0C_0D0E_0F10)
+        let options = try Ext4Options(label: "ROOT", uuid: uuid, slack: 16 << 20)
         return try Ext4Formatter.layOut(tree, options).map
     }
 

@@ -82,7 +82,7 @@ struct GPTHeader: Hashable, Sendable {
         other = u64(Field.other)
         firstUsable = u64(Field.firstUsable)
         lastUsable = u64(Field.lastUsable)
-        disk = GUID(bytes[Field.disk..<Field.disk + 16])
+        disk = GUID(gpt: bytes[Field.disk..<Field.disk + GUID.size]) ?? .zero
         entriesSector = u64(Field.entries)
         count = UInt64(u32(Field.count))
         entrySize = UInt64(u32(Field.entrySize))
@@ -110,8 +110,7 @@ struct GPTHeader: Hashable, Sendable {
         var found: [Partition] = []
         for index in 0..<Int(count) {
             let entry = bytes[index * Int(entrySize)..<(index + 1) * Int(entrySize)]
-            let type = GUID(entry.prefix(16))
-            if type.isZero { continue }
+            guard let type = GUID(gpt: entry.prefix(GUID.size)), type != .zero else { continue }
             // As Linux has it; a table could name the same place many thousand times.
             guard found.count < Self.partitionLimit else { break }
             guard let first: UInt64 = entry.load(at: EntryField.first),
@@ -127,7 +126,7 @@ struct GPTHeader: Hashable, Sendable {
             found.append(
                 Partition(
                     number: index + 1, bytes: first * sectorSize..<(last + 1) * sectorSize, type: .gpt(type),
-                    id: GUID(entry.dropFirst(EntryField.id).prefix(16)).text.lowercased(),
+                    id: GUID(gpt: entry.dropFirst(EntryField.id).prefix(GUID.size))?.description,
                     name: String(decoding: name, as: UTF16.self), isActive: flags & EntryField.legacyBoot != 0))
         }
         return found

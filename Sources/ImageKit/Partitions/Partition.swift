@@ -35,7 +35,7 @@ public struct Partition: Hashable, Sendable {
     public var typeText: String {
         switch type {
         case .mbr(let byte): (byte < 16 ? "0" : "") + String(byte, radix: 16)
-        case .gpt(let guid): guid.text
+        case .gpt(let guid): guid.text(uppercase: true)
         }
     }
 
@@ -43,7 +43,7 @@ public struct Partition: Hashable, Sendable {
     public var typeName: String? {
         switch type {
         case .mbr(let byte): Self.mbrNames[byte]
-        case .gpt(let guid): Self.gptNames[guid.text]
+        case .gpt(let guid): Self.gptNames[guid.text(uppercase: true)]
         }
     }
 
@@ -63,26 +63,4 @@ public struct Partition: Hashable, Sendable {
         "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709": "Linux root (x86-64)",
         "3B8F8425-20E0-4F3B-907F-1A25A76F98E8": "Linux server data",
     ]
-}
-
-/// A 16-byte identifier, as UEFI writes it: the first three fields little-endian, the rest as it reads.
-public struct GUID: Hashable, Sendable {
-    /// The 16 bytes as they lie on the disk.
-    public let bytes: [UInt8]
-
-    init(_ bytes: some Collection<UInt8>) { self.bytes = Array(bytes.prefix(16)) }
-
-    /// Whether all bytes are zero, which means "unused".
-    var isZero: Bool { bytes.allSatisfy { $0 == 0 } }
-
-    /// The usual notation: `C12A7328-F81F-11D2-BA4B-00A0C93EC93B`.
-    public var text: String {
-        var text = ""
-        for (place, index) in [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15].enumerated() {
-            if [4, 6, 8, 10].contains(place) { text += "-" }
-            let byte = index < bytes.count ? bytes[index] : 0
-            text += (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
-        }
-        return text
-    }
 }

@@ -96,7 +96,7 @@ public struct PartitionTable: Hashable, Sendable {
                 do throws(ImageError) {
                     guard let header = try GPTHeader(source, at: sector, sectorSize: sectorSize) else { continue }
                     return PartitionTable(
-                        scheme: .gpt, identifier: header.disk.text, sectorSize: sectorSize,
+                        scheme: .gpt, identifier: header.disk.text(uppercase: true), sectorSize: sectorSize,
                         partitions: try header.partitions(source))
                 } catch {
                     guard error.code == .corrupt else { throw error }

@@ -1,7 +1,7 @@
-/// What a person can do about something, in words that name no option of any program.
+/// What a person can do about a problem, in words that name no option of any program.
 ///
-/// A sentence may name settings of this library. Each program that uses the library has names of its own for them:
-/// ``text(naming:)`` puts these in.
+/// A sentence may name settings of this library. A program has its own names for them, and ``text(naming:)`` inserts
+/// these.
 ///
 /// ```swift
 /// let advice: Advice = "use a larger \(.frameSize)"
@@ -9,9 +9,9 @@
 /// print(advice.text { setting, value in "--frame" })  // use a larger --frame
 /// ```
 public struct Advice: Sendable, Hashable {
-    /// Something that the user of a program can choose, like a property of ``ImageRecipe``.
+    /// A choice that a program leaves to its user, like a property of ``ImageRecipe``.
     public struct Setting: Sendable, Hashable {
-        /// The words for it where a program has no name of its own.
+        /// The words for it if a program has no name of its own.
         public let name: String
 
         init(_ name: String) { self.name = name }
@@ -25,7 +25,7 @@ public struct Advice: Sendable, Hashable {
     fileprivate var parts: [Part]
 
     /// The sentence, with a program's names for settings.
-    /// - Parameter naming: gives the words for a setting, together with the value that is advised, if there is one.
+    /// - Parameter naming: returns the words for a setting, including the advised value if there is one.
     public func text(naming: (_ setting: Setting, _ value: String?) -> String) -> String {
         parts.reduce(into: "") { text, part in
             switch part {
@@ -35,11 +35,11 @@ public struct Advice: Sendable, Hashable {
         }
     }
 
-    /// Two sentences, one behind the other.
+    /// Joins two sentences.
     static func + (left: Advice, right: Advice) -> Advice {
-        var sum = left
-        sum.parts += right.parts
-        return sum
+        var joined = left
+        joined.parts += right.parts
+        return joined
     }
 }
 
@@ -51,27 +51,27 @@ extension Advice: CustomStringConvertible {
 }
 
 extension Advice: ExpressibleByStringInterpolation {
-    /// Collects a sentence's words and settings.
+    /// Collects the words and settings of a sentence.
     public struct StringInterpolation: StringInterpolationProtocol {
         fileprivate var parts: [Part] = []
 
-        /// Begins an empty sentence.
+        /// An empty sentence.
         public init(literalCapacity: Int, interpolationCount: Int) {}
 
-        /// Adds words.
+        /// Appends words.
         public mutating func appendLiteral(_ literal: String) {
             if !literal.isEmpty { parts.append(.text(literal)) }
         }
 
-        /// Adds a value as text.
+        /// Appends a value as text.
         public mutating func appendInterpolation(_ value: some CustomStringConvertible) {
             appendLiteral(value.description)
         }
 
-        /// Adds another sentence, with the settings that it names.
+        /// Appends another sentence, with the settings that it names.
         public mutating func appendInterpolation(_ advice: Advice) { parts += advice.parts }
 
-        /// Adds a setting, with the value that is advised for it.
+        /// Appends a setting, with the advised value.
         public mutating func appendInterpolation(_ setting: Setting, _ value: String? = nil) {
             parts.append(.setting(setting, value: value))
         }
@@ -92,15 +92,15 @@ extension Advice.Setting {
 
     /// See ``ImageRecipe/closures``.
     public static let closure = Self("closure")
-    /// A registration that is read from a file: see ``ClosureSource``.
+    /// A file with a closure's registration: see ``ClosureSource``.
     public static let registration = Self("registration")
-    /// A search for references in the place of a registration: see ``ClosureSource``.
+    /// A search for references instead of a registration: see ``ClosureSource``.
     public static let scanReferences = Self("reference scan")
     /// See ``ImageRecipe/store``.
     public static let storeRoot = Self("store root")
     /// See ``ImageRecipe/firmware``.
     public static let firmware = Self("firmware directory")
-    /// Directories laid over the root filesystem: see ``ImageRecipe/additions``.
+    /// Directories whose files are added to the root filesystem: see ``ImageRecipe/additions``.
     public static let rootFiles = Self("root directory")
     /// Single files copied to the root filesystem: see ``ImageRecipe/additions``.
     public static let copy = Self("copy")
@@ -145,10 +145,10 @@ extension Advice.Setting {
 
     /// See ``ImageRecipe/threads``.
     public static let threads = Self("threads")
-    /// Plain bytes in a compressed frame.
+    /// Uncompressed bytes of a frame.
     public static let frameSize = Self("frame size")
-    /// Where the image goes.
+    /// The file or device that the image is written to.
     public static let output = Self("output")
-    /// A listing of what an image holds.
+    /// A listing of an image's files.
     public static let listing = Self("a listing")
 }

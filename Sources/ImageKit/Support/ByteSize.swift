@@ -1,6 +1,8 @@
-/// Sizes as people write and read them: powers of 1024.
+/// Sizes in bytes as people write and read them, in units of powers of 1024.
 public enum ByteSize {
-    /// Reads `"30M"`, `"1G"`, `"512K"`, `"4096"` (also `"30MiB"`, `"30m"`); `nil` where it is none, or over 2^63 − 1.
+    /// Reads `"30M"`, `"1G"`, `"512K"`, `"4096"` (also `"30MiB"`, `"30m"`).
+    ///
+    /// - Returns: bytes, at most 2^63 − 1; `nil` if `text` is not such a size.
     public static func parse(_ text: String) -> UInt64? {
         let digits = text.prefix { $0.isASCII && $0.isNumber }
         guard let number = UInt64(digits) else { return nil }
@@ -17,7 +19,7 @@ public enum ByteSize {
         return overflow || value > UInt64(Int64.max) ? nil : value
     }
 
-    /// Three significant digits and a binary unit: `"2.61 GiB"`, `"64 MiB"`, `"912 B"`.
+    /// Formats a size with three significant digits and a binary unit: `"2.61 GiB"`, `"64 MiB"`, `"912 B"`.
     public static func format(_ bytes: UInt64) -> String {
         let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
         var unit = 0
@@ -30,10 +32,9 @@ public enum ByteSize {
         let whole = bytes / scale
         let decimals = whole >= 100 ? 0 : whole >= 10 ? 1 : 2
         let power: UInt64 = decimals == 0 ? 1 : decimals == 1 ? 10 : 100
-        let coarse: UInt64 = scale > 1 << 40 ? 1 << 20 : 1  // keeps the product below within 64 bits
-        let fraction = (bytes % scale) / coarse * power / (scale / coarse)
+        let divisor: UInt64 = scale > 1 << 40 ? 1 << 20 : 1  // keeps the product below within 64 bits
+        let fraction = (bytes % scale) / divisor * power / (scale / divisor)
         if decimals == 0 { return "\(whole) \(units[unit])" }
-        let digits = String(fraction)
-        return "\(whole).\(String(repeating: "0", count: decimals - digits.count))\(digits) \(units[unit])"
+        return "\(whole).\(fraction.digits(radix: 10, width: decimals)) \(units[unit])"
     }
 }

@@ -11,24 +11,24 @@ extension ImageError {
 
         /// A file or directory could not be opened, read, written or renamed.
         public static let inputOutput = Self(.inputOutput)
-        /// A path that was named does not exist.
+        /// A path that the caller gave does not exist.
         public static let notFound = Self(.notFound)
         /// The input exists, but has the wrong form.
         public static let invalidInput = Self(.invalidInput)
         /// A source file changed between planning and reading.
         public static let changed = Self(.changed)
-        /// The input does not fit: into a fixed size, a format's limit, the target disk.
+        /// The input exceeds a fixed size, a limit of a format, or the space on the target disk.
         public static let doesNotFit = Self(.doesNotFit)
         /// An image or one of its structures is damaged.
         public static let corrupt = Self(.corrupt)
         /// The work was stopped on request.
         public static let cancelled = Self(.cancelled)
-        /// The reader of a pipe went away.
+        /// The reader of a pipe closed it.
         public static let brokenPipe = Self(.brokenPipe)
-        /// A library below refused something that should have worked.
+        /// An underlying library refused a request that should have worked.
         public static let `internal` = Self(.internal)
 
-        /// Who has to change something. Exhaustive, so that each new kind forces a decision.
+        /// See ``ImageError/Blame``. The switch is exhaustive, so that each new kind forces a decision.
         fileprivate var blame: Blame {
             switch value {
             case .corrupt: .image
@@ -41,16 +41,16 @@ extension ImageError {
 
     /// Who has to change something before the same call can succeed.
     public enum Blame: Sendable, Hashable {
-        /// An image that is damaged.
+        /// The image is damaged.
         case image
-        /// Whoever named the input: it is missing, has the wrong form or does not fit.
+        /// The caller gave an input that is missing, has the wrong form or does not fit.
         case caller
-        /// The machine: its disk, its limits, another program, somebody who stopped the work.
+        /// The machine: its disk, its limits, another program, or a request to stop.
         case environment
-        /// This library: a bug.
+        /// This library has a bug.
         case program
 
-        /// Whether the input is at fault. A check reports such an error and reads on; it throws every other one.
+        /// Whether the input is at fault. A check reports such an error and continues; it throws every other error.
         public var isInput: Bool {
             switch self {
             case .image, .caller: true
@@ -59,7 +59,7 @@ extension ImageError {
         }
     }
 
-    /// Who has to change something.
+    /// See ``Blame``.
     public var blame: Blame { damage == nil ? code.blame : .image }
 }
 

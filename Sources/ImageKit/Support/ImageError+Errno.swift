@@ -1,7 +1,7 @@
 import SystemPackage
 
 extension ImageError {
-    /// An error of a system call on a path: the code and the remedy follow from errno.
+    /// The error of a system call on a path. The code, and the remedy unless one is given, follow from `errno`.
     static func system(
         _ errno: Errno, _ message: String, path: FilePath, offset: UInt64? = nil, remedy: Advice? = nil
     ) -> ImageError {

@@ -1,26 +1,26 @@
-/// What went wrong, where, why, and what to do about it.
+/// A failure: what failed, where, why, and what to do about it.
 ///
-/// Every throwing function of ImageKit throws this type. Its ``description`` is one sentence for a person, with the
-/// remedy; ``code`` and ``blame`` are for programs.
+/// Every throwing function of ImageKit throws this type. Its ``description`` is one sentence for a person, which includes
+/// the remedy. ``code`` and ``blame`` are for programs.
 public struct ImageError: Error, Sendable, Hashable {
     /// The kind of failure.
     public let code: Code
-    /// What failed, as the beginning of a sentence: "cannot read", "the firmware does not fit".
+    /// What failed, as the start of a sentence: "cannot read", "the firmware does not fit".
     public let message: String
-    /// The path it failed on, if it was one.
+    /// The path of the file or directory, on the host or in an image.
     public let path: String?
-    /// The byte offset it failed at, if that matters.
+    /// The byte offset in the file or image.
     public let offset: UInt64?
-    /// Why it failed.
+    /// The cause.
     public let reason: String?
-    /// What the person can do about it.
+    /// What a person can do about it.
     public let remedy: Advice?
-    /// What kind of damage it is, where a check may report it and read on.
+    /// The kind of damage, if a check may report it and continue.
     var damage: Finding.Kind?
-    /// The structure that is damaged ("inode 12"), where ``reason`` alone says what is wrong with it.
+    /// The damaged structure ("inode 12"), if ``reason`` alone says how it is damaged.
     var subject: String?
 
-    /// Makes an error from its parts; see the properties of the same names.
+    /// See the properties of the same names.
     public init(
         _ code: Code, _ message: String, path: String? = nil, offset: UInt64? = nil, reason: String? = nil,
         remedy: Advice? = nil
@@ -33,15 +33,15 @@ public struct ImageError: Error, Sendable, Hashable {
         self.remedy = remedy
     }
 
-    /// The same error about a path, unless it names one already.
-    func on(_ other: String) -> ImageError {
+    /// The same error with this path, unless it has one already.
+    func on(_ newPath: String) -> ImageError {
         var error = ImageError(
-            code, message, path: path ?? other, offset: offset, reason: reason, remedy: remedy)
+            code, message, path: path ?? newPath, offset: offset, reason: reason, remedy: remedy)
         (error.damage, error.subject) = (damage, subject)
         return error
     }
 
-    /// What a finding says of it: the structure that is damaged, or what failed, and the reason; no path and no remedy.
+    /// The text for a ``Finding``: the damaged structure (or else the message) and the reason, without path and remedy.
     var fault: String {
         let start = subject ?? message
         return reason.map { "\(start): \($0)" } ?? start
@@ -49,7 +49,7 @@ public struct ImageError: Error, Sendable, Hashable {
 }
 
 extension ImageError: CustomStringConvertible {
-    /// One line: message, path in quotes, offset, reason, remedy. Control characters are escaped.
+    /// The error in one line: message, path in quotes, offset, reason, remedy. Control characters are escaped.
     public var description: String { description(remedy: remedy?.description) }
 
     /// The same line, with a program's own names for settings.
@@ -67,7 +67,7 @@ extension ImageError: CustomStringConvertible {
         return Self.printable(text)
     }
 
-    /// A text that can be shown on a terminal: control characters are escaped.
+    /// Escapes the control characters of a text, so that a terminal can show it.
     public static func printable(_ text: String) -> String {
         var shown = ""
         for scalar in text.unicodeScalars {

@@ -1,7 +1,8 @@
-/// Little-endian fields at named offsets: how every on-disk structure here is read and written.
-///
-/// Writing is into buffers whose size the caller chose, so an offset past the end is a programming error and traps.
-/// Reading is of bytes that came from outside, so an offset past the end gives `nil`.
+// Little-endian fields at named offsets: every on-disk structure here is read and written this way.
+//
+// The caller chooses the size of a buffer that it writes to, so an offset past its end is a programming error and traps.
+// Bytes that are read come from outside, so an offset past their end gives `nil`.
+
 extension Array where Element == UInt8 {
     /// Overwrites the field at `offset` with `value`, little-endian.
     mutating func store<T: FixedWidthInteger>(_ value: T, at offset: Int) {
@@ -17,14 +18,14 @@ extension Array where Element == UInt8 {
         }
     }
 
-    /// Overwrites bytes from `offset` on.
+    /// Overwrites the bytes from `offset` on.
     mutating func store(bytes: some Collection<UInt8>, at offset: Int) {
         replaceSubrange(offset..<offset + bytes.count, with: bytes)
     }
 }
 
 extension Collection where Element == UInt8, Index == Int {
-    /// The little-endian field at `offset` from the start, or `nil` where the bytes end before it does.
+    /// The little-endian field at `offset` from the start; `nil` if it does not lie within the collection.
     func load<T: FixedWidthInteger & UnsignedInteger>(_: T.Type = T.self, at offset: Int) -> T? {
         let size = MemoryLayout<T>.size
         guard offset >= 0, offset <= count, size <= count - offset else { return nil }

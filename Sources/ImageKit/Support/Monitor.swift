@@ -1,9 +1,9 @@
 import Glibc
 
-/// A value behind a lock, with waiting: what the pipeline's threads share.
+/// A value that threads share: a lock protects it, and threads can wait for it to change (a monitor in Hoare's sense).
 ///
-/// (`Synchronization.Mutex` has no condition to wait on.) It lives on the heap and is only touched with the lock held,
-/// which is what makes the unchecked conformance true.
+/// (`Synchronization.Mutex` has no condition variable.) The unchecked conformance is safe because the value is on the heap
+/// and only accessed with the lock held.
 final class Monitor<State>: @unchecked Sendable {
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
@@ -26,7 +26,7 @@ final class Monitor<State>: @unchecked Sendable {
         lock.deallocate()
     }
 
-    /// Runs `body` with the lock held, then wakes everyone who waits.
+    /// Runs `body` with the lock held, then wakes all waiting threads.
     func change<Result>(_ body: (inout State) -> Result) -> Result {
         pthread_mutex_lock(lock)
         defer {
@@ -36,7 +36,7 @@ final class Monitor<State>: @unchecked Sendable {
         return body(&state)
     }
 
-    /// Waits until `body` gives a value; it is asked again after every ``change(_:)``.
+    /// Waits until `body` returns a value. Calls it with the lock held: at once, and again after each ``change(_:)``.
     func wait<Result>(_ body: (inout State) -> Result?) -> Result {
         pthread_mutex_lock(lock)
         defer {

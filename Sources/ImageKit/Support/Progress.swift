@@ -1,47 +1,47 @@
 import Synchronization
 
-/// How far a piece of work has come: written by the work, read by whoever shows it (at any time, from any thread).
+/// The progress of an operation. The operation updates it; any thread can read it at any time.
 public final class Progress: Sendable {
-    /// What is being done: first what a build does, in its order, then what other work does.
+    /// The step that is going on: first the steps of a build, in their order, then those of other operations.
     public enum Phase: Int, Sendable, CaseIterable {
-        /// Nothing yet.
+        /// The operation has not begun.
         case idle
         /// Finding the closure's store paths and their registration.
         case closure
         /// Walking the store paths.
         case scan
-        /// Finding files with the same content.
+        /// Finding files of the same content.
         case deduplicate
-        /// Looking for parts of files that are alike.
+        /// Sampling files to find similar parts.
         case sample
         /// Laying out the filesystems.
         case layout
         /// Reading, compressing and writing.
         case write
-        /// Hashing the store paths that have not been hashed beside the writing.
+        /// Hashing the store paths that were not hashed while writing.
         case check
-        /// Bringing the output to the disk.
+        /// Flushing the output to the disk.
         case flush
-        /// Decompressing an image that cannot be read in parts.
+        /// Decompressing an image that cannot be read at random offsets.
         case decompress
         /// Comparing two images.
         case compare
-        /// Checking the structure of an image's filesystems.
+        /// Checking the structures of an image's filesystems.
         case filesystems
-        /// Hashing the store paths of an image.
+        /// Hashing an image's store paths.
         case storePaths
     }
 
-    /// A moment's state.
+    /// The state at one moment.
     public struct Snapshot: Sendable, Equatable {
         /// The current phase.
         public var phase: Phase
-        /// What is done of it: bytes in ``Phase/write``, ``Phase/decompress`` and ``Phase/storePaths``, items
-        /// elsewhere.
+        /// The completed part of the phase: bytes in ``Phase/write``, ``Phase/decompress`` and ``Phase/storePaths``,
+        /// items in other phases.
         public var done: UInt64
-        /// What there is to do in it, in the same unit; 0 where nobody knows.
+        /// The size of the phase, in the same unit; 0 if it is not known.
         public var total: UInt64
-        /// Bytes that have reached the output.
+        /// Bytes written to the output.
         public var written: UInt64
     }
 
@@ -52,32 +52,32 @@ public final class Progress: Sendable {
     private let stop = Atomic<Bool>(false)
     private let failure = Mutex<ImageError?>(nil)
 
-    /// Starts at ``Phase/idle``.
+    /// A progress in ``Phase/idle``.
     public init() {}
 
-    /// The state now.
+    /// The current state.
     public var snapshot: Snapshot {
         Snapshot(
             phase: Phase(rawValue: phase.load(ordering: .acquiring)) ?? .idle, done: done.load(ordering: .relaxed),
             total: total.load(ordering: .relaxed), written: written.load(ordering: .relaxed))
     }
 
-    /// Asks the work to stop: it throws ``ImageError/Code/cancelled`` soon after.
+    /// Asks the operation to stop. It throws ``ImageError/Code/cancelled`` soon after.
     public func cancel() { stop.store(true, ordering: .relaxed) }
 
-    /// Asks the work to stop with this error, which another part of it met. The first one counts.
+    /// Asks the operation to stop with the error of one of its threads. The first error counts.
     func fail(_ error: ImageError) {
         failure.withLock { $0 = $0 ?? error }
         cancel()
     }
 
-    /// Whether a phase is going on and has not come to `units` yet.
+    /// Whether `phase` is the current one and fewer than `units` of it are done.
     func isBefore(_ units: UInt64, of phase: Phase) -> Bool {
         let snapshot = snapshot
         return snapshot.phase == phase && snapshot.done < units
     }
 
-    /// Begins a phase of `total` units.
+    /// Begins a phase of `units`; 0 if their number is not known.
     func begin(_ next: Phase, total units: UInt64 = 0) throws(ImageError) {
         try checkCancelled()
         done.store(0, ordering: .relaxed)
@@ -85,13 +85,13 @@ public final class Progress: Sendable {
         phase.store(next.rawValue, ordering: .releasing)
     }
 
-    /// Counts units of the phase as done.
+    /// Counts `units` of the phase as done.
     func advance(_ units: UInt64 = 1) { done.wrappingAdd(units, ordering: .relaxed) }
 
-    /// Counts bytes as written to the output.
+    /// Counts `bytes` as written to the output.
     func wrote(_ bytes: UInt64) { written.wrappingAdd(bytes, ordering: .relaxed) }
 
-    /// Throws when somebody asked the work to stop.
+    /// Throws after ``cancel()`` or ``fail(_:)``.
     func checkCancelled() throws(ImageError) {
         guard stop.load(ordering: .relaxed) else { return }
         throw failure.withLock { $0 } ?? ImageError(.cancelled, "stopped on request")

@@ -1,6 +1,8 @@
 extension RandomAccessCollection {
-    /// The index of the first element that belongs to the second part, which all elements from there on must; `endIndex`
-    /// where none does. It takes as many steps as the count has binary digits.
+    /// The index of the first element that satisfies a predicate; `endIndex` if none does.
+    ///
+    /// The collection must be partitioned: all elements after that one satisfy the predicate too. A binary search finds
+    /// it. (The name is that of the package swift-algorithms.)
     @inline(__always)
     func partitioningIndex(where isInSecondPart: (Element) -> Bool) -> Index {
         var start = startIndex

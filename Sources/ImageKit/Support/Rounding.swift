@@ -1,21 +1,19 @@
 extension BinaryInteger {
-    /// The smallest multiple of `unit` that is not below this number (both positive, and not near the type's end).
+    /// The smallest multiple of `unit` that is not below this number. Both are positive, and the sum must not overflow.
     func roundedUp(to unit: Self) -> Self { (self + unit - 1) / unit * unit }
 
-    /// This number divided by `unit`, rounded up.
+    /// This number divided by `unit`, rounded up. Both are positive, and the sum must not overflow.
     func dividedRoundingUp(by unit: Self) -> Self { (self + unit - 1) / unit }
 }
 
 extension UInt64 {
-    /// The product, or the largest number there is.
+    /// The product; the largest `UInt64` if it overflows.
     func multipliedClamping(by factor: UInt64) -> UInt64 {
         let (product, overflow) = multipliedReportingOverflow(by: factor)
         return overflow ? .max : product
     }
-}
 
-extension UInt64 {
-    /// The sum, or the largest number there is.
+    /// The sum; the largest `UInt64` if it overflows.
     func addingClamping(_ other: UInt64) -> UInt64 {
         let (sum, overflow) = addingReportingOverflow(other)
         return overflow ? .max : sum
@@ -23,6 +21,6 @@ extension UInt64 {
 }
 
 extension Range<UInt64> {
-    /// From its beginning to its end.
+    /// The number of values in the range, usually bytes or blocks.
     var length: UInt64 { upperBound - lowerBound }
 }

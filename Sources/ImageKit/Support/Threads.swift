@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// Threads of the system's own for work that blocks in reads and writes (which Swift's cooperative pool must not do).
+/// Threads of the system, for work that blocks in reads and writes. (Swift's cooperative pool must not block.)
 struct Threads: ~Copyable {
     private final class Body: Sendable {
         let run: @Sendable () -> Void
@@ -10,7 +10,7 @@ struct Threads: ~Copyable {
 
     private var handles: [pthread_t] = []
 
-    /// Starts one more thread; it is joined when this value goes away, or by ``join()``.
+    /// Starts one more thread. ``join()`` waits for its end, and so does the deinitializer.
     mutating func start(_ run: @escaping @Sendable () -> Void) throws(ImageError) {
         let body = Unmanaged.passRetained(Body(run))
         var handle = pthread_t()
@@ -30,9 +30,9 @@ struct Threads: ~Copyable {
         handles.append(handle)
     }
 
-    /// Starts up to so many threads that do the same work, or as many as the system gives: fewer do it as well.
+    /// Starts up to `count` threads that do the same work. If the system refuses one, those before it do the work.
     ///
-    /// - Throws: when not even one can be started.
+    /// - Throws: if the system refuses the first one.
     mutating func start(upTo count: Int, _ run: @escaping @Sendable () -> Void) throws(ImageError) {
         for index in 0..<count {
             do throws(ImageError) {
@@ -44,7 +44,7 @@ struct Threads: ~Copyable {
         }
     }
 
-    /// Waits for all of them.
+    /// Waits until all threads have ended.
     mutating func join() {
         for handle in handles { pthread_join(handle, nil) }
         handles = []
@@ -55,7 +55,7 @@ struct Threads: ~Copyable {
     }
 }
 
-/// Runs `body` on up to `count` threads at once (as many as the system gives) and returns when all are done.
+/// Runs `body` on up to `count` threads at once, fewer if the system refuses some, and returns when all are done.
 func onThreads(_ count: Int, _ body: @escaping @Sendable () -> Void) throws(ImageError) {
     if count <= 1 { return body() }
     var threads = Threads()
@@ -63,8 +63,10 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable () -> Void) throws(Imag
     threads.join()
 }
 
-/// Gives the numbers from 0 on to `body`, which runs on up to `count` threads at once: in runs of `batch`, each to whoever
-/// asks for the next one. Where one of them fails there are no more, and its error is thrown when all are done.
+/// Distributes the numbers `0..<total` over up to `count` threads at once, each of which runs `body`.
+///
+/// - Parameter body: calls `next` for the next `batch` numbers, until that returns `nil`.
+/// - Throws: the first error of a thread, when all have ended. After an error no more numbers are handed out.
 func onThreads(
     _ count: Int, sharing total: Int, by batch: Int,
     _ body: @escaping @Sendable (_ next: () -> Range<Int>?) throws(ImageError) -> Void

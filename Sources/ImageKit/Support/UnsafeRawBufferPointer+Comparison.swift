@@ -4,18 +4,18 @@ extension UnsafeRawBufferPointer {
     /// Whether all bytes are zero.
     var isZero: Bool {
         guard let start = baseAddress, count > 0 else { return true }
-        // The first byte is zero, and each is as the one before it.
+        // The first byte is zero, and each byte equals the one before it.
         return self[0] == 0 && memcmp(start, start + 1, count - 1) == 0
     }
 
-    /// Whether it has the same bytes as another one.
+    /// Whether two buffers hold the same bytes.
     func isEqual(to other: UnsafeRawBufferPointer) -> Bool {
         guard count == other.count else { return false }
         guard let start = baseAddress, let otherStart = other.baseAddress else { return true }
         return memcmp(start, otherStart, count) == 0
     }
 
-    /// The bytes up to the last one that is not zero, or up to seven more.
+    /// The number of bytes up to the last one that is not zero, or up to seven more.
     var lengthInUse: Int {
         var end = count
         while end >= 8, loadUnaligned(fromByteOffset: end - 8, as: UInt64.self) == 0 { end -= 8 }

@@ -1,24 +1,25 @@
 import SystemPackage
 
-/// The memory that control groups leave to a process: a container's, or a service's, may be much less than the machine's.
+/// The memory that control groups allow a process. A container or a service may have much less than the machine.
 ///
 /// ```
 ///   /proc/self/cgroup    0::/machine/build-7                    version 2
 ///                        4:memory:/machine/build-7              version 1
-///   /sys/fs/cgroup       /machine/build-7/memory.max            each group above it may have a limit too
+///   /sys/fs/cgroup       /machine/build-7/memory.max            each parent group may have a limit too
 ///   /sys/fs/cgroup/memory/machine/build-7/memory.limit_in_bytes
 /// ```
 ///
 /// (cgroups(7); The Linux kernel's documentation, "Control Group v2", section "Memory Interface Files", and "Memory Resource
 /// Controller".)
 struct ControlGroup {
-    /// Where the groups are.
+    /// The directory at which the hierarchy of groups is mounted.
     let root: FilePath
-    /// Whose it is, below the root; as the process sees it, which in a container may be another place than it has there.
+    /// The path of the process's group below the root, as the process sees it. In a container it may differ from the path
+    /// in the mounted hierarchy.
     let path: FilePath
     private let names: Names
 
-    /// What a version calls its files and figures.
+    /// The names of the files and figures in a version.
     private struct Names {
         let limit: String, used: String, cached: [String]
         static let first = Names(
@@ -28,7 +29,9 @@ struct ControlGroup {
             limit: "memory.max", used: "memory.current", cached: ["active_file", "inactive_file"])
     }
 
-    /// The group that decides about memory, of a process that has these groups (the text of `/proc/self/cgroup`).
+    /// The group that limits the memory of a process.
+    ///
+    /// - Parameter groups: the text of the process's `/proc/self/cgroup`.
     init?(_ groups: [UInt8], root: FilePath = "/sys/fs/cgroup") {
         var found: ControlGroup?
         for line in groups.split(separator: UInt8(ascii: "\n")) {
@@ -36,7 +39,7 @@ struct ControlGroup {
             guard fields.count == 3 else { continue }
             let path = FilePath(bytes: fields[2]).lexicallyNormalized()
             if fields[1].split(separator: UInt8(ascii: ",")).contains(where: { $0.elementsEqual("memory".utf8) }) {
-                // Where both versions are in use, memory is counted by the first.
+                // If both versions are in use, version 1 accounts for memory.
                 self.init(root: root.appending("memory"), path: path, names: .first)
                 return
             }
@@ -50,10 +53,10 @@ struct ControlGroup {
         (self.root, self.path, self.names) = (root, path, names)
     }
 
-    /// Bytes that may still be used, files in memory counted as free; `nil` where nothing limits it.
+    /// Bytes that the process may still use, counting the page cache as free; `nil` if there is no limit.
     var spare: UInt64? {
         var spare: UInt64?
-        // A group can use no more than those that it is in.
+        // The limits of the parent groups apply, too.
         var group = path
         while true {
             let directory = root.pushing(FilePath(root: nil, group.components))
@@ -68,13 +71,13 @@ struct ControlGroup {
         }
     }
 
-    /// A file's number; `nil` where it is not there, or says `max`.
+    /// The number in a file; `nil` if the file is missing or says `max`.
     private func number(in file: FilePath) -> UInt64? {
         guard let text = try? WholeFile.read(file, atMost: 64) else { return nil }
         return UInt64(String(decoding: text.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
     }
 
-    /// Bytes of files in memory, which are given up when something else needs them.
+    /// Bytes of the page cache, which the kernel frees when other memory is needed.
     private func cached(in directory: FilePath) -> UInt64 {
         guard let text = try? WholeFile.read(directory.appending("memory.stat"), atMost: 1 << 16) else { return 0 }
         return text.split(separator: UInt8(ascii: "\n")).reduce(0) { sum, line in

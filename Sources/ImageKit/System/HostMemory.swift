@@ -1,11 +1,12 @@
 import Glibc
 import SystemPackage
 
-/// The memory of this machine, as far as this process may use it.
+/// The memory of this machine that this process may use.
 enum HostMemory {
-    /// Bytes that may be used for what only saves time: what is free, or would be if caches gave it up (proc(5),
-    /// `MemAvailable`), and no control group forbids. Zero where the system does not say, and where address space is limited,
-    /// of which threads take much.
+    /// Bytes that may be used to save time: memory that is free or used by caches (proc(5), `MemAvailable`), within the
+    /// limits of the control groups.
+    ///
+    /// Zero if the system does not report it, or if the address space is limited, because threads need much of that.
     static var spare: UInt64 {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0, limit.rlim_cur == .max else {

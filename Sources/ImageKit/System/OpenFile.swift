@@ -1,12 +1,12 @@
 import Glibc
 import SystemPackage
 
-/// What is asked of the system about a file that is open.
+/// System calls on an open file.
 enum OpenFile {
-    /// Reads from `offset` on until the buffer is full or the file ends, however often that is interrupted.
+    /// Reads from `offset` on until the buffer is full or the file ends. Continues after interruptions by signals.
     ///
-    /// - Parameter path: how errors call it.
-    /// - Returns: how many bytes were read.
+    /// - Parameter path: the path for errors.
+    /// - Returns: the number of bytes read.
     static func read(
         _ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64,
         path: @autoclosure () -> FilePath
@@ -26,7 +26,7 @@ enum OpenFile {
         return done
     }
 
-    /// Bytes that are free for it on its disk; `nil` where nobody knows.
+    /// Free bytes on the file's disk; `nil` if they are not known.
     static func freeBytes(_ descriptor: Int32) -> UInt64? {
         var status = statvfs()
         guard fstatvfs(descriptor, &status) == 0 else { return nil }

@@ -1,46 +1,46 @@
-// `environ` is a variable, and here it is only read.
+// `environ` is a variable. It is only read here.
 @preconcurrency import Glibc
 import SystemPackage
 
 private let streamSocket = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
 
-/// A program that was run to its end, and what it said.
+/// A program that was run to its end, with its output.
 struct Subprocess {
-    /// More than any answer that is asked for here.
+    /// More than any output that is needed here, in bytes.
     private static let maximumOutput = 1 << 30
-    /// How much of the end of the error output is kept.
-    private static let keptErrors = 64 << 10
+    /// Bytes of the error output that are kept, from its end.
+    private static let maximumErrors = 64 << 10
 
-    /// What it wrote to standard output.
+    /// The bytes that it wrote to standard output.
     private(set) var output: [UInt8] = []
-    /// The end of what it wrote to standard error.
+    /// The end of its standard error.
     private(set) var errors: [UInt8] = []
-    /// Its exit status; for a signal, 128 and the signal's number.
+    /// The exit status; 128 plus the signal's number if a signal ended it.
     private(set) var status: Int32 = 0
 
-    /// Runs a program, found in `PATH`, with nothing on its standard input.
+    /// Runs a program, found in `PATH`, with an empty standard input.
     ///
-    /// - Throws: ``ImageError/Code/notFound`` when there is no such program; when it cannot be started; when `progress`
-    ///   is cancelled, after the program was ended. A program that fails is no error here: see ``status``.
+    /// - Throws: ``ImageError/Code/notFound`` if there is no such program; another error if it cannot be started; the error
+    ///   of `progress` if that is cancelled, after ending the program. A program that fails is no error: see ``status``.
     static func run(
         _ program: String, _ arguments: [String], progress: Progress? = nil
     ) throws(ImageError) -> Subprocess {
         let output = try Pipe(program)
         let errors = try Pipe(program)
-        let process = try spawn(program, arguments, output: output.writeEnd, errors: errors.writeEnd)
-        // With its ends of the pipes closed here, the program's exit ends them.
+        let process = try spawn(program, arguments, output: output.writeDescriptor, errors: errors.writeDescriptor)
+        // Only the program has the write ends open from here on, so its exit closes the pipes.
         let outputEnd = output.closeWriteEnd()
         let errorsEnd = errors.closeWriteEnd()
-        var command = Subprocess()
+        var result = Subprocess()
         do throws(ImageError) {
-            try command.collect(program, outputEnd.descriptor, errorsEnd.descriptor, progress)
+            try result.collect(program, outputEnd.descriptor, errorsEnd.descriptor, progress)
         } catch {
             kill(process, SIGTERM)
             _ = try? wait(for: process, program)
             throw error
         }
-        command.status = try wait(for: process, program)
-        return command
+        result.status = try wait(for: process, program)
+        return result
     }
 
     // MARK: Starting
@@ -59,7 +59,7 @@ struct Subprocess {
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, output, 1)
         posix_spawn_file_actions_adddup2(&actions, errors, 2)
-        // A mask and an ignored SIGPIPE would be inherited, and programs do not expect them.
+        // The program would inherit the mask and the ignored signals, which programs do not expect.
         var signals = sigset_t()
         sigemptyset(&signals)
         posix_spawnattr_setsigmask(&attributes, &signals)
@@ -93,33 +93,32 @@ struct Subprocess {
 
     // MARK: Reading
 
-    /// Reads both pipes as bytes come, so that the program never waits for one while we wait for the other.
+    /// Reads both pipes as bytes arrive, so that the program never blocks on one while this waits for the other.
     private mutating func collect(
         _ program: String, _ outputEnd: Int32, _ errorsEnd: Int32, _ progress: Progress?
     ) throws(ImageError) {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 1)
-        defer { buffer.deallocate() }
+        let buffer = PageBuffer(count: 64 << 10)
         var ends = [
             pollfd(fd: outputEnd, events: Int16(POLLIN), revents: 0),
             pollfd(fd: errorsEnd, events: Int16(POLLIN), revents: 0),
         ]
         while ends.contains(where: { $0.fd >= 0 }) {
             try progress?.checkCancelled()
-            // It wakes up now and then to see whether it should stop. A negative descriptor is passed over.
+            // The timeout lets it check for cancellation. poll(2) ignores negative descriptors.
             let ready = poll(&ends, nfds_t(ends.count), progress == nil ? -1 : 200)
             if ready < 0, errno != EINTR { throw Self.failure(program, errno) }
             guard ready > 0 else { continue }
             for index in ends.indices where ends[index].revents != 0 {
-                let count = read(ends[index].fd, buffer.baseAddress, buffer.count)
+                let count = read(ends[index].fd, buffer.bytes.baseAddress, buffer.bytes.count)
                 if count < 0 {
                     guard errno == EINTR else { throw Self.failure(program, errno) }
                 } else if count == 0 {
                     ends[index].fd = -1
                 } else if index == 0 {
-                    output.append(contentsOf: buffer[..<count])
+                    output.append(contentsOf: buffer.bytes[..<count])
                 } else {
-                    errors.append(contentsOf: buffer[..<count])
-                    if errors.count > 2 * Self.keptErrors { errors.removeFirst(errors.count - Self.keptErrors) }
+                    errors.append(contentsOf: buffer.bytes[..<count])
+                    if errors.count > 2 * Self.maximumErrors { errors.removeFirst(errors.count - Self.maximumErrors) }
                 }
             }
             guard output.count <= Self.maximumOutput else {
@@ -130,7 +129,7 @@ struct Subprocess {
         }
     }
 
-    /// The last lines of the error output, on one line, as it can be shown.
+    /// The last lines of the error output in one line, with control characters escaped.
     var lastErrors: String {
         String(decoding: errors.suffix(4096), as: UTF8.self).split(separator: "\n").suffix(3)
             .map { ImageError.printable(String($0)) }.joined(separator: " / ")
@@ -139,18 +138,18 @@ struct Subprocess {
 
 /// Both ends of a pipe, which no other program inherits.
 ///
-/// It is a pair of sockets: they can be made close-on-exec in one step (for pipes that is `pipe2`, which Swift does not
-/// see), so that a program that another thread starts at the same moment cannot hold an end open.
+/// It is a pair of sockets, because these can be made close-on-exec in one step, so that a program that another thread
+/// starts at the same moment cannot hold an end open. (For pipes the call is `pipe2`, which Swift does not see.)
 private struct Pipe: ~Copyable {
-    /// A descriptor that is closed with this value.
+    /// A descriptor, closed with this value.
     struct End: ~Copyable {
         let descriptor: Int32
         deinit { close(descriptor) }
     }
 
     private let readEnd: End
-    private let written: End
-    var writeEnd: Int32 { written.descriptor }
+    private let writeEnd: End
+    var writeDescriptor: Int32 { writeEnd.descriptor }
 
     init(_ program: String) throws(ImageError) {
         var ends: [Int32] = [-1, -1]
@@ -158,10 +157,10 @@ private struct Pipe: ~Copyable {
             throw .system(.current, "cannot run", path: FilePath(program))
         }
         readEnd = End(descriptor: Self.raised(ends[0]))
-        written = End(descriptor: Self.raised(ends[1]))
+        writeEnd = End(descriptor: Self.raised(ends[1]))
     }
 
-    /// The same end with a number above the standard three, whose places in the child are taken one by one.
+    /// The same end with a number above 2, because the child's standard descriptors are replaced one by one.
     private static func raised(_ descriptor: Int32) -> Int32 {
         guard (0...2).contains(descriptor) else { return descriptor }
         let higher = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
@@ -170,6 +169,6 @@ private struct Pipe: ~Copyable {
         return higher
     }
 
-    /// Closes the end to write to, and keeps the other.
+    /// Closes the write end, and keeps the read end.
     consuming func closeWriteEnd() -> End { readEnd }
 }

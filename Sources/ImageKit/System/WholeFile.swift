@@ -1,13 +1,13 @@
 import Glibc
 import SystemPackage
 
-/// Small files of the host, read whole.
+/// Reads small files of the host whole.
 enum WholeFile {
-    /// The file's bytes, of which there may be at most `limit`.
+    /// The bytes of a file, at most `limit`.
     ///
-    /// - Throws: ``ImageError/Code/invalidInput`` when there are more, or it is no regular file.
+    /// - Throws: ``ImageError/Code/invalidInput`` if the file is longer, or is not a regular file.
     static func read(_ file: FilePath, atMost limit: Int) throws(ImageError) -> [UInt8] {
-        // Not blocking, in case it is a FIFO.
+        // Opening a FIFO must not wait for a writer.
         let descriptor = file.withPlatformString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         guard descriptor >= 0 else { throw .system(.current, "cannot open", path: file) }
         defer { close(descriptor) }
@@ -20,14 +20,10 @@ enum WholeFile {
         while bytes.count <= limit {
             let offset = UInt64(bytes.count)
             let wanted = min(1 << 16, limit + 1 - bytes.count)
-            var failure: ImageError?
-            let chunk = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, used in
-                do throws(ImageError) {
-                    used = try OpenFile.read(
-                        descriptor, into: UnsafeMutableRawBufferPointer(buffer), at: offset, path: file)
-                } catch { failure = error }
+            let chunk = try [UInt8](unsafeUninitializedCapacity: wanted) { (buffer, used) throws(ImageError) in
+                used = try OpenFile.read(
+                    descriptor, into: UnsafeMutableRawBufferPointer(buffer), at: offset, path: file)
             }
-            if let failure { throw failure }
             bytes += chunk
             if chunk.count < wanted { return bytes }
         }

@@ -23,18 +23,11 @@ struct SizeArgument: ExpressibleByArgument {
 
 /// A filesystem's UUID on the command line; `random` draws one.
 struct UUIDArgument: ExpressibleByArgument {
-    let bytes: [UInt8]
+    let guid: GUID
 
     init?(argument: String) {
-        if argument == "random" {
-            var bytes = (0..<16).map { _ in UInt8.random(in: .min ... .max) }
-            bytes[6] = bytes[6] & 0x0F | 0x40  // version 4
-            bytes[8] = bytes[8] & 0x3F | 0x80
-            self.bytes = bytes
-        } else {
-            guard let bytes = Ext4Options.uuidBytes(argument) else { return nil }
-            self.bytes = bytes
-        }
+        guard let guid = argument == "random" ? .random() : GUID(argument) else { return nil }
+        self.guid = guid
     }
 }
 

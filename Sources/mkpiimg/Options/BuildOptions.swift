@@ -154,7 +154,7 @@ struct LayoutOptions: ParsableArguments {
         recipe.firmwareSize = firmwareSize?.bytes
         recipe.firmwareLabel = firmwareLabel
         recipe.rootLabel = rootLabel
-        if let rootUUID { recipe.rootUUID = rootUUID.bytes }
+        if let rootUUID { recipe.rootUUID = rootUUID.guid }
         if let diskID { recipe.diskID = diskID.value }
         recipe.rootSlack = rootSlack.bytes
         recipe.reservedPercent = reservedPercent

@@ -37,7 +37,7 @@ struct BuildSummary {
             (
                 "identities",
                 "disk \(diskID), firmware '\(plan.firmwareLabel.printable)', root "
-                    + "'\(plan.rootLabel.printable)' \(Ext4Options.uuidText(plan.rootUUID))"
+                    + "'\(plan.rootLabel.printable)' \(plan.rootUUID)"
             ))
         lines.append(("image", ByteSize.format(plan.map.size)))
         if let report, let out, out.hasSuffix(".zst") || out == "-" {
@@ -71,7 +71,7 @@ struct BuildSummary {
             boot: system.map { _ in plan.boot.rawValue }, boards: system.map { _ in plan.boards.map(\.name) },
             specialisations: system?.specialisations.map(\.name), storePaths: plan.closure.paths.count,
             entries: plan.entries, narSize: plan.closure.narSize, linkedFiles: plan.savings.names,
-            linkedBytes: plan.savings.bytes, diskID: diskID, rootUUID: Ext4Options.uuidText(plan.rootUUID),
+            linkedBytes: plan.savings.bytes, diskID: diskID, rootUUID: plan.rootUUID.description,
             firmwareLabel: plan.firmwareLabel, rootLabel: plan.rootLabel,
             partitions: plan.table.partitions.map {
                 Document.Partition(

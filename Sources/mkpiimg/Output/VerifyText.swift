@@ -12,7 +12,7 @@ struct VerifyText {
     init(_ report: ImageCheck.Report, of image: String, listsAll: Bool) {
         self.report = report
         self.image = image
-        examples = listsAll ? Findings.limitPerKind : 3
+        examples = listsAll ? Findings.maximumPerKind : 3
     }
 
     /// What was found, kind by kind, the worst first; what was checked; and the outcome in the last line.

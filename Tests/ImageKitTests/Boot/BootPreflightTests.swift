@@ -63,7 +63,7 @@ import Testing
         try BootPreflight(toplevel, recipe.bootOptions, in: recipe.store).checkMounts(
             BootPreflight.Identities(
                 firmwareLabel: recipe.firmwareLabel, rootLabel: recipe.rootLabel,
-                rootUUID: Ext4Options.uuidText(recipe.rootUUID), diskID: recipe.diskID))
+                rootUUID: recipe.rootUUID.description, diskID: recipe.diskID))
     }
 
     @Test(arguments: [

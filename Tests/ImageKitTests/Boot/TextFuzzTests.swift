@@ -186,7 +186,7 @@ import Testing
                 #expect(text.hasPrefix(path.path) && !rest.isAbsolute)
             }
             if let hash = try? NARHash(text) { #expect(try NARHash(hash.description) == hash) }
-            if let uuid = Ext4Options.uuidBytes(text) { #expect(Ext4Options.uuidText(uuid) == text.lowercased()) }
+            if let uuid = GUID(text) { #expect(uuid.description == text.lowercased()) }
             #expect(!ImageError.printable(text).unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F })
         }
     }

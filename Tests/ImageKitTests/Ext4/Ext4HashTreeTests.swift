@@ -34,7 +34,7 @@ import Testing
 
     /// Names of one length whose hashes are in a range.
     static func names(_ count: Int, length: Int, hashes: ClosedRange<UInt32>, from start: Int = 0) throws -> [Name] {
-        let hash = DirectoryHash(seed: Ext4Judge.uuid)
+        let hash = DirectoryHash(seed: Ext4Judge.uuid.bytes)
         var found: [Name] = []
         var number = 1_000_000 + start
         while found.count < count {
@@ -119,7 +119,7 @@ import Testing
 
     /// Two names of 255 bytes with the same hash, found by a search.
     static let collision: (hash: UInt32, first: Name, second: Name)? = {
-        let hash = DirectoryHash(seed: Ext4Judge.uuid)
+        let hash = DirectoryHash(seed: Ext4Judge.uuid.bytes)
         var seen: [UInt32: Int] = [:]
         for number in 0..<1_000_000 {
             guard let found = try? hash(name(number, length: 255)[...]) else { return nil }

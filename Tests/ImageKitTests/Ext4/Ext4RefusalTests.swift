@@ -41,15 +41,8 @@ import Testing
         for label in ["12345678901234567", "ääääääääö", "a\0b"] {
             #expect(throws: ImageError.self) { try Ext4Options(label: label, uuid: Ext4Judge.uuid) }
         }
-        for count in [0, 15, 17] {
-            #expect(throws: ImageError.self) { try Ext4Options(uuid: [UInt8](repeating: 1, count: count)) }
-        }
+        #expect(throws: ImageError.self) { try Ext4Options(uuid: .zero) }
         #expect(throws: ImageError.self) { try Ext4Options(uuid: Ext4Judge.uuid, reservedPercent: 51) }
-        #expect(Ext4Options.uuidBytes("44444444-4444-4888-8888-888888888888") == Ext4Judge.uuid)
-        for text in [
-            "", "44444444-4444-4888-8888-88888888888", "44444444-4444-4888-8888-88888888888g",
-            "444444444444-4888-8888-888888888888-", "44444444-4444-4888-8888-8888888888８",
-        ] { #expect(Ext4Options.uuidBytes(text) == nil) }
     }
 
     @Test(arguments: ["", "1234567890123456", "größe", "\u{7F}"])

@@ -91,8 +91,8 @@ import Testing
         #expect(try tree.everything() == theirs)
 
         let file = try #require(try volume.entry(at: "/IN PIECES"))
-        let source = try #require(try volume.content(of: file) as? PieceSource)
-        #expect(source.pieces.count > 5, "mtools has put it into the holes")
+        let source = try #require(try volume.content(of: file) as? ExtentSource)
+        #expect(source.extents.count > 5, "mtools has put it into the holes")
         for start in stride(from: 0, to: pieces.count, by: 1001) {
             let count = min(pieces.count - start, 3 * size / 2)
             #expect(try source.read(count, at: UInt64(start)) == Array(pieces[start..<start + count]))

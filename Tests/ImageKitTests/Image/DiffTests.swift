@@ -126,7 +126,7 @@ import Testing
         var old = small
         old.boot = .none
         var new = old
-        new.rootUUID[0] = 0x55
+        new.rootUUID = GUID(high: 0x5544_4444_4444_4444, low: 0x8888_8888_8888_8888)
         new.firmwareLabel = "OTHER"
         new.diskID = 0x1234_5678
         new.rootSlack = 96 << 20

@@ -106,7 +106,7 @@ import Testing
             [(Array("l2".utf8), link), (Array("f2".utf8), file)], .init(permissions: 0o755))
         tree.root = try tree.addDirectory(
             [(Array("l1".utf8), link), (Array("f1".utf8), file), (Array("d".utf8), inner)], .init(permissions: 0o755))
-        let map = try Ext4Formatter.layOut(tree, Ext4Options(uuid: [UInt8](repeating: 7, count: 16), slack: 0)).map
+        let map = try Ext4Formatter.layOut(tree, Ext4Options(uuid: GUID(high: 7, low: 7), slack: 0)).map
         let target = directory.path + "/out"
         let report = try ImageExtraction.run(.ext4(try Ext4Volume(map)), path: "/", to: FilePath(target))
         #expect((report.files, report.links) == (1, 1))

@@ -20,7 +20,7 @@ import Testing
         }
         tree.root = try tree.addDirectory(directories, FileAttributes(permissions: 0o755))
         let scratch = try ScratchDirectory()
-        let (image, layout) = try scratch.judged(tree, Ext4Options(uuid: [UInt8](repeating: 4, count: 16)))
+        let (image, layout) = try scratch.judged(tree, Ext4Options(uuid: GUID(high: 4, low: 4)))
         #expect(layout.summary.freeInodes >= 4096)
         let said = try Judge.run("dumpe2fs", ["-h", image]).said
         func number(_ name: String) -> Int? {

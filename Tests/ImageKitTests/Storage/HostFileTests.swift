@@ -6,7 +6,7 @@ import Testing
 
 /// Reading the host's files, with holes and without.
 @Suite struct HostFileTests {
-    /// A file of some MiB, most of it holes, and the bytes that are in it.
+    /// Creates a sparse file, and returns its bytes.
     private func sparse(_ path: String, size: Int, data: [Range<Int>]) throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: size)
         #expect(FileManager.default.createFile(atPath: path, contents: nil))
@@ -29,14 +29,13 @@ import Testing
     }
 
     private func bytes(_ file: borrowing HostFile, _ range: Range<Int>) throws(ImageError) -> [UInt8] {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: range.count, alignment: 1)
-        defer { buffer.deallocate() }
-        buffer.initializeMemory(as: UInt8.self, repeating: 0xAA)
-        try file.read(into: buffer, at: UInt64(range.lowerBound))
-        return Array(buffer)
+        let buffer = PageBuffer(count: range.count)
+        buffer.bytes.initializeMemory(as: UInt8.self, repeating: 0xAA)
+        try file.read(into: buffer.bytes, at: UInt64(range.lowerBound))
+        return Array(buffer.bytes)
     }
 
-    /// Every range of a file with holes reads as what is in it, whoever looks, and whatever lies at its ends.
+    /// Reads random ranges of files with data and holes at various offsets.
     @Test func holesReadAsZeros() throws {
         let scratch = try ScratchDirectory()
         let path = scratch.path + "/file"
@@ -62,8 +61,8 @@ import Testing
         }
     }
 
-    /// A file that became shorter is not taken for one that ends in a hole.
-    @Test func whatIsGoneIsNoHole() throws {
+    /// A file that became shorter does not look as if it ended in a hole.
+    @Test func truncationIsNoHole() throws {
         let scratch = try ScratchDirectory()
         let path = scratch.path + "/file"
         _ = try sparse(path, size: 4 << 20, data: [0..<10])

@@ -13,7 +13,7 @@ import Testing
         try DescriptorSink(file.descriptor, path: file.target).write(Array(text.utf8))
     }
 
-    @Test func appearsWholeOrNotAtAll() throws {
+    @Test func appearsCompleteOrNotAtAll() throws {
         let directory = try ScratchDirectory()
         let path = FilePath(directory.path).appending("x.img")
         do {
@@ -29,7 +29,7 @@ import Testing
         #expect(try String(contentsOfFile: path.string, encoding: .utf8) == "whole")
     }
 
-    /// Names of files are bytes, whatever they mean.
+    /// The names of files are any bytes, not only UTF-8.
     @Test func theDirectoryMayHaveAnyName() throws {
         let directory = try ScratchDirectory()
         let inner = FilePath(bytes: Array((directory.path + "/x").utf8) + [0xFF, 0xFE])
@@ -45,19 +45,19 @@ import Testing
         #expect(try DirectoryNames.read(directory: inner).count == 1)
     }
 
-    /// What a build would find out only when all is planned is known before.
-    @Test func whatCannotBeWrittenIsKnownBefore() throws {
+    /// Finds errors before a build takes time to plan.
+    @Test func checksBeforeTheContentIsPrepared() throws {
         let directory = try ScratchDirectory()
-        let place = FilePath(directory.path)
-        #expect(throws: ImageError.self) { try OutputFile.check(place) }
-        #expect(throws: ImageError.self) { try OutputFile.check(place.appending("none").appending("x.img")) }
+        let path = FilePath(directory.path)
+        #expect(throws: ImageError.self) { try OutputFile.check(path) }
+        #expect(throws: ImageError.self) { try OutputFile.check(path.appending("none").appending("x.img")) }
         let leftover = directory.path + "/.x.img.mkpiimg-01234567.tmp"
         try Data("left by a killed build".utf8).write(to: URL(fileURLWithPath: leftover))
-        try OutputFile.check(place.appending("x.img"))
+        try OutputFile.check(path.appending("x.img"))
         #expect(try names(directory) == [])
     }
 
-    /// Of two equal files, the one whose bytes are not stored is looked at, too, whichever that is.
+    /// Of two equal files, only one is stored, but a change of either one is detected.
     @Test(arguments: ["one", "two"]) func anEqualFileThatChangesIsNoticed(changed: String) throws {
         let directory = try ScratchDirectory()
         for name in ["one", "two"] {
@@ -104,7 +104,7 @@ import Testing
     private func layOut(_ directory: String) throws -> Ext4Formatter.Layout {
         var tree = FileTree(), links = FileTree.HostLinks()
         tree.root = try tree.scan(FilePath(directory), rules: .init(metadata: .store), links: &links)
-        return try Ext4Formatter.layOut(tree, Ext4Options(uuid: [UInt8](repeating: 4, count: 16), slack: 0))
+        return try Ext4Formatter.layOut(tree, Ext4Options(uuid: GUID(high: 4, low: 4), slack: 0))
     }
 
     @Test func aSourceThatChangesIsNoticed() throws {
@@ -131,8 +131,8 @@ import Testing
         }
     }
 
-    /// What Nix does while something else is built: it links equal files to one another, and removes what nobody needs.
-    @Test func namesThatComeAndGoAreNoChange() throws {
+    /// While an image is built, Nix may link equal files to each other, and collect garbage.
+    @Test func newAndRemovedNamesAreNoChange() throws {
         let directory = try ScratchDirectory()
         let file = directory.path + "/file", other = directory.path + ".other"
         defer { unlink(other) }

@@ -5,13 +5,13 @@ import Testing
 
 @testable import ImageKit
 
-/// What `extract` works in, and what it leaves when it is killed.
+/// The working directory of `extract`, and the leftovers of killed runs.
 @Suite struct TemporaryDirectoryTests {
     private func names(_ directory: borrowing ScratchDirectory) throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: directory.path).sorted()
     }
 
-    @Test func goesWithAllThatIsInIt() throws {
+    @Test func isRemovedWithItsContent() throws {
         let scratch = try ScratchDirectory()
         do {
             let made = try TemporaryDirectory(in: FilePath(scratch.path))
@@ -25,7 +25,7 @@ import Testing
 
     @Test func removesLeftoversAndNothingElse() throws {
         let scratch = try ScratchDirectory()
-        let place = FilePath(scratch.path)
+        let parent = FilePath(scratch.path)
         func directory(_ name: String) throws {
             try FileManager.default.createDirectory(
                 atPath: "\(scratch.path)/\(name)/x/inner", withIntermediateDirectories: true)
@@ -39,9 +39,9 @@ import Testing
         for name in others { try directory(name) }
         try Data().write(to: URL(fileURLWithPath: scratch.path + "/.mkpiimg-aaaaaaaa.tmp"))
         symlink(others[0], scratch.path + "/.mkpiimg-bbbbbbbb.tmp")
-        let live = try TemporaryDirectory(in: place)
+        let live = try TemporaryDirectory(in: parent)
         let name = live.directory.path.lastComponent?.string ?? ""
-        TemporaryDirectory.removeLeftovers(in: place)
+        TemporaryDirectory.removeLeftovers(in: parent)
         let kept = others + [".mkpiimg-aaaaaaaa.tmp", ".mkpiimg-bbbbbbbb.tmp", name]
         #expect(try names(scratch) == kept.sorted())
         #expect(FileManager.default.fileExists(atPath: "\(scratch.path)/\(others[0])/x/file"))
@@ -49,7 +49,7 @@ import Testing
     }
 
     @Test(.enabled(if: CommandLineTests.isRoot, "needs root, to give a folder away"))
-    func leavesWhatIsSomebodyElses() throws {
+    func leavesDirectoriesOfOtherUsers() throws {
         let scratch = try ScratchDirectory()
         let theirs = scratch.path + "/.mkpiimg-01234567.tmp"
         mkdir(theirs, 0o700)
@@ -58,7 +58,7 @@ import Testing
         #expect(FileManager.default.fileExists(atPath: theirs))
     }
 
-    /// In a process of its own, whose limit of open files is a small one.
+    /// Runs in a process of its own, with a low limit of open files.
     @Test func depthNeedsNoDescriptors() async {
         await #expect(processExitsWith: .success) {
             let scratch = try ScratchDirectory()

@@ -2,8 +2,7 @@ import SystemPackage
 
 @testable import ImageKit
 
-/// A small system in a store of its own, with the packages that boards boot from: files of some bytes under the right
-/// names.
+/// A small system in its own store, with the packages that boards boot from: files of some bytes with the right names.
 struct SampleSystem {
     let store: TemporaryStore
     static let system = storePath(1, "nixos-system-sample-25.11"), linux = storePath(2, "linux-6.6.30")
@@ -41,7 +40,7 @@ struct SampleSystem {
         try store.file("nix/store/\(path.baseName)/\(name)", content)
     }
 
-    /// Gives the system a kernel whose head says that it takes so much memory.
+    /// Gives the system a kernel whose header claims `memory` bytes.
     func setKernel(memory: UInt64, size: Int = 4096) throws {
         var kernel = [UInt8](repeating: 7, count: 4096)
         kernel.store(UInt64(0), at: 8)
@@ -58,7 +57,7 @@ struct SampleSystem {
         try file(Self.etc, "etc/fstab", text)
     }
 
-    /// Raspberry Pi's own package, with more in it than any board needs.
+    /// The package of Raspberry Pi, with more files than any board needs.
     func addFirmware() throws {
         var names = ["bootcode.bin", "kernel8.img", "LICENCE.dtbo"]
         for kind in ["", "_cd", "_db", "_x", "4", "4cd", "4db", "4x"] {
@@ -110,12 +109,12 @@ struct SampleSystem {
         return recipe
     }
 
-    /// What would lie on the firmware partition.
+    /// The content of the firmware partition.
     func firmware(_ recipe: ImageRecipe) throws(ImageError) -> FirmwareTree {
         try recipe.bootOptions.check()
         var roots: [StorePath] = []
         for closure in recipe.closures { roots.append(try recipe.store.resolve(closure)) }
-        // Nobody asks here what is in the paths and what they refer to, so they are not scanned.
+        // The tests do not use the content and the references of the paths, so the paths are not scanned.
         let known = try Registration(roots.map { info($0) })
         let closure = try Closure(roots: roots, from: known)
         let toplevel = recipe.boot == .none ? nil : try Toplevel.find(in: roots, of: recipe.store)
@@ -135,13 +134,13 @@ struct SampleSystem {
 }
 
 extension FileTree {
-    /// A file's bytes as text.
+    /// The content of a file as text.
     func text(_ path: String) throws -> String {
         guard let node = node(at: path) else { throw ImageError(.notFound, "no file", path: path) }
         return String(decoding: try read(node, atMost: 1 << 24), as: UTF8.self)
     }
 
-    /// All files, by their paths, sorted.
+    /// The paths of all files, sorted.
     var files: [String] {
         var found: [String] = []
         func walk(_ node: NodeID, _ path: String) {

@@ -78,9 +78,7 @@ enum Ext4Judge {
         return (try? mounted(image, in: scratch.path) { _ in true }) ?? false
     }()
 
-    static let uuid: [UInt8] = [
-        0x44, 0x44, 0x44, 0x44, 0x44, 0x44, 0x48, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88,
-    ]
+    static let uuid = GUID(high: 0x4444_4444_4444_4888, low: 0x8888_8888_8888_8888)
 
     static func options(
         slack: UInt64 = 1 << 20, reservedPercent: UInt32 = 0, size: UInt64? = nil

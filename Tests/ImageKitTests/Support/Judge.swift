@@ -1,6 +1,6 @@
 import Foundation
 
-/// The tools that judge from outside what ImageKit makes.
+/// External tools that check the images of ImageKit.
 enum Judge {
     static let fatReason = "needs dosfstools, mtools, fdisk and faketime"
     static let hasFATTools = has(
@@ -8,7 +8,7 @@ enum Judge {
     static let ext4Reason = "needs e2fsprogs"
     static let hasExt4Tools = has("e2fsck", "dumpe2fs", "debugfs", "resize2fs")
 
-    /// Whether all of these tools are on this machine.
+    /// Whether all of these tools are installed.
     static func has(_ tools: String...) -> Bool { tools.allSatisfy { path($0) != nil } }
 
     private static func path(_ tool: String) -> String? {
@@ -16,12 +16,13 @@ enum Judge {
             .first { FileManager.default.isExecutableFile(atPath: $0) }
     }
 
-    /// What Tests/sanitize.sh asks of a sanitizer holds for the program too.
+    /// The options that Tests/sanitize.sh gives a sanitizer, which the program gets, too.
     private static let sanitizerOptions = ProcessInfo.processInfo.environment.filter {
         $0.key == "ASAN_OPTIONS" || $0.key == "TSAN_OPTIONS"
     }
 
-    /// Runs a tool in UTC and UTF-8; gives its exit status and everything it said.
+    /// Runs a tool in UTC and UTF-8.
+    /// - Returns: the exit status, and all output.
     @discardableResult
     static func run(
         _ tool: String, _ arguments: [String], input: String = "", environment: [String: String] = [:]
@@ -31,7 +32,7 @@ enum Judge {
         process.arguments = arguments
         process.environment = [
             "LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/bin:/usr/sbin:/bin:/sbin", "MTOOLSRC": "/dev/null",
-            // Nix warns of a missing group where it was only installed, and what it says is read.
+            // Nix warns about a missing group if it was only installed, and the tests read its output.
             "NIX_CONFIG": "build-users-group =",
         ].merging(sanitizerOptions) { $1 }.merging(environment) { $1 }
         let output = Pipe(), feed = Pipe()

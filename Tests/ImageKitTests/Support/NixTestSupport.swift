@@ -3,7 +3,7 @@ import SystemPackage
 
 @testable import ImageKit
 
-/// A directory with `nix/store` in it, for one test; removed when the test is done.
+/// A directory with `nix/store` in it for one test, removed with this object.
 final class TemporaryStore: Sendable {
     let root: FilePath
     var location: StoreLocation { StoreLocation(root: root) }
@@ -19,10 +19,10 @@ final class TemporaryStore: Sendable {
         _ = try? Subprocess.run("rm", ["-rf", root.string])
     }
 
-    /// The place of a relative path.
+    /// The path of a file below the root.
     func place(_ path: String) -> FilePath { root.pushing(FilePath(path)) }
 
-    /// Makes a directory and those above it.
+    /// Creates a directory and its parents.
     @discardableResult
     func directory(_ path: String) throws -> FilePath {
         var made = root
@@ -33,7 +33,7 @@ final class TemporaryStore: Sendable {
         return made
     }
 
-    /// Makes a file with its directories.
+    /// Creates a file and its parent directories.
     @discardableResult
     func file(_ path: String, _ content: some Sequence<UInt8>, executable: Bool = false) throws -> FilePath {
         let place = place(path)
@@ -50,7 +50,7 @@ final class TemporaryStore: Sendable {
         try file(path, Array(content.utf8), executable: executable)
     }
 
-    /// Makes a symbolic link with the directories above it.
+    /// Creates a symbolic link and its parent directories.
     @discardableResult
     func link(_ path: String, to target: String) throws -> FilePath {
         let place = place(path)
@@ -60,7 +60,7 @@ final class TemporaryStore: Sendable {
     }
 }
 
-/// A store path with a hash part that belongs to `number` alone.
+/// A store path whose hash part is derived from `number`.
 func storePath(_ number: UInt64, _ name: String = "x") -> StorePath {
     var random = SplitMix(state: number)
     let hash = (0..<20).map { _ in UInt8(truncatingIfNeeded: random.next()) }
@@ -71,17 +71,17 @@ func storePath(_ number: UInt64, _ name: String = "x") -> StorePath {
     }
 }
 
-/// A hash that belongs to `number` alone.
+/// A hash that is derived from `number`.
 func narHash(_ number: UInt8) -> NARHash {
     NARHash(bytes: [UInt8](repeating: number, count: 32)) ?? { preconditionFailure("32 bytes are a hash") }()
 }
 
-/// What is known of a path in tests of closures.
+/// The registered information of a path in tests of closures.
 func info(_ path: StorePath, _ references: [StorePath] = [], size: UInt64 = 112) -> PathInfo {
     PathInfo(path: path, narHash: narHash(7), narSize: size, references: references)
 }
 
-/// The error that `body` throws, as people read it; empty where it throws none.
+/// The description of the error that `body` throws; empty if it throws none.
 func message<Value>(_ body: @autoclosure () throws(ImageError) -> Value) -> String {
     do throws(ImageError) {
         _ = try body()
@@ -91,5 +91,5 @@ func message<Value>(_ body: @autoclosure () throws(ImageError) -> Value) -> Stri
     }
 }
 
-/// Whether the real Nix is here to compare with.
+/// Whether Nix is installed, to compare with it.
 let hasNix = (try? Subprocess.run("nix-store", ["--version"]))?.status == 0

@@ -3,11 +3,11 @@ import Testing
 
 @testable import ImageKit
 
-/// A suite that lays files over a small root filesystem.
+/// A suite that adds files to a small root filesystem.
 protocol RootLaying {}
 
 extension RootLaying {
-    /// Makes files with a shell script that runs in a new directory.
+    /// Creates files with a shell script that runs in a new directory.
     func make(_ script: String, in scratch: borrowing ScratchDirectory, _ name: String) throws -> FilePath {
         let directory = scratch.path + "/" + name
         let made = try Judge.run("bash", ["-euc", "umask 022; mkdir \"$1\"; cd \"$1\"; \(script)", "-", directory])
@@ -15,7 +15,7 @@ extension RootLaying {
         return FilePath(directory)
     }
 
-    /// A root filesystem that was generated: a store, a menu, a registration.
+    /// The generated part of a root filesystem: a store, a menu, a registration.
     func generated() throws -> FileTree {
         var tree = FileTree()
         var sketch = TreeBuilder()

@@ -4,7 +4,7 @@ import SystemPackage
 @testable import ImageKit
 
 extension SmallClosure {
-    /// What is registered of the small closure, found out once: scanning for references takes a debug build seconds.
+    /// The registration of the small closure, created once: a debug build scans for references for seconds.
     private static let registration = Result {
         let shared = try SmallClosure.shared.get()
         let recipe = shared.recipe
@@ -16,14 +16,14 @@ extension SmallClosure {
         return file
     }
 
-    /// A copy of the shared closure, to be changed: quicker than to make one.
+    /// A copy of the shared closure that a test may change. It is faster than creating one.
     init(copyTo directory: FilePath) throws {
         let copied = try Judge.run("cp", ["-a", SmallClosure.shared.get().directory.string, directory.string])
         guard copied.status == 0 else { throw ImageError(.internal, "cannot copy the closure", reason: copied.said) }
         self.directory = directory
     }
 
-    /// The recipe with a registration that says what the closure is when it is new.
+    /// The recipe with a registration of the unchanged closure.
     func registeredRecipe() throws -> ImageRecipe {
         var recipe = recipe
         recipe.source = .registration(try Self.registration.get())

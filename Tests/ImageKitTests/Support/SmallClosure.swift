@@ -3,7 +3,7 @@ import SystemPackage
 
 @testable import ImageKit
 
-/// The small closure of `fixtures/small`, made once for all tests that only read it.
+/// The small closure of `fixtures/small`, which is created once for all tests that only read it.
 struct SmallClosure: Sendable {
     let directory: FilePath
 
@@ -11,12 +11,12 @@ struct SmallClosure: Sendable {
     static let checkout = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
         .removingLastComponent()
 
-    /// The one that tests share.
+    /// The closure that tests share.
     static let shared = Result {
         try SmallClosure(at: FilePath(NSTemporaryDirectory()).appending("mkpiimg-small-\(getpid())"))
     }
 
-    /// Makes a closure of a test's own, to be changed.
+    /// Creates a closure that a test may change.
     init(at directory: FilePath) throws {
         let made = try Judge.run("bash", [Self.checkout.appending("fixtures/small/make.sh").string, directory.string])
         guard made.status == 0 else { throw ImageError(.internal, "cannot make the small closure", reason: made.said) }
@@ -26,7 +26,7 @@ struct SmallClosure: Sendable {
     var root: FilePath { directory.appending("root") }
     var store: FilePath { root.appending("nix/store") }
 
-    /// What is asked for it by default.
+    /// The default recipe for its image.
     var recipe: ImageRecipe {
         var recipe = ImageRecipe(closures: [directory.appending("result")])
         recipe.store = StoreLocation(root: root)
@@ -35,7 +35,7 @@ struct SmallClosure: Sendable {
         return recipe
     }
 
-    /// The store path whose name, after the hash part, is this one.
+    /// The store path with this name after the hash part.
     func path(_ name: String) throws -> FilePath {
         let all = try FileManager.default.contentsOfDirectory(atPath: store.string)
         guard let found = all.first(where: { $0.dropFirst(32) == name }) else {
@@ -45,7 +45,7 @@ struct SmallClosure: Sendable {
     }
 }
 
-/// Collects what is written, and may fail at a byte.
+/// Collects the bytes that are written. Fails beyond `limit` bytes.
 final class MemorySink: ByteSink {
     private(set) var bytes: [UInt8] = []
     let limit: Int
@@ -59,7 +59,7 @@ final class MemorySink: ByteSink {
 }
 
 extension ImagePlan {
-    /// Writes the image: raw, or in frames of about so many bytes.
+    /// Writes the image: raw, or in frames of about `frameSize` bytes.
     func write(to path: String, frameSize: UInt64? = nil) throws {
         let format = frameSize.map { ImageWriter.Format.seekable(ZstdParameters(), frameSize: $0) } ?? .raw
         _ = try ImageWriter(self, format: format, threads: 2).write(to: .file(FilePath(path)))

@@ -1,9 +1,9 @@
 @testable import ImageKit
 
-/// Texts that nearly are what a parser expects: a good one, changed a few times.
+/// Texts that are nearly valid for a parser: a valid text with a few changes.
 struct TextMutation {
-    /// Words and bytes that mean something to one parser or another.
-    static let pieces: [[UInt8]] =
+    /// Words and bytes that have a meaning for some parser.
+    static let fragments: [[UInt8]] =
         [
             "\n", "\r\n", "\r", "\0", " ", "\t", "=", "[", "]", "[all]", "[pi4]", "[none]", "#", "/", "..", "//", ":",
             "\\",
@@ -22,27 +22,27 @@ struct TextMutation {
 
     mutating func number(_ range: Range<Int>) -> Int { Int.random(in: range, using: &random) }
 
-    /// One of the texts with some changes; parts of the others may be in it.
-    mutating func next(_ good: [[UInt8]]) -> [UInt8] {
-        var text = good[number(0..<good.count)]
+    /// One of the valid texts with some changes, which may insert parts of the others.
+    mutating func next(_ valid: [[UInt8]]) -> [UInt8] {
+        var text = valid[number(0..<valid.count)]
         for _ in 0..<number(1..<5) {
-            let place = number(0..<text.count + 1)
-            let end = min(text.count, place + number(0..<[2, 10, 100, 4000][number(0..<4)]))
+            let start = number(0..<text.count + 1)
+            let end = min(text.count, start + number(0..<[2, 10, 100, 4000][number(0..<4)]))
             switch number(0..<9) {
-            case 0: text.removeSubrange(place..<end)
-            case 1: text.insert(contentsOf: Self.pieces[number(0..<Self.pieces.count)], at: place)
-            case 2: text.replaceSubrange(place..<end, with: Self.pieces[number(0..<Self.pieces.count)])
-            case 3: if place < text.count { text[place] = UInt8(number(0..<256)) }
-            case 4: if place < text.count { text[place] ^= 1 << number(0..<8) }
-            case 5: text.insert(contentsOf: text[place..<end], at: number(0..<text.count + 1))
+            case 0: text.removeSubrange(start..<end)
+            case 1: text.insert(contentsOf: Self.fragments[number(0..<Self.fragments.count)], at: start)
+            case 2: text.replaceSubrange(start..<end, with: Self.fragments[number(0..<Self.fragments.count)])
+            case 3: if start < text.count { text[start] = UInt8(number(0..<256)) }
+            case 4: if start < text.count { text[start] ^= 1 << number(0..<8) }
+            case 5: text.insert(contentsOf: text[start..<end], at: number(0..<text.count + 1))
             case 6:
-                let other = good[number(0..<good.count)]
-                let start = number(0..<other.count + 1)
-                text.insert(contentsOf: other[start..<min(other.count, start + number(0..<200))], at: place)
+                let other = valid[number(0..<valid.count)]
+                let first = number(0..<other.count + 1)
+                text.insert(contentsOf: other[first..<min(other.count, first + number(0..<200))], at: start)
             case 7:
-                let piece = Self.pieces[number(0..<Self.pieces.count)]
-                for _ in 0..<[3, 20, 600][number(0..<3)] { text.insert(contentsOf: piece, at: place) }
-            default: text = Array(text[..<place])
+                let fragment = Self.fragments[number(0..<Self.fragments.count)]
+                for _ in 0..<[3, 20, 600][number(0..<3)] { text.insert(contentsOf: fragment, at: start) }
+            default: text = Array(text[..<start])
             }
         }
         return text

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ImageKit
 
-/// Limits of control groups, as the kernel shows them: copies of what it says in a container, and this machine's own.
+/// Limits of control groups: copies of the kernel's files in a container, and the files of this machine.
 @Suite struct ControlGroupTests {
     private func write(_ files: [String: String], in directory: String) throws {
         for (name, text) in files {
@@ -19,7 +19,7 @@ import Testing
         ControlGroup(Array(groups.utf8), root: FilePath(root))?.spare
     }
 
-    @Test func processorsThatMayBeUsed() {
+    @Test func countsAllowedProcessors() {
         func allowed(_ text: String) -> Int { HostProcessors.allowed(in: Array(text.utf8)) }
         #expect(allowed("Name:\tx\nCpus_allowed:\t3\nCpus_allowed_list:\t0-1\n") == 2)
         #expect(allowed("Cpus_allowed:\tff,00000000,80000001\n") == 10)
@@ -70,8 +70,8 @@ import Testing
         #expect(spare("0::\u{0}/a\n", root) == nil)
     }
 
-    /// A group of our own, which only root can make.
-    @Test func theKernelSaysTheSame() throws {
+    /// Compares with the kernel in a new group, which only root can create.
+    @Test func agreesWithTheKernel() throws {
         let groups = try WholeFile.read("/proc/self/cgroup", atMost: 1 << 16)
         guard let group = ControlGroup(groups) else { return }
         let name = "mkpiimg-test-\(getpid())"

@@ -7,7 +7,7 @@ struct Ext4DirectoryCheck {
     private var found: [Finding] = []
     private var hasDot = false, hasDots = false
     private var isInline = false
-    private var budget = Findings.limitPerKind
+    private var budget = Findings.maximumPerKind
 
     init(_ node: Ext4Volume.Node, parent: UInt32, _ path: String, _ superblock: Ext4Superblock) {
         self.node = node

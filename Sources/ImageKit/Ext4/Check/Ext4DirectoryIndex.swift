@@ -116,14 +116,14 @@ struct Ext4DirectoryIndex {
         if check.found.isEmpty {
             for block in 0..<blocks where !visited.contains(block) {
                 check.found.append((.ext4IndexLeaf, "has the block \(block), which its index does not lead to", nil))
-                if check.found.count > Findings.limitPerKind { break }
+                if check.found.count > Findings.maximumPerKind { break }
             }
         }
         return check.found
     }
 
     private mutating func add(_ kind: Finding.Kind, _ what: String, _ offset: UInt64?) {
-        if found.count < Findings.limitPerKind { found.append((kind, what, offset)) }
+        if found.count < Findings.maximumPerKind { found.append((kind, what, offset)) }
     }
 
     /// Checks the node in `block` and everything below it.

@@ -97,7 +97,7 @@ extension Ext4GroupCheck {
                 nameless += 1
                 if kind == .directory { group.directories += 1 }
             }
-            guard needsName, nameless <= Findings.limitPerKind, !census.isPartial, !hasOrphans else { return }
+            guard needsName, nameless <= Findings.maximumPerKind, !census.isPartial, !hasOrphans else { return }
             census.report(.ext4InodeOrphan, "inode \(inode) is in use, and no name leads to it", offset: offset)
         }
     }
@@ -109,7 +109,7 @@ extension Ext4GroupCheck {
                 .addingClamping(UInt64(index / 8))
         }
         group.inUse.forEachRange(notIn: group.marked, inodesPerGroup) { range in
-            for index in range.prefix(Findings.limitPerKind) {
+            for index in range.prefix(Findings.maximumPerKind) {
                 let inode = group.inode(at: index)
                 census.report(
                     .ext4InodeFree, "inode \(inode) is in use, and free in the bitmap of its group", inode: inode,

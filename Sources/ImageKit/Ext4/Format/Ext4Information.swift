@@ -4,8 +4,8 @@ public struct Ext4Information: Sendable, Hashable {
     public var kind: String
     /// The label; empty if there is none.
     public var label: String
-    /// The 16 bytes of the UUID.
-    public var uuid: [UInt8]
+    /// The UUID.
+    public var uuid: GUID
     /// The features, by the names that e2fsprogs has for them.
     public var features: [String]
     /// Bytes in a block.

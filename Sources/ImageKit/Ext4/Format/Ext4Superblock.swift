@@ -279,7 +279,8 @@ private struct Fields {
         let high: UInt64 = has(.is64Bit) ? 32 : 64
         return Ext4Information(
             kind: Ext4FeatureNames.kind(compatible, incompatible, readOnly),
-            label: text(Field.label, Field.labelLength), uuid: bytes(Field.uuid, Ext4Superblock.uuidLength),
+            label: text(Field.label, Field.labelLength),
+            uuid: GUID(bytes: bytes(Field.uuid, Ext4Superblock.uuidLength)) ?? .zero,
             features: Ext4FeatureNames.names(compatible, incompatible, readOnly),
             blockSize: blockSize, blocks: blocks,
             freeBlocks: u32(Field.freeBlocks) | (u32(Field.freeBlocksHigh) << high),

@@ -7,7 +7,7 @@ extension Ext4Volume {
         let (source, offset) = try location(of: node, budget: &budget)
         let size = node.kind == .file ? node.size : 0
         return offset == 0 && source.size == size
-            ? source : PieceSource(source, size: size, places: [offset..<offset + size])
+            ? source : ExtentSource(source, size: size, joining: [offset..<offset + size])
     }
 
     /// The source of a file's bytes and the offset in it. A file in one extent is in the volume's own source.
@@ -41,17 +41,17 @@ extension Ext4Volume {
         if let extent = extents.first, extents.count == 1, extent.first == 0, extent.count == blocks {
             return (source, extent.disk * superblock.blockSize)
         }
-        return (PieceSource(source, size: node.size, pieces: pieces(extents)), 0)
+        return (ExtentSource(source, size: node.size, extents: byteExtents(extents)), 0)
     }
 
     private func extents(of node: Node, budget: inout UInt64) throws(ImageError) -> [Ext4Extent] {
         try Ext4BlockMapReader.extents(of: node.record, in: self, budget: &budget)
     }
 
-    private func pieces(_ extents: [Ext4Extent]) -> [PieceSource.Piece] {
+    private func byteExtents(_ extents: [Ext4Extent]) -> [ExtentSource.Extent] {
         let size = superblock.blockSize
         return extents.map {
-            PieceSource.Piece(start: $0.first * size, count: $0.count * size, place: $0.disk * size)
+            ExtentSource.Extent(start: $0.first * size, count: $0.count * size, sourceOffset: $0.disk * size)
         }
     }
 
@@ -98,7 +98,7 @@ extension Ext4Volume {
             target = Array(record.area.prefix(Int(record.size)))
         } else {
             guard extents.count == 1 else { throw damage("a link without its target") }
-            let content = PieceSource(source, size: record.size, pieces: pieces(extents))
+            let content = ExtentSource(source, size: record.size, extents: byteExtents(extents))
             target = try content.read(Int(record.size), at: 0)
         }
         guard !target.contains(0) else { throw damage("a link whose target has a zero byte") }

@@ -88,8 +88,8 @@ struct Ext4Filesystem: ~Copyable {
     private func pin(_ options: Ext4Options) {
         filesystem.pointee.now = time_t(Self.time)
         let superblock: UnsafeMutablePointer<ext2_super_block> = filesystem.pointee.super
-        withUnsafeMutableBytes(of: &superblock.pointee.s_uuid) { $0.copyBytes(from: options.uuid) }
-        withUnsafeMutableBytes(of: &superblock.pointee.s_hash_seed) { $0.copyBytes(from: options.uuid) }
+        withUnsafeMutableBytes(of: &superblock.pointee.s_uuid) { $0.copyBytes(from: options.uuid.bytes) }
+        withUnsafeMutableBytes(of: &superblock.pointee.s_hash_seed) { $0.copyBytes(from: options.uuid.bytes) }
         withUnsafeMutableBytes(of: &superblock.pointee.s_volume_name) { $0.copyBytes(from: Array(options.label.utf8)) }
         superblock.pointee.s_def_hash_version = DirectoryHash.versionOnDisk
         superblock.pointee.s_flags = UInt32(EXT2_FLAGS_UNSIGNED_HASH)

@@ -41,7 +41,7 @@ public enum Ext4Formatter {
     public static func layOut(
         _ tree: FileTree, _ options: Ext4Options, hints: LayoutHints = LayoutHints(), progress: Progress? = nil
     ) throws(ImageError) -> Layout {
-        let hash = DirectoryHash(seed: options.uuid)
+        let hash = DirectoryHash(seed: options.uuid.bytes)
         let plan = try Ext4Plan(tree, hints, hash: hash, progress: progress)
         let (geometry, journal, reserved) = try size(plan, options)
         var writer = try Ext4Writer(plan, geometry, hash: hash, options: options, reservedBlocks: reserved)

@@ -112,7 +112,7 @@ extension FATVolume {
                     volume.source, offset: volume.layout.offset(ofCluster: run.first), size: file.size,
                     file.attributes)
             }
-            let source = PieceSource(volume.source, size: file.size, places: volume.places(of: chain))
+            let source = ExtentSource(volume.source, size: file.size, joining: volume.places(of: chain))
             return tree.addFile(source, offset: 0, size: file.size, file.attributes)
         }
     }

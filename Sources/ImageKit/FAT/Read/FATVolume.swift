@@ -167,7 +167,7 @@ public struct FATVolume: Sendable {
         var claims: FATClusterSet?
         let chain = try chain(of: file, size: size, claims: &claims)
         if let damage = damage(of: file, size: size, chain) { throw damage }
-        return PieceSource(source, size: size, places: places(of: chain))
+        return ExtentSource(source, size: size, joining: places(of: chain))
     }
 
     // MARK: Chains

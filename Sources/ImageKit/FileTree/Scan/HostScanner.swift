@@ -74,7 +74,7 @@ struct HostScanner {
         _ path: [UInt8], unresolved: [UInt8], _ directory: HostFiles.DirectoryID, index: Int, below levels: [Level]
     ) throws(ImageError) -> Level {
         let open: HostDirectory
-        switch HostDirectory.take(Self.withCString(path) { opendir($0) }) {
+        switch HostDirectory.adopt(Self.withCString(path) { opendir($0) }) {
         case .success(let opened): open = opened
         case .failure(let code): throw .system(code, "cannot read the folder", path: FilePath(bytes: path))
         }

@@ -11,8 +11,8 @@ public struct ImagePlan: Sendable {
     public let table: MBRTable
     /// The labels of the firmware and the root filesystem.
     public let firmwareLabel: String, rootLabel: String
-    /// The root filesystem's UUID, 16 bytes.
-    public let rootUUID: [UInt8]
+    /// The root filesystem's UUID.
+    public let rootUUID: GUID
     /// The closure in the root filesystem.
     public let closure: Closure
     /// How it boots, and on which boards.
@@ -117,7 +117,7 @@ private struct SystemChoice {
         try preflight.checkMounts(
             BootPreflight.Identities(
                 firmwareLabel: recipe.firmwareLabel, rootLabel: recipe.rootLabel,
-                rootUUID: Ext4Options.uuidText(recipe.rootUUID), diskID: recipe.diskID))
+                rootUUID: recipe.rootUUID.description, diskID: recipe.diskID))
         warnings = preflight.warnings()
     }
 }

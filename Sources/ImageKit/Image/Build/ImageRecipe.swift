@@ -33,10 +33,8 @@ public struct ImageRecipe: Sendable {
     public var firmwareLabel = "FIRMWARE"
     /// The root partition's label, at most 16 bytes.
     public var rootLabel = "NIXOS_SD"
-    /// The root filesystem's UUID, 16 bytes.
-    public var rootUUID: [UInt8] = [
-        0x44, 0x44, 0x44, 0x44, 0x44, 0x44, 0x44, 0x44, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88,
-    ]
+    /// The root filesystem's UUID, which must not be zero. The default is `44444444-4444-4444-8888-888888888888`.
+    public var rootUUID = GUID(high: 0x4444_4444_4444_4444, low: 0x8888_8888_8888_8888)
     /// The disk's identifier in the partition table, and the firmware filesystem's serial number.
     public var diskID: UInt32 = 0x2178_694E
     /// Bytes that users other than root can still write to the root filesystem.

@@ -134,7 +134,7 @@ public struct ImageExtraction: Sendable {
     private mutating func run(_ target: Target) throws(ImageError) -> Report {
         let temporary = try TemporaryDirectory(in: target.directory)
         try copy(into: temporary.directory)
-        try temporary.directory.hand(Self.temporaryName, to: target.directory, as: target.name)
+        try temporary.directory.move(Self.temporaryName, to: target.directory, as: target.name)
         return report
     }
 
@@ -159,7 +159,7 @@ public struct ImageExtraction: Sendable {
 
     private func checkCancelled() throws(ImageError) {
         try progress?.checkCancelled()
-        if TemporaryFiles.areGoing { throw ImageError(.cancelled, "stopped on request") }
+        if TemporaryFiles.areBeingRemoved { throw ImageError(.cancelled, "stopped on request") }
     }
 
     // MARK: Directories, links and devices

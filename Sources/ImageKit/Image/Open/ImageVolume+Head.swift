@@ -26,7 +26,7 @@ extension ImageVolume {
         init(_ information: Ext4Information) {
             kind = information.kind
             label = information.label.isEmpty ? nil : information.label
-            uuid = Ext4Options.uuidText(information.uuid)
+            uuid = information.uuid.description
             size = information.blocks.multipliedClamping(by: information.blockSize)
             blockSize = information.blockSize
             inodes = information.inodes

@@ -152,7 +152,7 @@ extension FileTree {
     /// Where a file's first byte lies in the source that it comes from; `nil` where that is unknown, or nothing is there.
     fileprivate func place(of node: NodeID) -> UInt64? {
         guard size(of: node) > 0, case .source(let source, let offset) = content(of: node) else { return nil }
-        if let pieces = source as? PieceSource { return pieces.pieces.first?.place }
+        if let file = source as? ExtentSource { return file.extents.first?.sourceOffset }
         return source is SourceSlice ? offset : nil
     }
 }

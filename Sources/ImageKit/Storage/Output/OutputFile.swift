@@ -1,20 +1,20 @@
 import Glibc
 package import SystemPackage
 
-/// A file that appears whole or not at all.
+/// A file that appears complete or not at all.
 ///
-/// Bytes go to a temporary file beside the target, `.NAME.mkpiimg-XXXXXXXX.tmp`, which takes the target's name in
-/// ``commit()`` and is removed when this value goes away before that. While it is written it is locked; unlocked ones
-/// are leftovers of killed builds and are removed by the next build of the same name.
+/// Bytes are written to a temporary file beside the target, `.NAME.mkpiimg-XXXXXXXX.tmp`. ``commit()`` renames it to the
+/// target. Without a commit, the deinitializer removes it. The file is locked while it is written. Unlocked ones are
+/// leftovers of killed builds, and the next build of the same name removes them.
 package struct OutputFile: ~Copyable {
     let descriptor: Int32
-    /// The file it will be (links followed).
+    /// The path of the final file, with symbolic links followed.
     let target: FilePath
     private let temporary: FilePath
     private var isCommitted = false
 
-    /// Creates the temporary file. The target's directory must exist; the target may be a file or nothing.
-    /// - Parameter isPrivate: whether nobody but its owner may read it; otherwise the umask decides.
+    /// Creates the temporary file. The target's directory must exist. The target may exist if it is a regular file.
+    /// - Parameter isPrivate: whether only its owner may read it. Otherwise the umask decides.
     package init(_ path: FilePath, isPrivate: Bool = false) throws(ImageError) {
         let target = try Self.resolve(path)
         let (descriptor, temporary) = try Self.create(beside: target, mode: isPrivate ? 0o600 : 0o666)
@@ -31,7 +31,7 @@ package struct OutputFile: ~Copyable {
         close(descriptor)
     }
 
-    /// Adds a text at the end.
+    /// Appends a text.
     package func write(_ text: String) throws(ImageError) {
         do {
             _ = try FileDescriptor(rawValue: descriptor).writeAll(Array(text.utf8))
@@ -40,14 +40,15 @@ package struct OutputFile: ~Copyable {
         }
     }
 
-    /// Brings the bytes to the disk and gives the file its name.
+    /// Flushes the file to the disk and renames it to the target.
     package mutating func commit() throws(ImageError) {
         guard fsync(descriptor) == 0 else { throw .system(.current, "cannot write", path: target) }
         let renamed = temporary.withPlatformString { from in target.withPlatformString { rename(from, $0) } }
         guard renamed == 0 else { throw .system(.current, "cannot create", path: target) }
         isCommitted = true
         TemporaryFiles.forget(temporary)
-        // The name is only safe once its directory is on the disk. Some filesystems cannot do this; the file is there.
+        // The rename is only durable once the directory is on the disk. Some filesystems cannot flush directories. Then the
+        // error is ignored, because the file exists.
         let directory = Self.directory(of: target).withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard directory >= 0 else { return }
         let code = fsync(directory) == 0 ? 0 : errno
@@ -57,11 +58,11 @@ package struct OutputFile: ~Copyable {
         }
     }
 
-    /// Bytes that are free for it on its disk.
+    /// Free bytes on the file's disk; `nil` if they are not known.
     func freeBytes() -> UInt64? { OpenFile.freeBytes(descriptor) }
 
-    /// Makes sure that a file can be written there, as far as that can be known, and removes what killed builds of it have left:
-    /// before anybody waits for what will be written.
+    /// Checks that a file can probably be created at a path, and removes the leftovers of killed builds of it. Call it before
+    /// the content takes time to prepare.
     static func check(_ path: FilePath) throws(ImageError) {
         let target = try resolve(path), directory = directory(of: target)
         guard directory.withPlatformString({ access($0, W_OK | X_OK) }) == 0 else {
@@ -77,7 +78,7 @@ package struct OutputFile: ~Copyable {
         return directory.isEmpty ? "." : directory
     }
 
-    /// Follows links, and refuses what a file cannot take the place of.
+    /// Follows symbolic links. Throws if the path exists and is not a regular file.
     private static func resolve(_ path: FilePath) throws(ImageError) -> FilePath {
         var target = path
         var status = stat()
@@ -91,7 +92,7 @@ package struct OutputFile: ~Copyable {
             default:
                 throw ImageError(
                     .invalidInput, "cannot write to", path: path.string, reason: "it is not a regular file",
-                    remedy: "write to a file and put that on the device, or stream with '--out -'")
+                    remedy: "write to a file and put that on the device, or stream with '\(.output, "-")'")
             }
             if let resolved = path.withPlatformString({ realpath($0, nil) }) {
                 target = FilePath(platformString: resolved)
@@ -117,12 +118,12 @@ package struct OutputFile: ~Copyable {
             let temporary = directory.appending(TemporaryFiles.name(prefix))
             let descriptor: Int32
             switch TemporaryFiles.create(temporary, { open($0, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode) }) {
-            case .success(let made): descriptor = made
+            case .success(let created): descriptor = created
             case .failure(.fileExists): continue
             case .failure(let code): throw .system(code, "cannot create a file in", path: directory)
             }
-            // Another build may have taken it for a leftover in the moment before it was locked. (A filesystem without
-            // locks has no such builds either: they cannot lock it.)
+            // Another build may have taken it for a leftover in the moment before it was locked. (On a filesystem without
+            // locks no build removes leftovers, because it cannot lock them.)
             var status = stat()
             let isTaken = flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
             if !isTaken, fstat(descriptor, &status) == 0, status.st_nlink > 0 { return (descriptor, temporary) }
@@ -131,25 +132,17 @@ package struct OutputFile: ~Copyable {
         }
     }
 
-    /// How temporary names of a target begin.
+    /// The prefix of the temporary names of a target.
     private static func prefix(of target: FilePath) -> String {
-        // A name may have 255 bytes, of which the temporary one needs some for itself.
+        // A name has at most 255 bytes, and the temporary one is longer than that of the target.
         var name = target.lastComponent?.string ?? ""
         while name.utf8.count > 220 { name.removeLast() }
         return ".\(name).mkpiimg-"
     }
 
     private static func removeLeftovers(in directory: FilePath, prefix: String) {
-        guard case .success(let names) = directory.withPlatformString({ DirectoryNames.read(path: $0) }) else { return }
-        for index in 0..<names.count {
-            let name = String(decoding: names[index], as: UTF8.self)
-            guard TemporaryFiles.isName(name, prefix) else { continue }
-            directory.appending(name).withPlatformString { path in
-                let descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
-                guard descriptor >= 0 else { return }
-                if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { unlink(path) }
-                close(descriptor)
-            }
+        TemporaryFiles.removeLeftovers(in: directory, prefix: prefix, O_RDWR) { path, _ in
+            path.withPlatformString { _ = unlink($0) }
         }
     }
 }

@@ -1,29 +1,30 @@
 import Glibc
 import SystemPackage
 
-/// A temporary file without a name, with holes where it is zero: it is gone when nobody reads it any more.
+/// A temporary file without a name, with holes for zero blocks. It vanishes when it is closed.
 struct SpoolFile: ~Copyable {
     private let descriptor: Int32
     private let directory: FilePath
     private var length: UInt64 = 0
+    /// Bytes that can be written before the free space must be checked again.
     private var unchecked: UInt64 = 0
 
-    /// What is left free on its disk for others, in bytes.
+    /// Bytes that are left free on its disk for others.
     private static let reserve: UInt64 = 64 << 20
-    /// How often the disk's free space is looked at, in bytes.
-    private static let step: UInt64 = 32 << 20
+    /// Bytes that are written at most between two checks of the free space.
+    private static let checkInterval: UInt64 = 32 << 20
 
-    /// Creates the file, which only its owner can read while it has a name: images may hold secrets.
+    /// Creates the file. While it has a name, only its owner can read it, because images may hold secrets.
     init(in directory: FilePath) throws(ImageError) {
-        // Where the filesystem can, it never has a name, which would stay if this program was killed.
+        // If the filesystem supports it, the file never has a name, which would remain if this program was killed.
         let unnamed = O_DIRECTORY | LinuxConstants.temporaryFile
         var descriptor = directory.withPlatformString { open($0, O_RDWR | O_CLOEXEC | unnamed, 0o600) }
         var code = Errno.fileExists
         while descriptor < 0, code == .fileExists {
             let name = directory.appending(".mkpiimg-\(String(UInt64.random(in: .min ... .max), radix: 16)).tmp")
             switch TemporaryFiles.create(name, { open($0, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600) }) {
-            case .success(let made):
-                descriptor = made
+            case .success(let created):
+                descriptor = created
                 name.withPlatformString { _ = unlink($0) }
                 TemporaryFiles.forget(name)
             case .failure(let failure): code = failure
@@ -40,13 +41,13 @@ struct SpoolFile: ~Copyable {
 
     deinit { close(descriptor) }
 
-    /// Where such files lie: the directory that TMPDIR names, or else `/var/tmp` (`/tmp` is often memory).
+    /// The directory for such files: the one that TMPDIR names, or else `/var/tmp` (`/tmp` is often in memory).
     static var defaultDirectory: FilePath {
         guard let name = getenv("TMPDIR"), name.pointee != 0 else { return "/var/tmp" }
         return FilePath(platformString: name)
     }
 
-    /// Appends bytes; those that are zero take no space.
+    /// Appends bytes. Zero blocks take no space.
     mutating func append(_ bytes: UnsafeRawBufferPointer) throws(ImageError) {
         if !bytes.isZero {
             try checkSpace(for: UInt64(bytes.count))
@@ -55,19 +56,19 @@ struct SpoolFile: ~Copyable {
         length += UInt64(bytes.count)
     }
 
-    /// The file, to be read.
-    /// - Parameter name: how errors call it.
+    /// Ends writing, and returns the file for reading.
+    /// - Parameter name: the path for errors.
     consuming func finish(as name: FilePath) throws(ImageError) -> FileSource {
         guard ftruncate(descriptor, off_t(length)) == 0 else {
             throw .system(.current, "cannot write a temporary file in", path: directory)
         }
-        let own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
-        guard own >= 0 else { throw .system(.current, "cannot read", path: directory) }
-        return try FileSource(taking: own, path: name)
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        guard copy >= 0 else { throw .system(.current, "cannot read", path: directory) }
+        return try FileSource(adopting: copy, path: name)
     }
 
     private mutating func checkSpace(for bytes: UInt64) throws(ImageError) {
-        // The first write looks, too.
+        // The first write checks, too.
         if unchecked >= bytes {
             unchecked -= bytes
             return
@@ -79,6 +80,6 @@ struct SpoolFile: ~Copyable {
                 reason: "\(ByteSize.format(free)) are free after its first \(ByteSize.format(length))",
                 remedy: "free some space, or name a folder on another disk with the variable TMPDIR")
         }
-        unchecked = min(Self.step, free - Self.reserve - bytes)
+        unchecked = min(Self.checkInterval, free - Self.reserve - bytes)
     }
 }

@@ -2,16 +2,16 @@ import Glibc
 import Synchronization
 import SystemPackage
 
-/// The temporary files and directories that exist now, for a program that is told to end.
+/// The temporary files and directories that exist now, so that a program that gets a signal can remove them.
 public enum TemporaryFiles {
-    /// (Not a `Mutex`: who waits for one while it is held for long is taken for a race by the thread sanitizer.)
+    /// (Not a `Mutex`: the thread sanitizer reports a race if a thread waits long for one.)
     private static let paths = Monitor(Set<FilePath>())
     private static let isEnding = Atomic<Bool>(false)
 
     /// A new name: the prefix, eight digits and `.tmp`.
     static func name(_ prefix: String) -> String { prefix + UInt32.random(in: .min ... .max).digits(width: 8) + ".tmp" }
 
-    /// Whether a name is exactly one that ``name(_:)`` gives.
+    /// Whether a name has exactly the form of the names that ``name(_:)`` returns.
     static func isName(_ name: String, _ prefix: String) -> Bool {
         guard name.hasPrefix(prefix), name.hasSuffix(".tmp") else { return false }
         let digits = name.utf8.dropFirst(prefix.utf8.count).dropLast(4)
@@ -22,13 +22,13 @@ public enum TemporaryFiles {
             }
     }
 
-    /// Creates a file or directory, and remembers it in the same step, so that ``removeAll()`` sees all there are. When the program
-    /// is ending it does not come back.
+    /// Creates a file or directory, and records it in the same step, so that ``removeAll()`` removes all. Does not return if
+    /// the program is ending.
     ///
-    /// - Parameter create: what creates it: gives a negative number, and sets `errno`, where that failed.
-    /// - Returns: what `create` gave, or why it failed.
+    /// - Parameter create: creates it. Returns a negative number, and sets `errno`, if that fails.
+    /// - Returns: the result of `create`, or its error.
     static func create(_ path: FilePath, _ create: (UnsafePointer<CChar>) -> Int32) -> Result<Int32, Errno> {
-        let made = paths.change { known -> Result<Int32, Errno>? in
+        let created = paths.change { known -> Result<Int32, Errno>? in
             if isEnding.load(ordering: .sequentiallyConsistent) { return nil }
             let code = path.withPlatformString(create)
             guard code >= 0 else { return .failure(.current) }
@@ -36,23 +36,22 @@ public enum TemporaryFiles {
             return .success(code)
         }
         while true {
-            if let made { return made }
+            if let created { return created }
             waitIfEnding()
         }
     }
 
-    /// Does not come back when the program is ending: what fails from then on fails because its files are being removed, and
-    /// is nothing to tell anybody.
+    /// Does not return if the program is ending. Later failures are consequences of the cleanup, and must not be reported.
     public static func waitIfEnding() {
         while isEnding.load(ordering: .sequentiallyConsistent) { pause() }
     }
 
-    /// Whether the program is about to end, so that nothing new should be written.
-    static var areGoing: Bool { isEnding.load(ordering: .relaxed) }
+    /// Whether the program is ending, so that nothing more should be written.
+    static var areBeingRemoved: Bool { isEnding.load(ordering: .relaxed) }
 
     static func forget(_ path: FilePath) { paths.change { _ = $0.remove(path) } }
 
-    /// Removes them all; to be called right before the process ends, from a thread (not from a signal handler).
+    /// Removes all. Call it directly before the process ends, from a thread and not from a signal handler.
     public static func removeAll() {
         isEnding.store(true, ordering: .sequentiallyConsistent)
         paths.change {
@@ -67,13 +66,33 @@ public enum TemporaryFiles {
         }
     }
 
-    /// Removes a directory and what is in it, as far as that can be. Links are removed, not followed.
+    /// Removes the leftovers of killed runs: entries of a directory that have a temporary name and are not locked.
+    ///
+    /// - Parameters:
+    ///   - prefix: the prefix of the temporary names.
+    ///   - flags: how to open an entry. A symbolic link is not opened.
+    ///   - remove: removes an entry. Gets its path and its descriptor, which has the lock.
+    static func removeLeftovers(
+        in directory: FilePath, prefix: String, _ flags: Int32, _ remove: (FilePath, Int32) -> Void
+    ) {
+        guard case .success(let names) = directory.withPlatformString({ DirectoryNames.read(path: $0) }) else { return }
+        for name in names.texts where isName(name, prefix) {
+            let path = directory.appending(name)
+            let descriptor = path.withPlatformString { open($0, flags | O_NOFOLLOW | O_CLOEXEC) }
+            guard descriptor >= 0 else { continue }
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { remove(path, descriptor) }
+            close(descriptor)
+        }
+    }
+
+    /// Removes a directory with its content, as far as possible. Symbolic links are removed, not followed.
+    /// - Returns: whether it is gone.
     @discardableResult
     static func remove(directory: FilePath) -> Bool {
         let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
         let descriptor = directory.withPlatformString { open($0, flags) }
         if descriptor >= 0 {
-            // Directories that lay too deep are at the top the next time.
+            // Directories that were nested too deep are at the top in the next round.
             while case .success(let names) = DirectoryNames.read(descriptor),
                 empty(descriptor, names, top: descriptor, level: 0)
             {}
@@ -82,26 +101,26 @@ public enum TemporaryFiles {
         return directory.withPlatformString { rmdir($0) } == 0 || errno == ENOENT
     }
 
-    /// As many levels of directories below the top are open at a time. (On a full disk there may be no room at the top for what is
-    /// moved, so nothing is where that can be helped.)
-    private static let depthLimit = 100
-    /// With as many descriptors any directory can be removed: for the top, one in it, and that one's names.
+    /// The maximum number of levels below the top that are open at a time. (Deeper directories are moved to the top. That may
+    /// fail on a full disk, so it is the exception.)
+    private static let maximumDepth = 100
+    /// The number of descriptors that suffice to remove any directory: the top, a directory in it, and the latter's names.
     static let descriptorsToRemove = 3
 
-    /// Removes what is in a directory. Directories in it that lie too deep, or that cannot be opened because too many are, are moved
-    /// to the top.
-    /// - Returns: whether any was moved.
+    /// Removes the content of a directory. Moves directories to the top if they are nested too deep, or cannot be opened
+    /// because too many files are open.
+    /// - Returns: whether any directory was moved.
     private static func empty(_ directory: Int32, _ names: DirectoryNames, top: Int32, level: Int) -> Bool {
         fchmod(directory, 0o700)
         var hasMoved = false
         for index in 0..<names.count {
             names.withName(at: index) { name, _ in
-                // Only of a directory is it certain that the mode is set of nothing else.
+                // fchmodat(2) follows symbolic links, so it is only safe on a directory.
                 guard unlinkat(directory, name, 0) != 0, errno == EISDIR else { return }
-                // Not even its owner may look into it, or move it, as it is.
+                // Its mode may forbid even its owner to read or move it.
                 fchmodat(directory, name, 0o700, 0)
                 let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
-                let child = level < depthLimit ? openat(directory, name, flags) : -1
+                let child = level < maximumDepth ? openat(directory, name, flags) : -1
                 defer { if child >= 0 { close(child) } }
                 if child >= 0, case .success(let inner) = DirectoryNames.read(child) {
                     if empty(child, inner, top: top, level: level + 1) { hasMoved = true }

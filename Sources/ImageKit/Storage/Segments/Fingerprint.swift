@@ -1,8 +1,8 @@
-/// What tells quickly that two files of one size differ: a number that depends on their first block.
+/// A number that depends on the first block of a file. It quickly tells apart files of the same size.
 enum Fingerprint {
-    /// Bytes that it is of, at most.
+    /// The maximum number of bytes that it depends on.
     static let length = 4096
 
-    /// The fingerprint of a file that begins with these bytes, the first ``length`` of it; never 0.
+    /// The fingerprint of a file from its first ``length`` bytes; never 0.
     static func of(_ start: UnsafeRawBufferPointer) -> UInt64 { max(1, XXH64.hash(start)) }
 }

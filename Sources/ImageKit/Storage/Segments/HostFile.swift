@@ -1,20 +1,22 @@
 import Glibc
 import SystemPackage
 
-/// A host file open for reading, which makes sure that it still is the file that was planned.
+/// A host file that is open for reading. It checks that the file is still the one that was planned.
 struct HostFile: ~Copyable {
     private let descriptor: Int32
     private let path: [CChar]
     private let expected: HostFiles.Identity
-    /// Whether it has less on the disk than its size. Then holes may be worth asking for.
+    /// Whether the file occupies less of its disk than its size. Only then may a search for holes pay off.
     private let mayHaveHoles: Bool
 
-    /// Opens the file. Whether it still is what was planned (device, inode, size and modification time) is asked at once, unless
-    /// that is left to a later reading or to ``checkUnchanged()``.
+    /// Opens the file.
+    ///
+    /// - Parameter isChecked: whether to check now that the file is the planned one: device, inode, size and modification
+    ///   time. Otherwise the caller reads without looking for holes, and calls ``checkUnchanged()``.
     init(_ file: HostFiles.FileID, of files: HostFiles, isChecked: Bool = true) throws(ImageError) {
         let path = files.pathBytes(of: file)
         let expected = files.identity(of: file)
-        // Should it have become a pipe since it was planned, opening must not wait for a writer.
+        // Opening must not wait for a writer if the file has become a pipe since it was planned.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             throw .system(.current, "cannot open", path: FilePath(platformString: path))
@@ -36,17 +38,17 @@ struct HostFile: ~Copyable {
 
     /// Fills `buffer` from `offset` on.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
-        guard mayHaveHoles, buffer.count >= Self.leastHole else { return try readData(into: buffer, at: offset) }
-        // Filesystems on disks keep pages of zeros in memory for holes that are read, at a tenth of the speed of this.
+        guard mayHaveHoles, buffer.count >= Self.minimumHole else { return try readData(into: buffer, at: offset) }
+        // Reading a hole through the page cache is ten times slower than this.
         var done = 0
         while done < buffer.count {
             let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
-            let place = offset + UInt64(done)
-            let hole = holeLength(at: place, atMost: rest.count)
+            let position = offset + UInt64(done)
+            let hole = holeLength(at: position, atMost: rest.count)
             UnsafeMutableRawBufferPointer(rebasing: rest[..<hole]).initializeMemory(as: UInt8.self, repeating: 0)
-            let data = dataLength(at: place + UInt64(hole), atMost: rest.count - hole)
+            let data = dataLength(at: position + UInt64(hole), atMost: rest.count - hole)
             try readData(
-                into: UnsafeMutableRawBufferPointer(rebasing: rest[hole..<hole + data]), at: place + UInt64(hole))
+                into: UnsafeMutableRawBufferPointer(rebasing: rest[hole..<hole + data]), at: position + UInt64(hole))
             done += hole + data
         }
     }
@@ -59,47 +61,47 @@ struct HostFile: ~Copyable {
         }
     }
 
-    /// Whether the host's filesystem knows that a range holds no data (it then reads as zeros). `false` where it cannot
-    /// tell.
+    /// Whether the host's filesystem reports that a range holds no data, so that it reads as zeros. `false` if it does not
+    /// know.
     func isHole(_ range: Range<UInt64>) -> Bool {
         let next = lseek(descriptor, off_t(range.lowerBound), LinuxConstants.seekData)
         return next < 0 ? errno == ENXIO : UInt64(next) >= range.upperBound
     }
 
-    /// Bytes from `offset` on that the host's filesystem knows to be zero. The last byte is always left to be read, which
-    /// tells whether the file still goes so far.
+    /// The number of bytes from `offset` on that the host's filesystem reports as a hole. The last byte always remains to be
+    /// read, to check that the file still extends so far.
     private func holeLength(at offset: UInt64, atMost limit: Int) -> Int {
         let next = lseek(descriptor, off_t(offset), LinuxConstants.seekData)
         if next < 0 { return errno == ENXIO ? limit - 1 : 0 }
         return UInt64(next) < offset ? 0 : min(limit - 1, Int(clamping: UInt64(next) - offset))
     }
 
-    /// Bytes from `offset` on, at least one, that have to be read to be known.
+    /// The number of bytes from `offset` on, at least one, that are not in a hole.
     private func dataLength(at offset: UInt64, atMost limit: Int) -> Int {
         let next = lseek(descriptor, off_t(offset), LinuxConstants.seekHole)
         guard next > 0, UInt64(next) > offset else { return limit }
         return min(limit, Int(clamping: UInt64(next) - offset))
     }
 
-    /// Reads of less are as quick as asking, in bytes.
-    static let leastHole = 64 << 10
+    /// The smallest read, in bytes, for which a search for holes pays off.
+    static let minimumHole = 64 << 10
 
-    /// Tells the kernel that reads will not follow one another, so that it reads no more than is asked for.
+    /// Tells the kernel that reads are not sequential, so that it does not read ahead.
     func expectRandomReads() { posix_fadvise(descriptor, 0, 0, POSIX_FADV_RANDOM) }
 
-    /// Asks the kernel to have a range in memory soon.
+    /// Asks the kernel to read a range into memory in the background.
     func prefetch(_ length: UInt64, at offset: UInt64) {
-        // Of one request the kernel takes what the disk takes at once, or what it reads ahead of itself, and not the rest.
+        // The kernel truncates a request to the larger of the disk's maximum request and its own read-ahead.
         for start in stride(from: offset, to: offset + length, by: Self.prefetchStep) {
             let step = min(UInt64(Self.prefetchStep), offset + length - start)
             posix_fadvise(descriptor, off_t(start), off_t(step), POSIX_FADV_WILLNEED)
         }
     }
 
-    /// What every disk takes at once, in bytes: the least that the kernel is set to read ahead.
+    /// Bytes of a request that every disk accepts: the kernel's smallest usual read-ahead.
     private static let prefetchStep = 128 << 10
 
-    /// Throws when the file is no longer what was planned. To be called after the last read.
+    /// Throws if the file is no longer the planned one. Call it after the last read.
     func checkUnchanged() throws(ImageError) { try Self.check(descriptor, expected, path) }
 
     @discardableResult
@@ -124,7 +126,7 @@ struct HostFile: ~Copyable {
 }
 
 extension stat {
-    /// Whether it has less on the disk than its size.
+    /// Whether the file occupies less of its disk than its size.
     fileprivate var hasHoles: Bool { Int64(st_blocks) < Int64(st_size) / 512 }
 }
 

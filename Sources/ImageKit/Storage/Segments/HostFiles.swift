@@ -1,23 +1,25 @@
 public import SystemPackage
 
-/// The host's files that an image takes bytes from: where each is, and what it was when it was planned.
+/// A table of the host's files that an image contains: the path of each, and its identity when it was planned.
 ///
-/// A closure has a hundred thousand of them, so a path is kept as a directory and a name, and names lie in one buffer.
-/// Directories and files are added while trees are scanned; afterwards the table is only read.
+/// A closure has a hundred thousand files, so a path is stored as a directory and a name, and all names are in one buffer.
+/// Directories and files are added while trees are scanned. Afterwards the table is only read.
 public struct HostFiles: Sendable {
     /// A directory in the table.
     public struct DirectoryID: Hashable, Sendable { let index: UInt32 }
     /// A file in the table.
     public struct FileID: Hashable, Sendable { let index: UInt32 }
 
-    /// What tells that a file is still the one that was planned. (Times of change say less: whenever a store is optimised,
-    /// or garbage is collected, files get and lose names, which counts as a change of theirs.)
+    /// Identifies a file, to check later that it is still the one that was planned.
+    ///
+    /// (The change time is not part of it. Optimising a store and collecting garbage add and remove hard links, which
+    /// updates the change time.)
     public struct Identity: Hashable, Sendable {
         /// Device and inode number.
         public var device: UInt64, inode: UInt64
         /// Size in bytes.
         public var size: UInt64
-        /// When it was last written to, in nanoseconds since 1970: 1 s in a store, until somebody writes to it.
+        /// The modification time in nanoseconds since 1970. In a store it is 1 s, unless the file was written to.
         public var modified: Int64
     }
 
@@ -42,10 +44,10 @@ public struct HostFiles: Sendable {
     /// An empty table.
     public init() {}
 
-    /// How many files it holds.
+    /// The number of files.
     public var count: Int { files.count }
 
-    /// Adds a directory by its whole path.
+    /// Adds a directory by its full path.
     public mutating func addRoot(_ path: FilePath) -> DirectoryID {
         let index = UInt32(directories.count)
         let (name, length) = intern(path.bytes)
@@ -69,7 +71,7 @@ public struct HostFiles: Sendable {
 
     /// Adds a file inside a directory.
     ///
-    /// - Parameter fingerprint: its ``Fingerprint``, or 0 as long as it was not read.
+    /// - Parameter fingerprint: its ``Fingerprint``; 0 if its first block was not read.
     mutating func addFile(
         _ name: some Collection<UInt8>, in directory: DirectoryID, identity: Identity, fingerprint: UInt64
     ) -> FileID {
@@ -81,7 +83,9 @@ public struct HostFiles: Sendable {
         return FileID(index: UInt32(files.count - 1))
     }
 
-    /// Adds all directories and files of another table, and gives the index that its first file now has.
+    /// Adds all directories and files of another table.
+    ///
+    /// - Returns: the index of its first file in this table.
     mutating func append(_ other: HostFiles) -> UInt32 {
         let firstDirectory = UInt32(directories.count), firstFile = UInt32(files.count), firstName = UInt32(names.count)
         for var directory in other.directories {
@@ -98,10 +102,10 @@ public struct HostFiles: Sendable {
         return firstFile
     }
 
-    /// What the file was when it was added.
+    /// The file's identity when it was added.
     public func identity(of file: FileID) -> Identity { files[Int(file.index)].identity }
 
-    /// The file's ``Fingerprint``; 0 where its first block was not read.
+    /// The file's ``Fingerprint``; 0 if its first block was not read.
     func fingerprint(of file: FileID) -> UInt64 { files[Int(file.index)].fingerprint }
 
     /// The file's path.
@@ -109,20 +113,20 @@ public struct HostFiles: Sendable {
         FilePath(platformString: pathBytes(of: file))
     }
 
-    /// The file's path as bytes with a final zero, as system calls take it.
+    /// The file's path as bytes with a final zero, for system calls.
     func pathBytes(of file: FileID) -> [CChar] {
         let entry = files[Int(file.index)]
-        var parts: [(UInt32, UInt32)] = [(entry.name, entry.nameLength)]
+        var components: [(UInt32, UInt32)] = [(entry.name, entry.nameLength)]
         var directory = entry.directory
         while true {
             let next = directories[Int(directory)]
-            parts.append((next.name, next.nameLength))
+            components.append((next.name, next.nameLength))
             if next.parent == directory { break }
             directory = next.parent
         }
         var path: [CChar] = []
         path.reserveCapacity(192)
-        for (offset, length) in parts.reversed() {
+        for (offset, length) in components.reversed() {
             if let last = path.last, last != 0x2F { path.append(0x2F) }
             for byte in names[Int(offset)..<Int(offset) + Int(length)] { path.append(CChar(bitPattern: byte)) }
         }

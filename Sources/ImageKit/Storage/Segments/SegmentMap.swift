@@ -1,4 +1,4 @@
-/// A disk, or a part of one, on paper: which bytes lie where. What no segment covers is zero.
+/// A plan of a disk or of a part of one: the contents of each range of bytes. Bytes outside all segments are zero.
 ///
 /// ```
 ///   offset   0        512                     8 MiB            38 MiB
@@ -6,18 +6,18 @@
 ///                                             ▲ unit mark       ▲ region mark
 /// ```
 ///
-/// Every producer (partition table, FAT, ext4) makes one, every consumer (raw file, zstd frames, device) takes one, and
-/// since it can be read at any place it is a ``ByteSource`` itself. Segments are added in any order; ``seal()`` sorts them
-/// and refuses overlaps.
+/// Every producer (partition table, FAT, ext4) makes one, and every consumer (raw file, zstd frames, device) reads one. A map
+/// can be read at any offset, so it is a ``ByteSource`` itself. Segments are added in any order. ``seal()`` sorts them and
+/// refuses overlaps.
 public struct SegmentMap: Sendable {
-    /// Where a segment's bytes come from. Made by the `add` methods; the indices point into the map's own tables.
+    /// The origin of a segment's bytes. The indices refer to the map's own tables.
     enum Content: Sendable {
         case memory(chunk: Int32, offset: Int)
         case file(table: Int32, file: HostFiles.FileID, offset: UInt64)
         case source(index: Int32, offset: UInt64)
     }
 
-    /// A run of bytes that come from one place.
+    /// A contiguous range of the disk whose bytes have one origin.
     struct Segment: Sendable {
         var offset: UInt64
         var length: UInt64
@@ -25,16 +25,16 @@ public struct SegmentMap: Sendable {
         var end: UInt64 { offset + length }
     }
 
-    /// A place where a compressed frame may or must end.
+    /// An offset at which a compressed frame may or must end.
     public struct Mark: Sendable, Hashable {
         /// Byte offset on the disk.
         public var offset: UInt64
         /// `nil`: the bytes before and after are of different kinds (file data, metadata) and never share a frame.
-        /// Otherwise a new unit of content (a store path) begins here, and this is a number that depends on nothing
-        /// but what the unit is: frames end at places chosen by it, so that they fall alike in the next image.
+        /// Otherwise a new unit of content (a store path) begins here, and this number depends only on the unit's identity.
+        /// It selects the offsets at which frames end, so that frames end at the same units in the next image.
         public var unit: UInt64?
-        /// Whether what begins here are similar parts of files, gathered from many places: they repeat each other at long
-        /// range.
+        /// Whether similar parts of many files begin here, which were gathered. They repeat each other over long
+        /// distances.
         public var isGathered: Bool
     }
 
@@ -47,34 +47,34 @@ public struct SegmentMap: Sendable {
     private(set) var sources: [any ByteSource] = []
     private var isSealed = true
 
-    /// An empty (all zero) disk of `size` bytes.
+    /// An empty disk of `size` bytes, all zero.
     public init(size: UInt64) {
         self.size = size
     }
 
-    /// Adds bytes in memory; they are copied into the map.
+    /// Adds a copy of bytes in memory.
     public mutating func add(_ bytes: some Collection<UInt8>, at offset: UInt64) {
         guard !bytes.isEmpty else { return }
-        let place = chunks[0].count
+        let start = chunks[0].count
         chunks[0].append(contentsOf: bytes)
-        append(Segment(offset: offset, length: UInt64(bytes.count), content: .memory(chunk: 0, offset: place)))
+        append(Segment(offset: offset, length: UInt64(bytes.count), content: .memory(chunk: 0, offset: start)))
     }
 
-    /// Adds the first `count` bytes of a block in memory, which is shared and not copied: for many of them, or long ones.
+    /// Adds the first `count` bytes of a block in memory, which is not copied. Meant for many or long blocks.
     mutating func add(sharing block: [UInt8], count: Int, at offset: UInt64) {
         guard count > 0 else { return }
         add(chunk: addChunks([block]), 0..<count, at: offset)
     }
 
-    /// Registers bytes in memory, which are shared and not copied, for ``add(chunk:_:at:)``.
+    /// Registers bytes in memory, which are not copied, for ``add(chunk:_:at:)``.
     ///
-    /// - Returns: the number of the first chunk; the others follow.
+    /// - Returns: the index of the first chunk. The other chunks have the next indices.
     mutating func addChunks(_ added: [[UInt8]]) -> Int {
         defer { chunks += added }
         return chunks.count
     }
 
-    /// Adds some of the bytes that were registered as a chunk.
+    /// Adds a range of the bytes of a registered chunk.
     mutating func add(chunk: Int, _ bytes: Range<Int>, at offset: UInt64) {
         guard !bytes.isEmpty else { return }
         append(
@@ -108,7 +108,7 @@ public struct SegmentMap: Sendable {
                 offset: offset, length: length, content: .source(index: Int32(sources.count - 1), offset: start)))
     }
 
-    /// Adds everything another map holds, moved by `offset` bytes: a partition into its disk.
+    /// Adds the segments and marks of another map, moved by `offset` bytes: a partition into its disk.
     public mutating func add(_ map: SegmentMap, at offset: UInt64) {
         let chunkBase = Int32(chunks.count), tableBase = Int32(tables.count), sourceBase = Int32(sources.count)
         chunks += map.chunks
@@ -118,7 +118,7 @@ public struct SegmentMap: Sendable {
         for var segment in map.segments {
             segment.offset += offset
             switch segment.content {
-            case .memory(let chunk, let place): segment.content = .memory(chunk: chunk + chunkBase, offset: place)
+            case .memory(let chunk, let start): segment.content = .memory(chunk: chunk + chunkBase, offset: start)
             case .file(let table, let file, let start):
                 segment.content = .file(table: table + tableBase, file: file, offset: start)
             case .source(let index, let start): segment.content = .source(index: index + sourceBase, offset: start)
@@ -128,7 +128,7 @@ public struct SegmentMap: Sendable {
         for mark in map.marks { addMark(at: mark.offset + offset, unit: mark.unit, isGathered: mark.isGathered) }
     }
 
-    /// Marks a place where a frame may end (a unit of content begins) or must (`unit` is `nil`).
+    /// Marks an offset at which a frame may end, because a unit of content begins, or must end (`unit` is `nil`).
     public mutating func addMark(at offset: UInt64, unit: UInt64? = nil, isGathered: Bool = false) {
         marks.append(Mark(offset: offset, unit: unit, isGathered: isGathered))
         isSealed = false
@@ -139,7 +139,7 @@ public struct SegmentMap: Sendable {
         isSealed = false
     }
 
-    /// Sorts the segments and makes sure that none overlap and all lie within ``size``. Needed before reading.
+    /// Sorts the segments, and throws unless they are disjoint and lie within ``size``. Needed before reading.
     public mutating func seal() throws(ImageError) {
         if isSealed { return }
         segments.sort { $0.offset < $1.offset }
@@ -171,31 +171,31 @@ public struct SegmentMap: Sendable {
         return index == segments.count || segments[index].offset >= range.upperBound
     }
 
-    /// The bytes that segments cover.
+    /// The number of bytes in segments.
     public var mappedBytes: UInt64 { segments.reduce(0) { $0 + $1.length } }
 }
 
 extension SegmentMap: ByteSource {
-    /// Reads the planned disk. The map must have been sealed since something was last added.
+    /// Reads the planned disk. The map must have been sealed since the last addition.
     public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
-        precondition(isSealed, "a map is read after it was sealed")
+        precondition(isSealed, "the map must be sealed before it is read")
         try checkRange(buffer.count, at: offset)
         let end = offset + UInt64(buffer.count)
-        var place = offset
+        var position = offset
         var index = firstSegment(endingAfter: offset)
         while index < segments.count, segments[index].offset < end {
             let segment = segments[index]
             let start = max(segment.offset, offset)
             let stop = min(segment.end, end)
-            UnsafeMutableRawBufferPointer(rebasing: buffer[Int(place - offset)..<Int(start - offset)])
+            UnsafeMutableRawBufferPointer(rebasing: buffer[Int(position - offset)..<Int(start - offset)])
                 .initializeMemory(as: UInt8.self, repeating: 0)
             try read(
                 segment.content, skipping: start - segment.offset,
                 into: UnsafeMutableRawBufferPointer(rebasing: buffer[Int(start - offset)..<Int(stop - offset)]))
-            place = stop
+            position = stop
             index += 1
         }
-        UnsafeMutableRawBufferPointer(rebasing: buffer[Int(place - offset)...])
+        UnsafeMutableRawBufferPointer(rebasing: buffer[Int(position - offset)...])
             .initializeMemory(as: UInt8.self, repeating: 0)
     }
 
@@ -203,15 +203,15 @@ extension SegmentMap: ByteSource {
         _ content: Content, skipping: UInt64, into buffer: UnsafeMutableRawBufferPointer
     ) throws(ImageError) {
         switch content {
-        case .memory(let chunk, let place):
+        case .memory(let chunk, let offset):
             chunks[Int(chunk)].withUnsafeBytes { bytes in
-                let start = place + Int(skipping)
+                let start = offset + Int(skipping)
                 buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[start..<start + buffer.count]))
             }
         case .file(let table, let file, let start):
-            // It is what was read that must be what was planned. Large reads need not be made in vain, and what is asked before
-            // them tells of holes.
-            let isLarge = buffer.count >= HostFile.leastHole
+            // The file must still be the planned one after the read. Before a large read it is checked, too: the read would be
+            // in vain otherwise, and the same check finds out whether there are holes to skip.
+            let isLarge = buffer.count >= HostFile.minimumHole
             let open = try HostFile(file, of: tables[Int(table)], isChecked: isLarge)
             try open.read(into: buffer, at: start + skipping)
             try open.checkUnchanged()

@@ -1,27 +1,23 @@
 import Glibc
 import SystemPackage
 
-/// Where finished bytes go, in order.
+/// A destination of bytes, which are written in order.
 protocol ByteSink: AnyObject {
     func write(_ bytes: UnsafeRawBufferPointer) throws(ImageError)
 }
 
 extension ByteSink {
     func write(_ bytes: [UInt8]) throws(ImageError) {
-        var failure: ImageError?
-        bytes.withUnsafeBytes { buffer in
-            do throws(ImageError) { try write(buffer) } catch { failure = error }
-        }
-        if let failure { throw failure }
+        try bytes.withUnsafeBufferPointer { (buffer) throws(ImageError) in try write(UnsafeRawBufferPointer(buffer)) }
     }
 }
 
-/// An open file that bytes are appended to: standard output, or a file with a name of its own.
+/// Appends bytes to an open file: standard output, or a file with a name.
 final class DescriptorSink: ByteSink {
     private let descriptor: Int32
     private let path: FilePath
 
-    /// - Parameter path: how errors call it.
+    /// - Parameter path: the path for errors.
     init(_ descriptor: Int32, path: FilePath) {
         self.descriptor = descriptor
         self.path = path
@@ -34,8 +30,8 @@ final class DescriptorSink: ByteSink {
             if count > 0 {
                 rest = UnsafeRawBufferPointer(rebasing: rest[count...])
             } else if count == 0 || errno != EINTR {
-                // A device that takes nothing, and does not say why, would be asked for ever.
-                throw .system(count == 0 ? .ioError : Errno.current, "cannot write", path: path)
+                // A device that writes nothing and reports no error would otherwise be tried for ever.
+                throw .system(count == 0 ? .ioError : .current, "cannot write", path: path)
             }
         }
     }

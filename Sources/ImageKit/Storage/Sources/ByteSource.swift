@@ -1,6 +1,6 @@
-/// Bytes that can be read at any place: a file, a compressed image, a device, or a disk that is only planned.
+/// Bytes that can be read at any offset: a file, a compressed image, a device, or a disk that is only planned.
 ///
-/// Reading is safe from several threads at once.
+/// Several threads may read at once.
 public protocol ByteSource: Sendable {
     /// The length in bytes.
     var size: UInt64 { get }
@@ -14,16 +14,14 @@ extension ByteSource {
     public func read(_ count: Int, at offset: UInt64) throws(ImageError) -> [UInt8] {
         try checkRange(count, at: offset)
         var bytes = [UInt8](repeating: 0, count: count)
-        var failure: ImageError?
-        bytes.withUnsafeMutableBytes { buffer in
-            do throws(ImageError) { try read(into: buffer, at: offset) } catch { failure = error }
+        try bytes.withUnsafeMutableBufferPointer { (buffer) throws(ImageError) in
+            try read(into: UnsafeMutableRawBufferPointer(buffer), at: offset)
         }
-        if let failure { throw failure }
         return bytes
     }
 
-    /// Throws ``ImageError/Code/corrupt`` where the `count` bytes at `offset` are not all there.
-    /// - Parameter path: how the error calls the source, where it has a name.
+    /// Throws ``ImageError/Code/corrupt`` unless the `count` bytes at `offset` lie within the source.
+    /// - Parameter path: the path for the error, if the source has one.
     func checkRange(_ count: Int, at offset: UInt64, path: String? = nil) throws(ImageError) {
         guard count >= 0, offset <= size, UInt64(count) <= size - offset else {
             throw ImageError(

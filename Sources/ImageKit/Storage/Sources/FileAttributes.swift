@@ -1,8 +1,8 @@
-/// What an inode says of a file besides its kind and its content.
+/// A file's permissions, owner and modification time.
 public struct FileAttributes: Hashable, Sendable {
     /// Permission bits, including set-user-ID and sticky (07777).
     public var permissions: UInt16
-    /// Numeric owner and group.
+    /// The numeric IDs of the owner and the group.
     public var owner: UInt32, group: UInt32
     /// Modification time in whole seconds since 1970.
     public var modified: Int64

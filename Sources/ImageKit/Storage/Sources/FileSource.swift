@@ -2,16 +2,16 @@ import Glibc
 import Synchronization
 public import SystemPackage
 
-/// A regular file or a block device, read at any place. It stays open as long as somebody holds this.
+/// A regular file or a block device, read at any offset. It is open as long as this object exists.
 public final class FileSource: ByteSource {
-    /// How errors call it.
+    /// The path, for errors.
     public let path: FilePath
-    /// The length in bytes when it was opened.
+    /// The length in bytes at the time of opening.
     public let size: UInt64
     private let file: Descriptor
     private let count = Atomic<UInt64>(0)
 
-    /// Closes itself.
+    /// A descriptor, closed with this value.
     private struct Descriptor: ~Copyable {
         let number: Int32
         deinit { close(number) }
@@ -19,26 +19,26 @@ public final class FileSource: ByteSource {
 
     /// Opens a file for reading.
     ///
-    /// - Throws: ``ImageError/Code/invalidInput`` where it is neither a regular file nor a block device;
-    ///   ``ImageError/Code/notFound`` or ``ImageError/Code/inputOutput`` where it cannot be opened.
+    /// - Throws: ``ImageError/Code/invalidInput`` if it is neither a regular file nor a block device;
+    ///   ``ImageError/Code/notFound`` or ``ImageError/Code/inputOutput`` if it cannot be opened.
     public convenience init(_ path: FilePath) throws(ImageError) {
-        // Asked before it is opened: to open some devices is to do something to them. Not blocking, should it have become
-        // a pipe since.
+        // Checks the type first, because opening a device can have effects. Opening must not block if the file has become a
+        // pipe since.
         var status = stat()
         guard stat(path.string, &status) == 0 else { throw .system(.current, "cannot open", path: path) }
         try Self.check(status, path)
         let number = path.withPlatformString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         guard number >= 0 else { throw .system(.current, "cannot open", path: path) }
-        try self.init(taking: number, path: path)
+        try self.init(adopting: number, path: path)
     }
 
-    /// Reads an open file, and closes it in the end.
-    init(taking number: Int32, path: FilePath) throws(ImageError) {
+    /// Reads an open file, and owns its descriptor.
+    init(adopting number: Int32, path: FilePath) throws(ImageError) {
         let file = Descriptor(number: number)
         var status = stat()
         guard fstat(number, &status) == 0 else { throw .system(.current, "cannot read", path: path) }
         try Self.check(status, path)
-        // A device's status says nothing of its size; its end does.
+        // The status of a device does not report its size.
         let end = lseek(number, 0, SEEK_END)
         guard end >= 0 else { throw .system(.current, "cannot read", path: path) }
         size = UInt64(end)
@@ -46,12 +46,12 @@ public final class FileSource: ByteSource {
         self.file = file
     }
 
-    /// Bytes that were read of it so far.
+    /// The number of bytes read so far.
     public var bytesRead: UInt64 { count.load(ordering: .relaxed) }
 
     /// Fills `buffer` from `offset` on.
     ///
-    /// - Throws: ``ImageError/Code/corrupt`` past the end; ``ImageError/Code/changed`` where the file has become shorter.
+    /// - Throws: ``ImageError/Code/corrupt`` past the end; ``ImageError/Code/changed`` if the file has become shorter.
     public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
         try checkRange(buffer.count, at: offset, path: path.string)
         let done = try OpenFile.read(file.number, into: buffer, at: offset, path: path)

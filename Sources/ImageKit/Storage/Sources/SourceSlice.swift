@@ -1,11 +1,11 @@
-/// A part of another source, as a source of its own: a partition of a disk.
+/// A range of another source as a source of its own, such as a partition of a disk.
 public struct SourceSlice: ByteSource {
     private let source: any ByteSource
     private let start: UInt64
-    /// The length of the part in bytes.
+    /// The length of the range in bytes.
     public let size: UInt64
 
-    /// The part of `source` that `range` says, in bytes; what of it lies past the source's end is left out.
+    /// The bytes of `source` in `range`, without those past the source's end.
     public init(_ source: any ByteSource, _ range: Range<UInt64>) {
         self.source = source
         start = min(range.lowerBound, source.size)

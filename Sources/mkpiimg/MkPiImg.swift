@@ -1,7 +1,7 @@
 import ArgumentParser
 import Glibc
 
-/// The command line: one file a subcommand; what they do is ImageKit's.
+/// The command line. Each subcommand has its own file; ImageKit does the work.
 @main
 struct MkPiImg: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -25,7 +25,7 @@ struct BuildImage {
         var directories = TreeBuilder()
         try directories.put(config, at: "/config.txt")
         tree.root = try directories.build(into: &tree)
-        return try FATFormatter.layOut(tree, options: FATOptions(label: "FIRMWARE", size: 32 << 20))
+        return try FATFormatter.layOut(tree, FATOptions(label: "FIRMWARE", size: 32 << 20)).map
     }
 
     static func root(_ directory: FilePath) throws(ImageError) -> SegmentMap {

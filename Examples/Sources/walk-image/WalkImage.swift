@@ -14,9 +14,9 @@ struct WalkImage {
         }
         do throws(ImageError) {
             let image = try list(FilePath(path))
-            guard let place = arguments.dropFirst().first else { return }
-            try walk(image, place)
-            if arguments.count == 3, let name = arguments.last { try show(image, place, name) }
+            guard let address = arguments.dropFirst().first else { return }
+            try walk(image, address)
+            if arguments.count == 3, let name = arguments.last { try show(image, address, name) }
         } catch {
             FileHandle.standardError.write(Data("walk-image: \(error)\n".utf8))
             exit(1)
@@ -34,9 +34,9 @@ struct WalkImage {
     }
 
     static func walk(_ image: DiskImage, _ text: String) throws(ImageError) {
-        let place = try ImageAddress(parsing: text)
-        let volume = try image.volume(place.partition)
-        guard let top = try volume.node(at: place.path, followingLinks: true) else {
+        let address = try ImageAddress(parsing: text)
+        let volume = try image.volume(address.partition)
+        guard let top = try volume.node(at: address.path, followingLinks: true) else {
             throw ImageError(.notFound, "there is nothing at", path: text)
         }
         var files = 0
@@ -51,20 +51,20 @@ struct WalkImage {
                 }
             }
         }
-        print("\(place): \(files) files, \(ByteSize.format(bytes))")
+        print("\(address): \(files) files, \(ByteSize.format(bytes))")
         print("the largest: \(ImageError.printable(largest.path)), \(ByteSize.format(largest.size))")
     }
 
     static func show(_ image: DiskImage, _ text: String, _ name: String) throws(ImageError) {
-        let place = try ImageAddress(parsing: text)
-        let volume = try image.volume(place.partition)
-        guard let file = try volume.node(at: "\(place.path)/\(name)", followingLinks: true) else { return }
+        let address = try ImageAddress(parsing: text)
+        let volume = try image.volume(address.partition)
+        guard let file = try volume.node(at: "\(address.path)/\(name)", followingLinks: true) else { return }
         let content = try file.content()
         var offset: UInt64 = 0
         while offset < content.size {
-            let piece = try content.read(Int(min(1 << 20, content.size - offset)), at: offset)
-            print(String(decoding: piece, as: UTF8.self), terminator: "")
-            offset += UInt64(piece.count)
+            let chunk = try content.read(Int(min(1 << 20, content.size - offset)), at: offset)
+            print(String(decoding: chunk, as: UTF8.self), terminator: "")
+            offset += UInt64(chunk.count)
         }
     }
 }

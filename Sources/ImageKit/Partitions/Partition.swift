@@ -1,45 +1,45 @@
-/// A partition of any disk, whatever table it stands in.
+/// A partition of any table that is read: an entry of an MBR, a logical partition, or an entry of a GPT.
+///
+/// ``MBREntry`` is a partition of the table that mkpiimg writes.
 public struct Partition: Hashable, Sendable {
-    /// What the table says that it is for.
+    /// The type of its content, according to the table.
     public enum TypeID: Hashable, Sendable {
-        /// A byte in an MBR: 0x0c FAT32, 0x83 Linux.
+        /// A byte in an MBR: 0x0c is FAT32, 0x83 is Linux.
         case mbr(UInt8)
         /// A GUID in a GPT.
         case gpt(GUID)
     }
 
-    /// Its number, from 1: what the kernel calls it (`mmcblk0p2`). Logical partitions of an MBR have 5 and more.
+    /// Its number, from 1, with which the kernel's device name ends (`mmcblk0p2`). Logical partitions of an MBR have 5
+    /// and more.
     public var number: Int
-    /// Where it lies on the disk, in bytes.
+    /// The bytes of the disk that belong to it.
     public var bytes: Range<UInt64>
     /// Its length in bytes.
     public var size: UInt64 { bytes.length }
-    /// What it is for.
+    /// The type of its content.
     public var type: TypeID
-    /// Its PARTUUID, as Linux shows it: `2178694e-02`, or a GUID; `nil` where there is no table.
+    /// Its PARTUUID, as Linux shows it: `2178694e-02`, or a GUID; `nil` without a table.
     public var id: String?
     /// Its name, which only a GPT has.
     public var name: String?
     /// Whether it is marked as the one to boot from.
     public var isActive: Bool
-    /// Whether it is no partition, but the place where logical ones are.
+    /// Whether it is an extended partition, which only contains logical ones.
     public var isExtended: Bool {
-        if case .mbr(let byte) = type { return Self.extendedTypes.contains(byte) }
+        if case .mbr(let byte) = type { return MBREntry.extendedTypes.contains(byte) }
         return false
     }
-
-    /// MBR types of an extended partition: of DOS, of Windows, of Linux.
-    static let extendedTypes: Set<UInt8> = [0x05, 0x0F, 0x85]
 
     /// The type as sfdisk prints it: `83`, or a GUID.
     public var typeText: String {
         switch type {
-        case .mbr(let byte): (byte < 16 ? "0" : "") + String(byte, radix: 16)
+        case .mbr(let byte): byte.digits(width: 2)
         case .gpt(let guid): guid.text(uppercase: true)
         }
     }
 
-    /// What the type is called, for the types that images for small computers have; `nil` for others.
+    /// The name of the type, for the types that images for small computers have; `nil` for others.
     public var typeName: String? {
         switch type {
         case .mbr(let byte): Self.mbrNames[byte]

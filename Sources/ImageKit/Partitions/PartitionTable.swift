@@ -1,4 +1,4 @@
-/// The partition table of anybody's disk: an MBR with primary, extended and logical partitions, or a GPT.
+/// The partition table of any disk, as it is read: an MBR with primary, extended and logical partitions, or a GPT.
 ///
 /// ```
 ///   MBR entry of type 05, 0f or 85            each logical partition has a sector like the MBR before it
@@ -8,29 +8,30 @@
 ///      └ entry 2: next EBR, counted from the extended partition's start ┘
 /// ```
 ///
-/// Source: UEFI specification, section 5.2 (MBR) and 5.3 (GPT); logical partitions as Linux and sfdisk read them.
+/// ``MBRTable`` is the table that mkpiimg writes. Source: UEFI specification, sections 5.2 (MBR) and 5.3 (GPT); logical
+/// partitions as Linux and sfdisk read them.
 public struct PartitionTable: Hashable, Sendable {
-    /// What kind of table it is.
+    /// The kinds of tables.
     public enum Scheme: String, Hashable, Sendable {
-        /// In the first sector, with logical partitions where there are any.
+        /// A table in the first sector, with logical partitions if it has an extended one.
         case mbr
-        /// A GUID partition table, behind an MBR that only protects it.
+        /// A GUID partition table, after an MBR that only protects it.
         case gpt
-        /// None: one filesystem has the whole disk.
+        /// No table: one filesystem has the whole disk.
         case none
     }
 
-    /// What kind of table it is.
+    /// The kind of table.
     public var scheme: Scheme
-    /// The disk's identifier as sfdisk shows it: `0x2178694e`, or a GUID; `nil` where there is no table.
+    /// The disk's identifier as sfdisk shows it: `0x2178694e`, or a GUID; `nil` without a table.
     public var identifier: String?
     /// Bytes in a sector, the unit of the table's addresses.
     public var sectorSize: UInt64
-    /// The partitions in the order of their numbers; an extended one is among them. They may overlap, and may lie past the
-    /// disk's end.
+    /// The partitions in the order of their numbers, including an extended one. They may overlap, and may end past the
+    /// end of the disk.
     public var partitions: [Partition]
 
-    /// A disk without a table, which is one filesystem.
+    /// A disk without a table: one filesystem of `size` bytes.
     static func whole(_ size: UInt64) -> PartitionTable {
         PartitionTable(
             scheme: .none, identifier: nil, sectorSize: MBRTable.sectorSize,
@@ -39,39 +40,41 @@ public struct PartitionTable: Hashable, Sendable {
             ])
     }
 
-    /// The most logical partitions that are read: far more than anything makes.
-    static let logicalLimit = 128
-    /// The type of the MBR entry that stands for a GPT.
-    static let protectiveType: UInt8 = 0xEE
+    /// The number of logical partitions that are read at most, far more than any tool makes.
+    static let maximumLogicalPartitions = 128
 
-    /// Reads a disk's table. Of a GPT, the copy at the disk's end serves where the first is damaged.
+    /// Reads a disk's table. If the first header of a GPT is damaged, its copy at the end of the disk is used.
     ///
-    /// - Throws: ``ImageError/Code/invalidInput`` where there is none, ``ImageError/Code/corrupt`` where it cannot be read.
+    /// - Throws: ``ImageError/Code/invalidInput`` if there is no table; ``ImageError/Code/corrupt`` if both copies of a
+    ///   GPT are damaged; errors of reading the source.
     public static func read(from source: any ByteSource) throws(ImageError) -> PartitionTable {
         let length = Int(min(MBRTable.sectorSize, source.size))
         let mbr = try MBRTable.entries(in: try source.read(length, at: 0))
-        if mbr.entries.contains(where: { $0.type == protectiveType }), let table = try readGPT(source) { return table }
+        if mbr.entries.contains(where: { $0.type == MBREntry.protectiveType }), let table = try readGPT(source) {
+            return table
+        }
         return try readMBR(mbr, source) { (_, _) in }
     }
 
-    /// What is wrong with a chain of logical partitions.
+    /// The faults of a chain of logical partitions.
     enum ChainFault {
-        /// A table of the chain lies past the disk's end.
+        /// A table of the chain is past the end of the disk.
         case pastEnd
-        /// There is no table where one should be.
+        /// The chain leads to a sector without a table.
         case missing
-        /// The chain comes back to a table.
+        /// The chain leads to a table for the second time.
         case circle
-        /// There are more than ``logicalLimit``.
+        /// There are more than ``maximumLogicalPartitions``.
         case tooLong
     }
 
-    /// Reads the logical partitions, too.
+    /// Makes a table of the entries of an MBR, and reads the logical partitions.
     ///
-    /// - Parameter onFault: hears where in the disk, in sectors, a chain of them breaks off.
+    /// - Parameter onFault: called if a chain of logical partitions ends with a fault, with the sector of the disk that
+    ///   the chain leads to.
     static func readMBR(
         _ mbr: (diskID: UInt32, entries: [MBREntry]), _ source: any ByteSource,
-        onFault: (ChainFault, UInt64) -> Void
+        onFault: (ChainFault, _ sector: UInt64) -> Void
     ) throws(ImageError) -> PartitionTable {
         let sectorSize = MBRTable.sectorSize
         var found: [Partition] = []
@@ -81,76 +84,70 @@ public struct PartitionTable: Hashable, Sendable {
                     number: entry.number, bytes: entry.start * sectorSize..<(entry.start + entry.count) * sectorSize,
                     type: .mbr(entry.type), id: id(mbr.diskID, entry.number), name: nil, isActive: entry.isActive))
         }
-        for extended in mbr.entries where Partition.extendedTypes.contains(extended.type) {
+        for extended in mbr.entries where extended.isExtended {
             try readLogical(of: extended, source, mbr.diskID, &found, onFault)
         }
         return PartitionTable(
-            scheme: .mbr, identifier: "0x" + hex(mbr.diskID), sectorSize: sectorSize, partitions: found)
+            scheme: .mbr, identifier: "0x" + mbr.diskID.digits(width: 8), sectorSize: sectorSize, partitions: found)
     }
 
+    /// Reads the first sound GPT: for each sector size the header at the start of the disk, and that at its end.
     private static func readGPT(_ source: any ByteSource) throws(ImageError) -> PartitionTable? {
-        var failure: ImageError?
-        for sectorSize in [512, 4096] as [UInt64] {
-            let last = source.size / sectorSize
-            for sector in [1, last == 0 ? 0 : last - 1] {
+        var damage: ImageError?
+        for sectorSize in GPTHeader.sectorSizes {
+            let count = source.size / sectorSize
+            for sector in [1, count == 0 ? 0 : count - 1] {
                 do throws(ImageError) {
                     guard let header = try GPTHeader(source, at: sector, sectorSize: sectorSize) else { continue }
                     return PartitionTable(
                         scheme: .gpt, identifier: header.disk.text(uppercase: true), sectorSize: sectorSize,
                         partitions: try header.partitions(source))
                 } catch {
-                    guard error.code == .corrupt else { throw error }
-                    failure = failure ?? error
+                    guard error.blame == .image else { throw error }
+                    damage = damage ?? error
                 }
             }
         }
-        if let failure { throw failure }
+        if let damage { throw damage }
         return nil
     }
 
-    /// Follows the chain of an extended partition's tables.
+    /// Follows the chain of tables in an extended partition.
     private static func readLogical(
         of extended: MBREntry, _ source: any ByteSource, _ diskID: UInt32, _ found: inout [Partition],
-        _ onFault: (ChainFault, UInt64) -> Void
+        _ onFault: (ChainFault, _ sector: UInt64) -> Void
     ) throws(ImageError) {
         let sectorSize = MBRTable.sectorSize
-        var place = extended.start
+        var sector = extended.start
         var seen: Set<UInt64> = []
-        while seen.insert(place).inserted {
-            guard seen.count <= logicalLimit else { return onFault(.tooLong, place) }
-            let (offset, overflow) = place.multipliedReportingOverflow(by: sectorSize)
+        while seen.insert(sector).inserted {
+            guard seen.count <= maximumLogicalPartitions else { return onFault(.tooLong, sector) }
+            let (offset, overflow) = sector.multipliedReportingOverflow(by: sectorSize)
             guard !overflow, offset <= source.size, source.size - offset >= sectorSize else {
-                return onFault(.pastEnd, place)
+                return onFault(.pastEnd, sector)
             }
-            let sector = try source.read(Int(sectorSize), at: offset)
-            guard let table = try? MBRTable.entries(in: sector) else {
-                // An extended partition that nothing was ever put into has no table.
-                if place != extended.start || sector.contains(where: { $0 != 0 }) { onFault(.missing, place) }
+            let bytes = try source.read(Int(sectorSize), at: offset)
+            guard let table = try? MBRTable.entries(in: bytes) else {
+                // An extended partition that was never used is zero, without a table.
+                if sector != extended.start || bytes.contains(where: { $0 != 0 }) { onFault(.missing, sector) }
                 return
             }
-            for entry in table.entries where entry.number <= 2 && !Partition.extendedTypes.contains(entry.type) {
-                let start = place + entry.start
+            for entry in table.entries where entry.number <= 2 && !entry.isExtended {
+                let start = sector + entry.start
                 let number = max(4, found.last?.number ?? 0) + 1
                 found.append(
                     Partition(
                         number: number, bytes: start * sectorSize..<(start + entry.count) * sectorSize,
                         type: .mbr(entry.type), id: id(diskID, number), name: nil, isActive: entry.isActive))
             }
-            guard let next = table.entries.first(where: { Partition.extendedTypes.contains($0.type) }) else {
-                return
-            }
-            place = extended.start + next.start
+            guard let next = table.entries.first(where: \.isExtended) else { return }
+            sector = extended.start + next.start
         }
-        onFault(.circle, place)
+        onFault(.circle, sector)
     }
 
-    private static func id(_ disk: UInt32, _ number: Int) -> String {
-        let digits = String(number, radix: 16)
-        return hex(disk) + "-" + (digits.count < 2 ? "0" : "") + digits
-    }
-
-    private static func hex(_ disk: UInt32) -> String {
-        let digits = String(disk, radix: 16)
-        return String(repeating: "0", count: 8 - digits.count) + digits
+    /// The PARTUUID of a partition of an MBR.
+    private static func id(_ diskID: UInt32, _ number: Int) -> String {
+        diskID.digits(width: 8) + "-" + number.digits(width: 2)
     }
 }

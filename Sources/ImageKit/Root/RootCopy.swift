@@ -1,25 +1,26 @@
 public import SystemPackage
 
-/// One file or tree of the host that is laid over the root filesystem.
+/// One file or tree of the host that is added to the root filesystem.
 public struct RootCopy: Sendable, Hashable {
-    /// What is copied; a symbolic link is followed, those inside a tree are kept.
+    /// The file or directory to copy. A symbolic link is followed; links inside a tree are kept.
     public var source: FilePath
-    /// Where it will be: the names from the root on, none of them `.` or `..`.
+    /// The path in the image: the names from the root on, without `.` and `..`.
     public let destination: [[UInt8]]
-    /// The mode of files (07777); directories of a tree also get search wherever this has read. `nil` keeps the source's.
+    /// The mode of files (07777), or `nil` to keep those of the source. Directories of a tree also get the execute
+    /// permission wherever the mode has the read permission.
     public var mode: UInt16?
     /// Numeric owner and group.
     public var owner: UInt32 = 0, group: UInt32 = 0
 
-    /// The largest owner or group: 2^32 − 1 means "none" to system calls.
-    public static let largestID: UInt32 = .max - 1
+    /// The largest owner or group. System calls take 2^32 − 1 for "none".
+    public static let maximumID: UInt32 = .max - 1
 
     /// Reads `SRC:DEST[:MODE[:UID:GID]]`.
     ///
-    /// It is read from the right: up to three fields of digits alone (MODE is octal, 0 to 7777; UID and GID are decimal,
-    /// 0 to 4294967294), then DEST, which is absolute. With a slash at its end it is a directory, and SRC keeps its name in
-    /// it. All that is left is SRC, which may have colons.
-    /// - Throws: ``ImageError/Code/invalidInput`` when it is not of that form.
+    /// The text is parsed from its end: first up to three fields of digits only (MODE is octal, 0 to 7777; UID and GID
+    /// are decimal, 0 to 4294967294), then DEST, which is absolute. A DEST that ends in a slash is a directory, in
+    /// which SRC keeps its name. The rest is SRC, which may have colons.
+    /// - Throws: ``ImageError/Code/invalidInput`` when the text is not of that form.
     public init(parsing text: String) throws(ImageError) {
         func refuse(_ reason: String, _ remedy: Advice? = nil) -> ImageError {
             ImageError(
@@ -37,23 +38,24 @@ public struct RootCopy: Sendable, Hashable {
                 "'\(numbers.joined(separator: ":"))' is neither MODE nor MODE:UID:GID", "give both UID and GID")
         }
         guard let last = fields.popLast(), !fields.isEmpty else { throw refuse("it has no DEST") }
-        let place = Substring(last)
-        guard place.utf8.first == UInt8(ascii: "/") else {
-            throw refuse("'\(place)' is neither an absolute path nor a number")
+        let target = Substring(last)
+        guard target.utf8.first == UInt8(ascii: "/") else {
+            throw refuse("'\(target)' is neither an absolute path nor a number")
         }
         source = FilePath(fields.map { String(Substring($0)) }.joined(separator: ":"))
         guard !source.isEmpty else { throw refuse("it has no SRC") }
-        var names = place.utf8.split(separator: UInt8(ascii: "/")).map(Array.init)
-        if place.utf8.last == UInt8(ascii: "/") {
+        var names = target.utf8.split(separator: UInt8(ascii: "/")).map(Array.init)
+        if target.utf8.last == UInt8(ascii: "/") {
             guard let name = source.lastComponent, name.kind == .regular else {
-                throw refuse("'\(source.string)' has no name to keep in '\(place)'", "write DEST with its last name")
+                throw refuse("'\(source.string)' has no name to keep in '\(target)'", "write DEST with its last name")
             }
             names.append(Array(name.string.utf8))
         }
         for name in names {
             do throws(ImageError) { try FileTree.check(name) } catch {
+                let shown = String(decoding: name.prefix(300), as: UTF8.self)
                 throw refuse(
-                    "'\(String(decoding: name.prefix(300), as: UTF8.self))' cannot be a name in '\(place.prefix(300))'",
+                    "'\(shown)' cannot be a name in '\(target.prefix(300))'",
                     "write DEST from '/' on, without '.' and '..'")
             }
         }
@@ -66,11 +68,11 @@ public struct RootCopy: Sendable, Hashable {
         }
         if numbers.count == 3 {
             guard let user = UInt32(numbers[1]), let group = UInt32(numbers[2]),
-                max(user, group) <= Self.largestID
+                max(user, group) <= Self.maximumID
             else {
                 throw refuse(
                     "'\(numbers[1]):\(numbers[2])' is not an owner and a group",
-                    "give UID and GID in decimal, 0 to \(Self.largestID)")
+                    "give UID and GID in decimal, 0 to \(Self.maximumID)")
             }
             owner = user
             self.group = group
@@ -81,7 +83,7 @@ public struct RootCopy: Sendable, Hashable {
         !field.isEmpty && field.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
     }
 
-    /// Gives a node the mode and owner that were asked for. (The mode of a symbolic link means nothing.)
+    /// Gives a node the copy's mode and owner. The mode of a symbolic link has no meaning and stays.
     func apply(to node: inout FileTree.Node) {
         node.attributes.owner = owner
         node.attributes.group = group

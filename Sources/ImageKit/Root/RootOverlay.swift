@@ -1,21 +1,23 @@
-/// The root filesystem while things are laid over it.
+/// The root filesystem while files are added to it.
 ///
-/// Only directories that something is laid into are opened; everything else stays a node of the tree.
+/// Only directories that get additions are opened; everything else stays a node of the tree.
 /// ```
 ///   directory 0: "/"  ──▶ "nix"  node, generated
 ///                      "etc"  directory 2 ──▶ "ssh"  node, added
-///                      "boot" directory 1 ──▶ …                    a directory's number is above that of the one it is in
+///                      "boot" directory 1 ──▶ …                    a directory's index is above its parent's
 /// ```
 struct RootOverlay {
-    /// A place that nothing may be laid over: what is there, and what to do instead.
+    /// A path that nothing may replace.
     struct Kept {
         var path: [[UInt8]]
-        var what: String
+        /// What the path is, for messages.
+        var name: String
+        /// What to do instead of replacing it.
         var remedy: Advice
 
-        init(_ path: String, _ what: String, remedy: Advice) {
+        init(_ path: String, _ name: String, remedy: Advice) {
             self.path = path.utf8.split(separator: UInt8(ascii: "/")).map(Array.init)
-            self.what = what
+            self.name = name
             self.remedy = remedy
         }
     }
@@ -31,34 +33,36 @@ struct RootOverlay {
         var items: [[UInt8]: Item]
     }
 
-    /// A directory that is being laid over another.
-    private struct Task {
-        var upper: FileTree.NodeID
-        var lower: Int
+    /// A directory whose content is still to be merged into another directory.
+    private struct Merge {
+        var source: FileTree.NodeID
+        /// The index of the directory that it is merged into.
+        var target: Int
         var path: [[UInt8]]
     }
 
-    /// A directory that others may not look into, whose content was laid into a generated one that they may.
+    /// A directory that others may not look into, whose content was merged into a generated directory that is open.
     struct Disclosed {
         var node: FileTree.NodeID
         var path: [[UInt8]]
-        var origin: String
+        var origin: Advice
 
-        /// What that means, for people.
-        var warning: String {
-            let place = RootOverlay.shown(path)
-            return (path.isEmpty ? origin : "'\(place)' of \(origin)")
-                + " is closed to others, and '\(place)' in the image is not: the files in it will be readable by everybody "
-                + "on the card as their modes say ('chmod 755' the folder when that is meant)"
+        /// The consequence, as a sentence for a person.
+        var warning: Advice {
+            let path = RootOverlay.shown(path)
+            let directory: Advice = self.path.isEmpty ? origin : "'\(path)' of \(origin)"
+            return directory
+                + " is closed to others, and '\(path)' in the image is not: the files in it will be readable by "
+                + "everybody on the card as their modes say ('chmod 755' the folder when that is meant)"
         }
     }
 
     private var directories: [Directory] = []
     private let kept: [Kept]
-    /// Directories whose modes are not kept, although they hid something. Of each source, the topmost ones.
+    /// Directories that hid their content and whose modes are not kept: the topmost ones of each source.
     private(set) var disclosed: [Disclosed] = []
 
-    /// Begins with what a tree holds, which is what was generated.
+    /// Begins with a tree, all of which counts as generated.
     init(over tree: FileTree, keeping kept: [Kept]) {
         self.kept = kept
         directories = [Self.opened(tree.root, of: tree, isGenerated: true)]
@@ -70,27 +74,46 @@ struct RootOverlay {
         return Directory(attributes: tree.attributes(of: node), isGenerated: isGenerated, items: items)
     }
 
-    // MARK: Laying
+    // MARK: Adding
 
-    /// Lays what a directory holds over `/`, which stays what it is itself.
-    mutating func lay(_ directory: FileTree.NodeID, of tree: FileTree, origin: String) throws(ImageError) {
+    /// Merges the content of a directory into `/`, which keeps its own attributes.
+    ///
+    /// - Parameter origin: where the directory came from, for messages.
+    /// - Throws: when something would replace a kept path, or a generated file a directory or the reverse.
+    mutating func merge(_ directory: FileTree.NodeID, of tree: FileTree, origin: Advice) throws(ImageError) {
         noteIfClosed(directory, [], tree, origin)
-        // Later directories may take the place of earlier ones' files: only what is generated is sure to be needed.
-        try run([Task(upper: directory, lower: 0, path: [])], tree, origin, keepsKinds: false)
+        // A later directory may replace an earlier one's files, whatever their kind: only generated ones are needed.
+        try run([Merge(source: directory, target: 0, path: [])], tree, origin, keepsKinds: false)
     }
 
-    /// Puts a file, link or directory at a place. Directories that are missing on the way are made; one that is there is merged.
+    /// Puts a file, link or directory at a path. Missing directories on the way are made; a directory that exists is
+    /// merged.
+    ///
+    /// - Parameter origin: where the node came from, for messages.
+    /// - Throws: when it would replace a kept path, or a file a directory or the reverse; and when something on the way
+    ///   is not a directory.
     mutating func put(
-        _ node: FileTree.NodeID, of tree: FileTree, at path: [[UInt8]], origin: String
+        _ node: FileTree.NodeID, of tree: FileTree, at path: [[UInt8]], origin: Advice
     ) throws(ImageError) {
         guard let name = path.last else {
             noteIfClosed(node, [], tree, origin)
-            return try run([Task(upper: node, lower: 0, path: [])], tree, origin, keepsKinds: true)
+            return try run([Merge(source: node, target: 0, path: [])], tree, origin, keepsKinds: true)
         }
+        let directory = try openDirectories(onWayTo: path, tree, origin)
+        var merges: [Merge] = []
+        try assign(node, name, in: directory, path, tree, origin, keepsKinds: true, &merges)
+        try run(merges, tree, origin, keepsKinds: true)
+    }
+
+    /// Opens the directories that lead to a path, and makes those that are missing.
+    /// - Returns: the index of the last one.
+    private mutating func openDirectories(
+        onWayTo path: [[UInt8]], _ tree: FileTree, _ origin: Advice
+    ) throws(ImageError) -> Int {
         var directory = 0
         for depth in path.indices.dropLast() {
-            let place = Array(path[...depth])
-            try check(place, mayBeAbove: true, origin)
+            let parent = Array(path[...depth])
+            try check(parent, mayBeAbove: true, origin)
             switch directories[directory].items[path[depth]] {
             case nil:
                 directories.append(
@@ -101,36 +124,34 @@ struct RootOverlay {
             case .node(let node, _):
                 guard tree.kind(of: node) == .directory else {
                     let kind = tree.kind(of: node) == .symlink ? "a symbolic link" : "a file"
-                    throw ImageError(
-                        .invalidInput, "cannot put '\(Self.shown(path))' into the image (\(origin))",
-                        reason: "'\(Self.shown(place))' is \(kind) there, not a folder",
+                    throw refusal(
+                        of: path, origin, reason: "'\(Self.shown(parent))' is \(kind) there, not a folder",
                         remedy: "name the folder that is meant")
                 }
                 directory = open(path[depth], in: directory, tree)
             }
         }
-        var tasks: [Task] = []
-        try place(node, name, in: directory, path, tree, origin, keepsKinds: true, &tasks)
-        try run(tasks, tree, origin, keepsKinds: true)
+        return directory
     }
 
+    /// Merges directories, and the directories in them. The walk is not recursive.
     private mutating func run(
-        _ first: [Task], _ tree: FileTree, _ origin: String, keepsKinds: Bool
+        _ first: [Merge], _ tree: FileTree, _ origin: Advice, keepsKinds: Bool
     ) throws(ImageError) {
-        var tasks = first
-        while let task = tasks.popLast() {
-            for (name, node) in tree.children(of: task.upper) {
+        var merges = first
+        while let merge = merges.popLast() {
+            for (name, node) in tree.children(of: merge.source) {
                 let name = Array(name)
-                try place(node, name, in: task.lower, task.path + [name], tree, origin, keepsKinds: keepsKinds, &tasks)
+                try assign(
+                    node, name, in: merge.target, merge.path + [name], tree, origin, keepsKinds: keepsKinds, &merges)
             }
         }
     }
 
-    /// Gives a name in a directory to a node. Where both are directories, what is in the upper one is left to `tasks`.
-    private mutating func place(
+    /// Gives a name in a directory to a node. Where both are directories, their content is left to `merges`.
+    private mutating func assign(
         _ node: FileTree.NodeID, _ name: [UInt8], in directory: Int, _ path: [[UInt8]], _ tree: FileTree,
-        _ origin: String,
-        keepsKinds: Bool, _ tasks: inout [Task]
+        _ origin: Advice, keepsKinds: Bool, _ merges: inout [Merge]
     ) throws(ImageError) {
         let isDirectory = tree.kind(of: node) == .directory
         try check(path, mayBeAbove: isDirectory, origin)
@@ -140,17 +161,17 @@ struct RootOverlay {
         }
         let (wasDirectory, wasGenerated) = describe(item, tree)
         if wasDirectory, isDirectory {
-            let below = open(name, in: directory, tree)
-            // What is generated stays as open as it was made: behind a /nix of mode 0700, nobody but root runs anything.
+            let target = open(name, in: directory, tree)
+            // A generated directory keeps its mode: behind a /nix of mode 0700, only root could run anything.
             if wasGenerated {
                 noteIfClosed(node, path, tree, origin)
             } else {
-                directories[below].attributes = tree.attributes(of: node)
+                directories[target].attributes = tree.attributes(of: node)
             }
-            tasks.append(Task(upper: node, lower: below, path: path))
+            merges.append(Merge(source: node, target: target, path: path))
         } else if wasDirectory != isDirectory, wasGenerated || keepsKinds {
-            throw ImageError(
-                .invalidInput, "cannot put '\(Self.shown(path))' into the image (\(origin))",
+            throw refusal(
+                of: path, origin,
                 reason: wasDirectory
                     ? "it is no folder, and there is a folder in the image"
                     : "it is a folder, and in the image it is none",
@@ -160,11 +181,12 @@ struct RootOverlay {
         }
     }
 
-    /// Remembers a directory that keeps others out of what is in it, as the generated one in the image will not.
+    /// Remembers a directory that hides its content from others, which the generated directory in the image will not
+    /// do.
     private mutating func noteIfClosed(
-        _ node: FileTree.NodeID, _ path: [[UInt8]], _ tree: FileTree, _ origin: String
+        _ node: FileTree.NodeID, _ path: [[UInt8]], _ tree: FileTree, _ origin: Advice
     ) {
-        guard SecretFiles.isClosed(node, in: tree),
+        guard tree.isClosed(node),
             !disclosed.contains(where: { $0.origin == origin && path.starts(with: $0.path) })
         else { return }
         disclosed.append(Disclosed(node: node, path: path, origin: origin))
@@ -177,7 +199,7 @@ struct RootOverlay {
         }
     }
 
-    /// The number of a directory that is there, opened when it is not open.
+    /// The index of a directory that exists; opens it if it is not open yet.
     private mutating func open(_ name: [UInt8], in directory: Int, _ tree: FileTree) -> Int {
         switch directories[directory].items[name] {
         case .directory(let index): return index
@@ -189,13 +211,19 @@ struct RootOverlay {
         }
     }
 
-    /// Throws when a path is, or lies below, one that is kept; or lies above one and is no directory.
-    private func check(_ path: [[UInt8]], mayBeAbove: Bool, _ origin: String) throws(ImageError) {
-        for place in kept where path.starts(with: place.path) || (!mayBeAbove && place.path.starts(with: path)) {
-            throw ImageError(
-                .invalidInput, "cannot put '\(Self.shown(path))' into the image (\(origin))",
-                reason: "\(place.what) is at '\(Self.shown(place.path))'", remedy: place.remedy)
+    /// Throws when a path is a kept one or is below one; or is above one and is no directory.
+    private func check(_ path: [[UInt8]], mayBeAbove: Bool, _ origin: Advice) throws(ImageError) {
+        for kept in kept where path.starts(with: kept.path) || (!mayBeAbove && kept.path.starts(with: path)) {
+            throw refusal(
+                of: path, origin, reason: "\(kept.name) is at '\(Self.shown(kept.path))'", remedy: kept.remedy)
         }
+    }
+
+    private func refusal(of path: [[UInt8]], _ origin: Advice, reason: String, remedy: Advice) -> ImageError {
+        var error = ImageError(
+            .invalidInput, "cannot put '\(Self.shown(path))' into the image", reason: reason, remedy: remedy)
+        error.origin = origin
+        return error
     }
 
     fileprivate static func shown(_ path: [[UInt8]]) -> String {
@@ -204,30 +232,31 @@ struct RootOverlay {
 
     // MARK: The outcome
 
-    /// What is in the image because it was added.
-    struct Added {
+    /// A path in the image that was added.
+    struct Addition {
         /// The path in the image, for people.
         var path: String
-        /// A node with all that is below it; of a directory that others were laid into, only what it is itself (`nil`).
+        /// The node, with everything below it; `nil` for a directory that others were merged into: then only the
+        /// directory itself is meant.
         var node: FileTree.NodeID?
         var attributes: FileAttributes
     }
 
-    /// All that was added and was not replaced later, without what was generated.
-    func added(to tree: FileTree) -> [Added] {
-        var found: [Added] = []
+    /// Everything that was added and not replaced later, without the generated files.
+    func additions(to tree: FileTree) -> [Addition] {
+        var found: [Addition] = []
         var stack = [(directory: 0, path: [[UInt8]]())]
         while let (index, path) = stack.popLast() {
             let directory = directories[index]
             if !directory.isGenerated {
-                found.append(Added(path: Self.shown(path), node: nil, attributes: directory.attributes))
+                found.append(Addition(path: Self.shown(path), node: nil, attributes: directory.attributes))
             }
             for (name, item) in directory.items.sorted(by: { $1.key.lexicographicallyPrecedes($0.key) }) {
                 switch item {
-                case .directory(let below): stack.append((below, path + [name]))
+                case .directory(let child): stack.append((child, path + [name]))
                 case .node(let node, isGenerated: false):
                     found.append(
-                        Added(path: Self.shown(path + [name]), node: node, attributes: tree.attributes(of: node)))
+                        Addition(path: Self.shown(path + [name]), node: node, attributes: tree.attributes(of: node)))
                 case .node: break
                 }
             }
@@ -235,22 +264,22 @@ struct RootOverlay {
         return found
     }
 
-    /// Adds the directories that changed to the tree.
+    /// Adds the changed directories to the tree.
     /// - Returns: the top directory's node.
     func build(into tree: inout FileTree) throws(ImageError) -> FileTree.NodeID {
         var isReachable = [Bool](repeating: false, count: directories.count)
         var stack = [0]
         while let index = stack.popLast() {
             isReachable[index] = true
-            for case .directory(let below) in directories[index].items.values { stack.append(below) }
+            for case .directory(let child) in directories[index].items.values { stack.append(child) }
         }
         var built: [Int: FileTree.NodeID] = [:]
-        // What is in a directory was opened after it.
+        // A directory is opened before the directories in it.
         for index in directories.indices.reversed() where isReachable[index] {
             let children = directories[index].items.compactMap { name, item in
                 switch item {
                 case .node(let node, _): (name: name, node: node)
-                case .directory(let below): built[below].map { (name: name, node: $0) }
+                case .directory(let child): built[child].map { (name: name, node: $0) }
                 }
             }
             built[index] = try tree.addDirectory(children, directories[index].attributes)

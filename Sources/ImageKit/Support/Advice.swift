@@ -128,6 +128,8 @@ extension Advice.Setting {
     public static let gap = Self("gap")
     /// See ``ImageRecipe/firmwareSize``.
     public static let firmwareSize = Self("firmware size")
+    /// See ``FATOptions/size``.
+    public static let fatSize = Self("partition size")
     /// See ``ImageRecipe/firmwareLabel``.
     public static let firmwareLabel = Self("firmware label")
     /// See ``ImageRecipe/rootSize``.

@@ -15,6 +15,8 @@ public struct ImageError: Error, Sendable, Hashable {
     public let reason: String?
     /// What a person can do about it.
     public let remedy: Advice?
+    /// What brought the path in question ("root directory ./files"): follows ``message`` in parentheses.
+    var origin: Advice?
     /// The kind of damage, if a check may report it and continue.
     var damage: Finding.Kind?
     /// The damaged structure ("inode 12"), if ``reason`` alone says how it is damaged.
@@ -37,7 +39,7 @@ public struct ImageError: Error, Sendable, Hashable {
     func on(_ newPath: String) -> ImageError {
         var error = ImageError(
             code, message, path: path ?? newPath, offset: offset, reason: reason, remedy: remedy)
-        (error.damage, error.subject) = (damage, subject)
+        (error.origin, error.damage, error.subject) = (origin, damage, subject)
         return error
     }
 
@@ -49,17 +51,18 @@ public struct ImageError: Error, Sendable, Hashable {
 }
 
 extension ImageError: CustomStringConvertible {
-    /// The error in one line: message, path in quotes, offset, reason, remedy. Control characters are escaped.
-    public var description: String { description(remedy: remedy?.description) }
+    /// One line: message, origin in parentheses, path in quotes, offset, reason, remedy; control characters escaped.
+    public var description: String { description(origin: origin?.description, remedy: remedy?.description) }
 
     /// The same line, with a program's own names for settings.
     /// - Parameter naming: see ``Advice/text(naming:)``.
     public func description(naming: (_ setting: Advice.Setting, _ value: String?) -> String) -> String {
-        description(remedy: remedy?.text(naming: naming))
+        description(origin: origin?.text(naming: naming), remedy: remedy?.text(naming: naming))
     }
 
-    private func description(remedy: String?) -> String {
+    private func description(origin: String?, remedy: String?) -> String {
         var text = message
+        if let origin { text += " (\(origin))" }
         if let path { text += " '\(path)'" }
         if let offset { text += " at byte \(offset)" }
         if let reason { text += ": \(reason)" }

@@ -2,7 +2,7 @@ import ArgumentParser
 import ImageKit
 import SystemPackage
 
-/// `mkpiimg build`, which is also what `mkpiimg` without a subcommand does.
+/// `mkpiimg build`, the default subcommand: writes an image.
 struct Build: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Make an image from a closure (the default).",
@@ -11,11 +11,11 @@ struct Build: ParsableCommand {
             Sizes take K, M and G (powers of 1024). Results go to standard output, everything else to standard error.
             """)
 
-    @OptionGroup(title: "Closure") var closure: ClosureOptions
-    @OptionGroup(title: "Boot and firmware") var boot: BootOptions
-    @OptionGroup(title: "Additions") var additions: AdditionOptions
-    @OptionGroup(title: "Layout") var layout: LayoutOptions
-    @OptionGroup(title: "Output") var output: OutputOptions
+    @OptionGroup(title: "Closure") var closure: ClosureArguments
+    @OptionGroup(title: "Boot and firmware") var boot: BootArguments
+    @OptionGroup(title: "Additions") var additions: AdditionArguments
+    @OptionGroup(title: "Layout") var layout: LayoutArguments
+    @OptionGroup(title: "Output") var output: OutputArguments
 
     func validate() throws {
         if output.out == nil, !output.plan {
@@ -31,7 +31,7 @@ struct Build: ParsableCommand {
         do throws(ImageError) { try recipe.check() } catch { throw ValidationError(error.sentence) }
     }
 
-    /// What the options ask for.
+    /// The recipe that the options describe.
     private var recipe: ImageRecipe {
         var recipe = ImageRecipe(closures: closure.closure)
         closure.fill(&recipe)
@@ -47,7 +47,7 @@ struct Build: ParsableCommand {
         let (plan, report) = try showing(output.work.progress, quiet: .plain) { (progress) throws(ImageError) in
             try build(progress)
         }
-        for warning in plan.warnings { StandardError.write("warning: \(warning)\n") }
+        for warning in plan.warnings { StandardError.write("warning: \(warning.sentence)\n") }
         let summary = BuildSummary(plan, report, seconds: ProgressDisplay.now - started, out: output.out)
         if output.json {
             try failing { () throws(ImageError) in try JSON.write(summary.document) }
@@ -58,6 +58,7 @@ struct Build: ParsableCommand {
         }
     }
 
+    /// Plans the image and, unless only the plan is wanted, writes it.
     private func build(_ progress: Progress) throws(ImageError) -> (ImagePlan, ImageWriter.Report?) {
         let recipe = recipe, threads = recipe.threads
         guard !output.plan, let out = output.out, let format = output.format(of: out) else {
@@ -66,7 +67,7 @@ struct Build: ParsableCommand {
             return (plan, nil)
         }
         let target: ImageWriter.Target = out == "-" ? .standardOutput : .file(FilePath(out))
-        // Nobody should wait for a plan whose image can be put nowhere.
+        // Planning takes time: check first that the image can be written.
         try target.check()
         let plan = try ImagePlan(recipe, progress: progress)
         let report = try ImageWriter(plan, format: format, threads: threads).write(to: target, progress: progress)

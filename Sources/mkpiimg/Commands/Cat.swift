@@ -2,7 +2,7 @@ import ArgumentParser
 import ImageKit
 import SystemPackage
 
-/// `mkpiimg cat`: a file's bytes.
+/// `mkpiimg cat`: writes the bytes of files to standard output.
 struct Cat: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write a file's bytes to standard output.",
@@ -11,19 +11,19 @@ struct Cat: ParsableCommand {
     @OptionGroup var arguments: ImageArguments
 
     @Argument(help: ArgumentHelp("The files; links are followed within the image.", valueName: "place"))
-    var places: [ImageAddress]
+    var addresses: [ImageAddress]
 
     func run() throws {
         let disk = try arguments.open()
         try failing { () throws(ImageError) in
-            for place in places {
-                let volume = try disk.volume(place.partition)
-                guard let node = try volume.node(at: place.path, followingLinks: true) else {
-                    throw .nothing(at: place.description)
+            for address in addresses {
+                let volume = try disk.volume(address.partition)
+                guard let node = try volume.node(at: address.path, followingLinks: true) else {
+                    throw .nothing(at: address.description)
                 }
                 guard node.kind == .file else {
                     throw ImageError(
-                        .invalidInput, "cannot show", path: place.description,
+                        .invalidInput, "cannot show", path: address.description,
                         reason: node.kind == .directory ? "it is a folder" : "it is not a regular file",
                         remedy: node.kind == .directory ? "list it with 'mkpiimg ls'" : nil)
                 }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import ImageKit
 
-/// `mkpiimg completions`: what a shell needs to complete this program's arguments.
+/// `mkpiimg completions`: prints the script with which a shell completes this program's arguments.
 struct Completions: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print a completion script for bash, zsh or fish.",

@@ -2,7 +2,7 @@ import ArgumentParser
 import ImageKit
 import SystemPackage
 
-/// `mkpiimg diff`: what changed between two images.
+/// `mkpiimg diff`: compares two images.
 struct Diff: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Tell what changed between two images.",
@@ -10,7 +10,8 @@ struct Diff: ParsableCommand {
             Images are '.img' or '.img.zst' files, or block devices. Store paths are compared by their names and \
             registrations, everything else by content.
 
-            The exit status is 0 where nothing changed, 3 where something did, and 1 where the images cannot be compared.
+            The exit status is 0 where nothing changed, 3 where something did, and 1 where the images cannot be \
+            compared.
             """)
 
     @Argument(help: "The old image.") var old: FilePath
@@ -41,7 +42,7 @@ struct Diff: ParsableCommand {
             progress: progress)
     }
 
-    /// What `docs/diff.md` describes.
+    /// The output of `diff --json`, which `docs/diff.md` describes.
     private struct Document: Encodable {
         let old: String, new: String
         let difference: ImageDifference

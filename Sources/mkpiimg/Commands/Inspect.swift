@@ -2,7 +2,7 @@ import ArgumentParser
 import ImageKit
 import SystemPackage
 
-/// `mkpiimg inspect`: what is in an image, at a glance.
+/// `mkpiimg inspect`: describes an image.
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show what is in an image: table, filesystems, boot chain, system, store paths, compression.",

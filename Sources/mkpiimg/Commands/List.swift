@@ -3,7 +3,7 @@ import FoundationEssentials
 import ImageKit
 import SystemPackage
 
-/// `mkpiimg ls`: what is in a directory of an image.
+/// `mkpiimg ls`: lists a directory of an image.
 struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ls",
@@ -15,8 +15,8 @@ struct List: ParsableCommand {
 
     @OptionGroup var arguments: ImageArguments
 
-    @Argument(help: "What to list.")
-    var place = ImageAddress(partition: .root, path: "/")
+    @Argument(help: ArgumentHelp("What to list.", valueName: "place"))
+    var address = ImageAddress(partition: .root, path: "/")
 
     @Flag(name: [.customShort("l"), .long], help: "Show mode, links, owner, size and time.")
     var long = false
@@ -36,30 +36,30 @@ struct List: ParsableCommand {
     }
 
     private func list(_ disk: DiskImage) throws(ImageError) {
-        let partition = try disk.partition(place.partition)
+        let partition = try disk.partition(address.partition)
         let volume = try disk.volume(.number(partition.number))
-        guard let node = try volume.node(at: place.path, followingLinks: !long && !json && !directory) else {
-            throw .nothing(at: place.description)
+        guard let node = try volume.node(at: address.path, followingLinks: !long && !json && !directory) else {
+            throw .nothing(at: address.description)
         }
         var damages = 0
-        func damaged(_ path: [UInt8], _ error: ImageError) {
+        func report(_ error: ImageError) {
             damages += 1
             StandardError.write("mkpiimg: \(error.sentence)\n")
         }
         let isDirectory = node.kind == .directory && !directory
-        var listing = Listing(isLong: long, isJSON: json, partition: partition.number, top: place.path)
+        var listing = Listing(isLong: long, isJSON: json, partition: partition.number, top: address.path)
         if !isDirectory {
-            try listing.show([], [(Array(place.path.utf8), node)], isTop: true)
+            try listing.show([], [(Array(address.path.utf8), node)], isTop: true)
         } else if !recursive, !long, !json {
-            // Names alone cost no inode.
+            // Names are in the directory itself: no inode is read.
             try listing.show(names: try node.names())
         } else if !recursive {
             try listing.show(
-                [], try node.children { (name, error) throws(ImageError) in damaged(name, error) },
+                [], try node.children { (_, error) throws(ImageError) in report(error) },
                 isTop: true)
         } else {
-            try node.walk { (path, error) throws(ImageError) in
-                damaged(path, error)
+            try node.walk { (_, error) throws(ImageError) in
+                report(error)
             } _: { (path, _, children) throws(ImageError) in
                 try listing.show(path, children, isTop: false)
             }
@@ -68,7 +68,7 @@ struct List: ParsableCommand {
         damages += listing.damages
         if damages > 0 {
             throw ImageError(
-                .corrupt, "could not list everything of", path: place.description,
+                .corrupt, "could not list everything of", path: address.description,
                 reason: "\(damages) of its folders and files cannot be read", remedy: "see 'mkpiimg verify'")
         }
     }

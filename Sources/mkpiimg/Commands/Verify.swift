@@ -2,16 +2,17 @@ import ArgumentParser
 import ImageKit
 import SystemPackage
 
-/// `mkpiimg verify`: whether an image is sound.
+/// `mkpiimg verify`: checks an image.
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Check everything of an image that can be checked.",
         discussion: """
-            Checks how the image is compressed, the partition table, FAT and ext2, ext3 and ext4 filesystems, every path of \
-            a Nix store against its registration, and whether all is there that it takes to boot. Nothing is changed.
+            Checks how the image is compressed, the partition table, FAT and ext2, ext3 and ext4 filesystems, every \
+            path of a Nix store against its registration, and whether all is there that it takes to boot. Nothing is \
+            changed.
 
-            The exit status is 0 where there is no damage (there may be warnings and notes), 3 where there is, and 1 where \
-            the image cannot be checked.
+            The exit status is 0 where there is no damage (there may be warnings and notes), 3 where there is, and 1 \
+            where the image cannot be checked.
             """)
 
     @OptionGroup var arguments: ImageArguments
@@ -22,7 +23,7 @@ struct Verify: ParsableCommand {
     @Flag(help: "List all that was kept: up to 100 of each kind.")
     var all = false
 
-    @OptionGroup var work: WorkOptions
+    @OptionGroup var work: WorkArguments
 
     func run() throws {
         let image = arguments.image
@@ -40,7 +41,7 @@ struct Verify: ParsableCommand {
     }
 }
 
-/// What `verify --json` prints; `docs/verify.md` describes it.
+/// The output of `verify --json`, which `docs/verify.md` describes.
 private struct VerifyDocument: Encodable {
     struct Kind: Encodable {
         let kind: String, severity: String, meaning: String

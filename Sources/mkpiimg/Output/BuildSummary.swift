@@ -1,6 +1,6 @@
 import ImageKit
 
-/// What a build says at its end.
+/// The summary of a build: aligned lines, or one JSON object.
 struct BuildSummary {
     private let plan: ImagePlan
     private let report: ImageWriter.Report?
@@ -14,7 +14,7 @@ struct BuildSummary {
         self.out = out
     }
 
-    /// A few aligned lines.
+    /// Lines of a name and a value, aligned in two columns.
     var text: String {
         var lines: [(String, String)] = []
         if let toplevel = plan.toplevel { lines.append(("system", "\(toplevel.version) (\(toplevel.path.path))")) }
@@ -24,46 +24,52 @@ struct BuildSummary {
             lines.append(("hard links", "\(plan.savings.names) files, \(ByteSize.format(plan.savings.bytes)) saved"))
         }
         for partition in plan.table.partitions {
+            let size = ByteSize.format(UInt64(partition.bytes.count))
+            let content = partition.number == 1 ? "firmware" : rootContent
             lines.append(
                 (
                     "partition \(partition.number)",
-                    "\(ByteSize.format(UInt64(partition.bytes.count))) at \(ByteSize.format(partition.bytes.lowerBound))"
-                        + (partition.number == 1
-                            ? " (firmware)"
-                            : " (root, \(ByteSize.format(plan.root.freeBlocks * 4096)) and \(plan.root.freeInodes) inodes free)")
+                    "\(size) at \(ByteSize.format(partition.bytes.lowerBound)) (\(content))"
                 ))
         }
-        lines.append(
-            (
-                "identities",
-                "disk \(diskID), firmware '\(plan.firmwareLabel.printable)', root "
-                    + "'\(plan.rootLabel.printable)' \(plan.rootUUID)"
-            ))
+        lines.append(("identities", identities))
         lines.append(("image", ByteSize.format(plan.map.size)))
         if let report, let out, out.hasSuffix(".zst") || out == "-" {
             let percent = String.percent(report.outputSize, of: report.imageSize)
             lines.append(("compressed", "\(ByteSize.format(report.outputSize)) (\(percent))"))
         }
         if plan.isPrivate {
-            let file = report != nil && out != nil && out != "-"
-            lines.append(("private", "it holds files that not everybody may read" + (file ? ": its mode is 0600" : "")))
+            let isFile = report != nil && out != nil && out != "-"
+            lines.append(
+                ("private", "it holds files that not everybody may read" + (isFile ? ": its mode is 0600" : "")))
         }
         if report != nil { lines.append(("time", "\(String(tenths: seconds)) s")) }
         let width = lines.map(\.0.count).max() ?? 0
         return lines.map { name, value in "  \(name.padded(to: width))  \(value)\n" }.joined()
     }
 
-    /// How, where, and what else can be chosen.
+    /// The root filesystem and its free space.
+    private var rootContent: String {
+        "root, \(ByteSize.format(plan.root.freeBlocks * 4096)) and \(plan.root.freeInodes) inodes free"
+    }
+
+    /// The disk's identifier, and labels and UUID of the filesystems.
+    private var identities: String {
+        "disk \(diskID), firmware '\(plan.firmwareLabel.printable)', root "
+            + "'\(plan.rootLabel.printable)' \(plan.rootUUID.description)"
+    }
+
+    /// How the image boots, on which boards, and the other systems in its menu.
     private var boots: String {
         let variants = plan.toplevel?.specialisations.map(\.name.printable) ?? []
         return "\(plan.boot.rawValue), on \(plan.boards.map(\.name).joined(separator: ", "))"
             + (variants.isEmpty ? "" : "; specialisations: \(variants.joined(separator: ", "))")
     }
 
-    /// As `--disk-id` takes it, and sfdisk shows it.
+    /// The disk's identifier in the form that `--disk-id` accepts and sfdisk prints.
     private var diskID: String { "0x" + plan.table.diskID.digits(width: 8) }
 
-    /// For scripts.
+    /// The JSON object.
     var document: Document {
         let system = plan.toplevel, root = plan.root
         return Document(
@@ -80,11 +86,11 @@ struct BuildSummary {
             root: Document.Root(
                 blocks: root.blocks, freeBlocks: root.freeBlocks, reservedBlocks: root.reservedBlocks,
                 inodes: root.inodes, freeInodes: root.freeInodes),
-            imageSize: plan.map.size, warnings: plan.warnings, private: plan.isPrivate,
+            imageSize: plan.map.size, warnings: plan.warnings.map(\.sentence), private: plan.isPrivate,
             outputSize: report?.outputSize, seconds: report.map { _ in (seconds * 10).rounded() / 10 })
     }
 
-    /// One JSON object; what is not there has no key.
+    /// The fields of the JSON object. A field without a value has no key.
     struct Document: Encodable {
         struct Partition: Encodable {
             let number: Int, start: UInt64, size: Int, type: UInt8

@@ -1,15 +1,17 @@
 import ImageKit
 
-/// A time as people write it, in UTC.
+/// A time in UTC, as text.
+///
+/// The conversion is `civil_from_days` of Howard Hinnant's "chrono-Compatible Low-Level Date Algorithms".
 struct CalendarTime {
-    /// Like `1970-01-01 00:00`.
+    /// The date and the time of day, such as `1970-01-01 00:00`.
     let text: String
 
-    /// - Parameter seconds: since 1970.
+    /// - Parameter seconds: since 1970-01-01 00:00 UTC; negative before that.
     init(_ seconds: Int64) {
         let days = seconds >= 0 ? seconds / 86_400 : (seconds - 86_399) / 86_400
         let second = seconds - days * 86_400
-        // Years that begin with March have their leap day at their end. Eras of 400 years are all alike.
+        // In a year that begins in March, the leap day is the last day. All eras of 400 years have the same length.
         let shifted = days + 719_468
         let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
         let day = shifted - era * 146_097

@@ -1,6 +1,6 @@
 import ImageKit
 
-/// What changed between two images, for a person with 80 columns. What is the same is not mentioned.
+/// The differences between two images, as text of 80 columns. Equal parts are left out.
 struct DiffText {
     private typealias Action = ImageDifference.Action
 
@@ -8,15 +8,15 @@ struct DiffText {
     private let listsAll: Bool
 
     private static let columns = 80
-    /// As much is listed unless all is asked for.
-    private static let pathLimit = 30, fileLimit = 15
+    /// The number of store paths, and of files, that are listed without `--all`.
+    private static let maximumPaths = 30, maximumFiles = 15
 
     init(_ difference: ImageDifference, listsAll: Bool) {
         self.difference = difference
         self.listsAll = listsAll
     }
 
-    /// All sections, the sums last; nothing where nothing changed.
+    /// All sections, with the totals at the end. Empty if nothing changed.
     var text: String {
         if difference.isEmpty { return "" }
         let sections = [fields("Disk", difference.disk), fields("Boot", difference.boot), paths, files, totals]
@@ -47,17 +47,17 @@ struct DiffText {
         return text
     }
 
-    /// The two sides as they are shown.
+    /// The texts for an old and a new value.
     private static func values(
         _ old: ImageDifference.Value?, _ new: ImageDifference.Value?
     ) -> (String?, String?) {
         switch (old, new) {
         case (let old?, let new?):
-            var (one, other) = (shown(old), shown(new))
-            // Where the names differ, the hashes only stand in the way.
-            let short = (shown(old, hashDigits: 0), shown(new, hashDigits: 0))
-            if short.0 != short.1 { (one, other) = short }
-            return (one.isEmpty ? "(none)" : one, "→ " + (other.isEmpty ? "(none)" : other))
+            var (oldText, newText) = (shown(old), shown(new))
+            // If the names differ, the hashes add nothing.
+            let names = (shown(old, hashDigits: 0), shown(new, hashDigits: 0))
+            if names.0 != names.1 { (oldText, newText) = names }
+            return (oldText.isEmpty ? "(none)" : oldText, "→ " + (newText.isEmpty ? "(none)" : newText))
         case (let old?, nil): return ("- " + shown(old), nil)
         case (nil, let new?): return ("+ " + shown(new), nil)
         case (nil, nil): return (nil, nil)
@@ -84,18 +84,18 @@ struct DiffText {
         var counts: [Action: Int] = [:]
         for change in difference.paths { counts[change.action, default: 0] += 1 }
         let order: [Action] = [.damaged, .upgraded, .downgraded, .added, .removed, .rebuilt]
-        let said = order.compactMap { action in counts[action].map { "\($0) \(action.rawValue)" } }
-        var text = "Store paths: \(said.joined(separator: ", ")); \(difference.commonPaths) the same\n"
-        // Damage is never left out.
+        let summary = order.compactMap { action in counts[action].map { "\($0) \(action.rawValue)" } }
+        var text = "Store paths: \(summary.joined(separator: ", ")); \(difference.commonPaths) the same\n"
+        // Damaged store paths are always listed.
         let damaged = difference.paths.filter { $0.action == .damaged }
-        let others = difference.paths.filter { $0.action != .damaged }
-        let shown = damaged + others.prefix(listsAll ? .max : Self.pathLimit)
+        let undamaged = difference.paths.filter { $0.action != .damaged }
+        let shown = damaged + undamaged.prefix(listsAll ? .max : Self.maximumPaths)
         let width = min(shown.map(\.name.count).max() ?? 0, 32)
         for change in shown {
             let name = change.action.rawValue.padded(to: 10) + " " + change.name.printable.padded(to: width)
             let versions = Self.versions(change)
             text += Self.line(after: 0, "  \(name)  \(versions)", Self.signed(change.oldSize, change.newSize))
-            let limit = listsAll ? .max : Self.fileLimit
+            let limit = listsAll ? .max : Self.maximumFiles
             for file in change.files.prefix(limit) { text += line(file, indent: 4, below: change.newPath) }
             text += more(change.files.count - limit, indent: 4)
         }
@@ -114,7 +114,7 @@ struct DiffText {
     private var files: String {
         guard !difference.files.isEmpty else { return "" }
         var text = "Files\n"
-        let limit = listsAll ? .max : Self.fileLimit
+        let limit = listsAll ? .max : Self.maximumFiles
         for file in difference.files.prefix(limit) { text += line(file, indent: 2, below: nil) }
         return text + more(difference.files.count - limit, indent: 2)
     }
@@ -124,10 +124,12 @@ struct DiffText {
         if let top, path.hasPrefix(top) { path = "." + path.dropFirst(top.count) }
         path = path.printable.shortened(hashDigits: 4)
         if let entries = file.entries {
-            path += path.hasSuffix("/") ? "" : "/"; path += " (\(entries) \(entries == 1 ? "name" : "names"))"
+            path += path.hasSuffix("/") ? "" : "/"
+            path += " (\(entries) \(entries == 1 ? "name" : "names"))"
         }
-        let known: Set<ImageDifference.FileChange.Aspect> = [.content, .size]
-        let aspects = file.aspects.filter { !known.contains($0) }.map(\.rawValue)
+        // The sizes at the end of the line show these two.
+        let implied: Set<ImageDifference.FileChange.Aspect> = [.content, .size]
+        let aspects = file.aspects.filter { !implied.contains($0) }.map(\.rawValue)
         if !aspects.isEmpty { path += "  (\(aspects.joined(separator: ", ")))" }
         let start = String.spaces(indent) + file.action.rawValue.padded(to: 8) + " "
         let size = file.oldSize == file.newSize ? "" : Self.signed(file.oldSize, file.newSize)
@@ -138,7 +140,7 @@ struct DiffText {
         count > 0 ? String.spaces(indent) + "… and \(count) more ('--all' lists them)\n" : ""
     }
 
-    // MARK: Sums
+    // MARK: Totals
 
     private var totals: String {
         func row(_ name: String, _ cells: [String]) -> String {
@@ -155,7 +157,8 @@ struct DiffText {
 
     // MARK: Texts
 
-    /// A line with something at its right end.
+    /// A line with a second text at its right end.
+    /// - Parameter start: columns before it that are already filled.
     private static func line(after start: Int, _ left: String, _ right: String) -> String {
         let left = cut(left, columns - start - (right.isEmpty ? 0 : right.count + 2))
         if right.isEmpty { return left + "\n" }
@@ -163,7 +166,7 @@ struct DiffText {
         return left + String.spaces(max(2, room)) + right + "\n"
     }
 
-    /// With the middle taken out of what is too long.
+    /// The text, without its middle if it is wider than `width` columns.
     private static func cut(_ text: String, _ width: Int) -> String {
         guard text.count > width, width > 8 else { return text }
         let tail = width * 2 / 3

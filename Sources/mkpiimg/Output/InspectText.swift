@@ -1,22 +1,24 @@
 import ImageKit
 
-/// What `mkpiimg inspect` prints for a person: 80 columns where names allow it.
+/// The report of `mkpiimg inspect` as text, of 80 columns unless names are longer.
 struct InspectText {
     private let report: ImageReport
     private let listsAll: Bool
 
-    private static let pathLimit = 10
+    /// The number of store paths that are listed without `--all`.
+    private static let maximumPaths = 10
 
     init(_ report: ImageReport, listsAll: Bool) {
         self.report = report
         self.listsAll = listsAll
     }
 
+    /// All sections, separated by empty lines.
     var text: String {
         [head, partitions, boot, system, store, compression, problems].filter { !$0.isEmpty }.joined(separator: "\n")
     }
 
-    // MARK: Parts
+    // MARK: Sections
 
     private var head: String {
         let file = report.file
@@ -39,8 +41,8 @@ struct InspectText {
         for partition in report.partitions {
             let title = [partition.role, partition.name.map { "'\($0.printable)'" }].compactMap { $0 }
                 .joined(separator: " ")
-            text +=
-                "\nPartition \(partition.number)\(title.isEmpty ? "" : ", " + title)\(partition.isActive ? ", active" : "")\n"
+            text += "\nPartition \(partition.number)\(title.isEmpty ? "" : ", " + title)"
+            text += "\(partition.isActive ? ", active" : "")\n"
             var rows = [
                 ("place", "\(ByteSize.format(partition.size)) at \(ByteSize.format(partition.start))")
             ]
@@ -79,8 +81,8 @@ struct InspectText {
             rows.append(("state", "not clean: check it with e2fsck"))
         }
         if let mounted = filesystem.mounted {
-            let place = filesystem.lastMounted.map { " on \($0.printable)" } ?? ""
-            rows.append(("mounted", "last \(CalendarTime(mounted).text) UTC" + place))
+            let directory = filesystem.lastMounted.map { " on \($0.printable)" } ?? ""
+            rows.append(("mounted", "last \(CalendarTime(mounted).text) UTC" + directory))
         }
         return rows
     }
@@ -88,21 +90,21 @@ struct InspectText {
     private var boot: String {
         guard let boot = report.boot else { return "Boot\n" + Self.table([("", "nothing here says how it boots")]) }
         var rows: [(String, String)] = []
-        // Boards that do the same stand together.
-        var groups: [(what: String, boards: [String])] = []
+        // Boards that start the same files share one line.
+        var groups: [(start: String, boards: [String])] = []
         for board in boot.boards {
-            var what = board.uboot.map { "\(board.kernel) (U-Boot \($0))" } ?? board.kernel
-            if let stub = board.armstub { what += ", after \(stub)" }
-            if let initramfs = board.initramfs { what += " with \(initramfs)" }
-            if let index = groups.firstIndex(where: { $0.what == what }) {
+            var start = board.uboot.map { "\(board.kernel) (U-Boot \($0))" } ?? board.kernel
+            if let stub = board.armstub { start += ", after \(stub)" }
+            if let initramfs = board.initramfs { start += " with \(initramfs)" }
+            if let index = groups.firstIndex(where: { $0.start == start }) {
                 groups[index].boards.append(board.board)
             } else {
-                groups.append((what, [board.board]))
+                groups.append((start, [board.board]))
             }
         }
         for group in groups {
             let boards = group.boards.count == Board.all.count ? "all boards" : group.boards.joined(separator: ", ")
-            rows.append((boards, group.what.printable))
+            rows.append((boards, group.start.printable))
         }
         if boot.boards.isEmpty { rows.append(("firmware", "what config.txt starts is not there")) }
         if let menu = boot.menu {
@@ -114,8 +116,8 @@ struct InspectText {
             let isDefault = entry.label == boot.defaultLabel && entry.label != nil
             let title = [entry.label.map(\.printable), entry.title.map { "'\($0.printable)'" }].compactMap { $0 }
                 .joined(separator: " ")
-            text +=
-                "\n  \(title.isEmpty ? "The kernel" : title)\(isDefault && boot.entries.count > 1 ? " (default)" : "")\n"
+            text += "\n  \(title.isEmpty ? "The kernel" : title)"
+            text += "\(isDefault && boot.entries.count > 1 ? " (default)" : "")\n"
             text += Self.table(self.rows(entry), indent: 4)
         }
         return text
@@ -163,7 +165,7 @@ struct InspectText {
         let size = store.size.map { ", \(ByteSize.format($0))" } ?? ", not registered in the image"
         var text = "Store: \(store.count) paths\(size)\n"
         guard store.size != nil || listsAll else { return text }
-        let shown = listsAll ? store.paths[...] : store.paths.prefix(Self.pathLimit)
+        let shown = listsAll ? store.paths[...] : store.paths.prefix(Self.maximumPaths)
         text += "       size    closure  name\n"
         for path in shown {
             let size = path.size.map(ByteSize.format) ?? "?", closure = path.closureSize.map(ByteSize.format) ?? "?"
@@ -194,9 +196,9 @@ struct InspectText {
             + report.problems.map { Self.table([("", $0.printable)], indent: 0) }.joined()
     }
 
-    // MARK: Forms
+    // MARK: Layout
 
-    /// Two columns; long texts go on in the next line, below where they began.
+    /// Two columns. The lines of a long text begin in the same column.
     private static func table(_ rows: [(String, String)], indent: Int = 2) -> String {
         let width = rows.map(\.0.count).max() ?? 0
         let room = max(30, 79 - indent - width - 2)

@@ -1,14 +1,14 @@
 import FoundationEssentials
 import ImageKit
 
-/// Results for scripts.
+/// Results as JSON.
 enum JSON {
-    /// Prints one value.
+    /// Prints one value and a line feed.
     static func write(_ value: some Encodable, isPretty: Bool = false) throws(ImageError) {
         try StandardOutput.write(bytes: try bytes(value, isPretty: isPretty) + [0x0A])
     }
 
-    /// One value, its keys in alphabetical order.
+    /// A value as JSON, with its keys in alphabetical order.
     static func bytes(_ value: some Encodable, isPretty: Bool = false) throws(ImageError) -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

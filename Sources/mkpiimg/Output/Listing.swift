@@ -1,7 +1,7 @@
 import FoundationEssentials
 import ImageKit
 
-/// How `mkpiimg ls` shows directories: as `ls` does, or as JSON.
+/// The output of `mkpiimg ls`: text like that of `ls`, or JSON.
 struct Listing {
     private let isLong: Bool
     private let isJSON: Bool
@@ -9,7 +9,7 @@ struct Listing {
     private let top: String
     private var output = BufferedOutput()
     private var isFirst = true
-    /// How many links could not be read.
+    /// The number of symbolic links that could not be read.
     private(set) var damages = 0
 
     init(isLong: Bool, isJSON: Bool, partition: Int, top: String) {
@@ -19,12 +19,12 @@ struct Listing {
         self.top = top
     }
 
-    /// Names, one a line.
+    /// Writes one name per line.
     mutating func show(names: [[UInt8]]) throws(ImageError) {
         for name in names { try output.write(StandardOutput.shown(name) + [0x0A]) }
     }
 
-    /// A directory's entries; unless it is the only one, under its path.
+    /// Writes a directory's entries, below its path unless it is the only directory.
     mutating func show(
         _ path: [UInt8], _ children: [(name: [UInt8], node: ImageNode)], isTop: Bool
     ) throws(ImageError) {
@@ -54,12 +54,13 @@ struct Listing {
         }
     }
 
+    /// Ends the output, and writes the rest of it.
     mutating func end() throws(ImageError) {
         if isJSON { try output.write(Array((isFirst ? header + "]}\n" : "\n]}\n").utf8)) }
         try output.flush()
     }
 
-    /// Where a link leads; `nil` where that is damaged.
+    /// The target of a symbolic link; `nil` if it is damaged, which is reported.
     private mutating func target(of link: ImageNode) -> [UInt8]? {
         do throws(ImageError) {
             return try link.target()
@@ -70,16 +71,17 @@ struct Listing {
         }
     }
 
-    private static func joined(_ one: [UInt8], _ other: [UInt8]) -> [UInt8] {
-        one.last == 0x2F ? one + other : one + [0x2F] + other
+    /// A path below another one.
+    private static func joined(_ directory: [UInt8], _ path: [UInt8]) -> [UInt8] {
+        directory.last == 0x2F ? directory + path : directory + [0x2F] + path
     }
 
     // MARK: JSON
 
-    /// One line of the output.
+    /// One entry of the JSON output.
     private struct Entry: Encodable {
         var path: String
-        /// In hexadecimal, where it is not UTF-8 and `path` can only show it.
+        /// The bytes of the path in hexadecimal, if they are not UTF-8 and `path` is therefore inexact.
         var pathBytes: String?
         var kind: String
         var size: UInt64

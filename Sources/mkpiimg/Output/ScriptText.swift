@@ -1,12 +1,12 @@
 import ImageKit
 
-/// Texts and numbers as JSON that may stand in a page, between `<script>` and `</script>`.
+/// Texts and numbers as JSON that can be embedded in a page, between `<script>` and `</script>`.
 ///
-/// A page ends its script at `</script`, wherever that stands, and has more line ends than JSON has. So everything that
-/// means something to either, or that hides itself or turns the text around it, is written as `\u` and its number: what is
-/// parsed is the text, and what a person sees in the page's source is harmless.
+/// In HTML, `</script` ends a script even inside a string, and JavaScript has more line terminators than JSON.
+/// Therefore characters with a meaning in either language are written as `\u` escapes. So are invisible characters and
+/// those that change the direction of text: the page's source shows every character of a hostile name.
 enum ScriptText {
-    /// A text in quotes.
+    /// A string literal.
     static func quote(_ text: String) -> String {
         var quoted = "\""
         quoted.reserveCapacity(text.utf8.count + 2)
@@ -32,12 +32,12 @@ enum ScriptText {
         "[" + texts.map(quote).joined(separator: ",") + "]"
     }
 
-    /// An object of values that are JSON already.
+    /// An object. Its values are already JSON.
     static func object(_ fields: [(name: String, value: String)]) -> String {
         "{" + fields.map { "\(quote($0.name)):\($0.value)" }.joined(separator: ",") + "}"
     }
 
-    /// A text for a page's markup, or in quotes in it.
+    /// A text for the content of an HTML element, or for a quoted attribute.
     static func markup(_ text: String) -> String {
         var escaped = ""
         for scalar in text.unicodeScalars {
@@ -46,19 +46,22 @@ enum ScriptText {
             } else if scalar.value >= 0x20, scalar.value < 0x7F {
                 escaped += "&#\(scalar.value);"
             } else {
-                // What cannot be seen is shown by its number.
+                // Shows the code point of an invisible character.
                 escaped += "\\u{" + String(scalar.value, radix: 16) + "}"
             }
         }
         return escaped
     }
 
-    /// Whether a character means nothing in JSON, scripts and markup, and is neither a control nor a formatting character.
+    /// Whether a character has no special meaning in JSON, JavaScript and HTML, and is neither a control nor a
+    /// formatting character.
     private static func isPlain(_ scalar: UInt32) -> Bool {
         switch scalar {
         case 0..<0x20, 0x22, 0x26, 0x27, 0x3C, 0x3E, 0x5C, 0x60, 0x7F..<0xA0: false
-        // Soft hyphen; marks of direction, joiners, line ends; embeddings and isolates; fillers; variation; annotations.
+        // Soft hyphen; Arabic letter mark; Mongolian vowel separator; zero-width characters and direction marks; line
+        // and paragraph separators, embeddings; word joiner, isolates; byte order mark; annotations.
         case 0xAD, 0x61C, 0x180E, 0x200B...0x200F, 0x2028...0x202E, 0x2060...0x206F, 0xFEFF, 0xFFF9...0xFFFB: false
+        // Tags and variation selectors.
         case 0xE0000...0xE0FFF: false
         default: true
         }

@@ -1,17 +1,17 @@
 import ImageKit
 
-/// Texts for a terminal, or a file, of fixed width.
+/// Layout of text with characters of equal width.
 extension String {
-    /// So many spaces; none where that is less than none.
+    /// A number of spaces; none if the number is negative.
     static func spaces(_ count: Int) -> String { String(repeating: " ", count: Swift.max(0, count)) }
 
-    /// With spaces after it, as far as a column goes.
+    /// The text with spaces after it, up to a width in columns.
     func padded(to width: Int) -> String { self + String.spaces(width - count) }
 
-    /// At a column's right end.
+    /// The text with spaces before it, up to a width in columns.
     func right(in width: Int) -> String { String.spaces(width - count) + self }
 
-    /// Broken into lines between words. (A word is never broken.)
+    /// The text in lines of at most a width in columns. A longer word has a line of its own.
     func wrapped(to width: Int) -> [String] {
         var lines: [String] = []
         for word in split(separator: " ") {
@@ -24,25 +24,25 @@ extension String {
         return lines
     }
 
-    /// Without what a terminal would take for orders.
+    /// The text with its control characters escaped.
     var printable: String { ImageError.printable(self) }
 
-    /// With the hashes of store paths cut to so many digits, or left out: they say nothing to a person, and take half a
-    /// line.
+    /// The text with the hashes of store paths cut to a number of digits, or without them if that is 0. A whole hash
+    /// fills half a line.
     func shortened(hashDigits digits: Int) -> String {
         let bytes = Array(utf8)
         var shown: [UInt8] = []
-        var place = 0
-        while place < bytes.count {
-            let end = bytes[place...].firstIndex { !Self.hashDigits.contains($0) } ?? bytes.count
-            if end - place == 32, end < bytes.count, bytes[end] == UInt8(ascii: "-") {
-                if digits > 0 { shown += bytes[place..<place + digits] + Array("…-".utf8) }
-                place = end + 1
+        var index = 0
+        while index < bytes.count {
+            let end = bytes[index...].firstIndex { !Self.hashDigits.contains($0) } ?? bytes.count
+            if end - index == 32, end < bytes.count, bytes[end] == UInt8(ascii: "-") {
+                if digits > 0 { shown += bytes[index..<index + digits] + Array("…-".utf8) }
+                index = end + 1
             } else {
-                // The byte that ends the run is no digit, so the next run begins behind it.
+                // The byte at the end of these digits is not a digit: the next digits begin after it.
                 let next = min(end + 1, bytes.count)
-                shown += bytes[place..<next]
-                place = next
+                shown += bytes[index..<next]
+                index = next
             }
         }
         return String(decoding: shown, as: UTF8.self)
@@ -50,13 +50,13 @@ extension String {
 
     private static let hashDigits = Set("0123456789abcdfghijklmnpqrsvwxyz".utf8)
 
-    /// A number with one decimal place.
+    /// A number with one digit after the point.
     init(tenths number: Double) {
         let tenths = Int((number * 10).rounded())
         self = "\(tenths / 10).\(tenths % 10)"
     }
 
-    /// A part of a whole, like `12.3%`.
+    /// The share of a part in a whole, such as `12.3%`.
     static func percent(_ part: UInt64, of whole: UInt64) -> String {
         String(tenths: Double(part) / Double(Swift.max(1, whole)) * 100) + "%"
     }

@@ -1,12 +1,12 @@
 import ImageKit
 
-/// What `verify` says to a person.
+/// The report of `mkpiimg verify` as text.
 struct VerifyText {
     private let report: ImageCheck.Report
     private let image: String
     private let examples: Int
 
-    /// Columns that lines are broken to. (A path is never broken.)
+    /// The maximum columns of a line, except for a longer path.
     private static let width = 80
 
     init(_ report: ImageCheck.Report, of image: String, listsAll: Bool) {
@@ -15,10 +15,10 @@ struct VerifyText {
         examples = listsAll ? Findings.maximumPerKind : 3
     }
 
-    /// What was found, kind by kind, the worst first; what was checked; and the outcome in the last line.
+    /// The findings by kind, the worst kind first; the extent of the check; the outcome in the last line.
     var text: String {
-        let kinds = report.findings.counts.sorted { one, other in
-            (other.key.severity, one.key.name) < (one.key.severity, other.key.name)
+        let kinds = report.findings.counts.sorted { left, right in
+            (right.key.severity, left.key.name) < (left.key.severity, right.key.name)
         }
         let findings = Dictionary(grouping: report.findings.list, by: \.kind)
         var text = ""
@@ -35,15 +35,15 @@ struct VerifyText {
     }
 
     private func describe(_ finding: Finding) -> String {
-        var place: [String] = []
-        if let partition = finding.partition { place.append("partition \(partition)") }
-        if let path = finding.path { place.append(path.printable) }
-        if let offset = finding.offset { place.append("at byte \(offset)") }
-        let what = finding.what.printable
-        return place.isEmpty ? what : place.joined(separator: ", ") + ": " + what
+        var location: [String] = []
+        if let partition = finding.partition { location.append("partition \(partition)") }
+        if let path = finding.path { location.append(path.printable) }
+        if let offset = finding.offset { location.append("at byte \(offset)") }
+        let text = finding.what.printable
+        return location.isEmpty ? text : location.joined(separator: ", ") + ": " + text
     }
 
-    /// How much was looked at, so that "nothing found" says something.
+    /// The extent of the check. Without it, a report without findings would prove nothing.
     private var checked: String {
         let checked = report.checked
         var parts: [String] = []
@@ -74,12 +74,12 @@ struct VerifyText {
             + (warnings.map { ", and \($0)" } ?? "")
     }
 
-    private static func count(_ number: UInt64, _ one: String, _ many: String? = nil) -> String {
-        "\(number) \(number == 1 ? one : many ?? one + "s")"
+    private static func count(_ number: UInt64, _ singular: String, _ plural: String? = nil) -> String {
+        "\(number) \(number == 1 ? singular : plural ?? singular + "s")"
     }
 
-    /// A paragraph, its lines broken between words.
-    /// - Parameter first: what its first line begins with; the others begin below the end of that.
+    /// A paragraph in lines of at most ``width`` columns.
+    /// - Parameter first: the beginning of the first line. The other lines are indented by its length.
     private static func paragraph(_ text: String, first: String = "") -> String {
         text.wrapped(to: width - first.count).enumerated()
             .map { ($0 == 0 ? first : String.spaces(first.count)) + $1 + "\n" }.joined()

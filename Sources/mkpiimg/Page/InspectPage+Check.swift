@@ -1,5 +1,6 @@
 extension InspectPage {
-    /// Starts the page. With `#check` in its address it tries itself, and writes what came of it into its root element.
+    /// Starts the page. If its address ends with `#check`, the page tests itself and writes the result to the attribute
+    /// `data-check` of its root element, where `Tests/page.sh` reads it.
     static let checkScript = #"""
         if (!isCompressed) for (const choice of document.querySelectorAll('.compressed')) choice.hidden = true;
         const problems = D.parts.filter(part => part.problem);

@@ -1,19 +1,21 @@
 import ImageKit
 
-/// The page's data: columns of numbers rather than objects, as there may be tens of thousands of lines.
+/// The page's data. It consists of columns of numbers, not of objects, as it may have tens of thousands of lines.
 extension InspectPage {
-    /// How much of an image is told. What is too small for that is told together.
+    /// The limits of the data. Items that are too small for them are combined.
     private enum Limit {
-        static let lines = 45_000, bytes = 1_800_000
-        static let pieces = 16_000, frames = 4096, storePaths = 20_000, files = 300, linked = 200
+        static let maximumLines = 45_000, maximumBytes = 1_800_000
+        static let maximumExtents = 16_000, maximumFrames = 4096
+        static let maximumStorePaths = 20_000, maximumFiles = 300, maximumLinked = 200
     }
 
-    /// One JSON object.
+    /// The data as one JSON object.
     var data: String {
-        let lines = survey.space.outline(nodes: Limit.lines, bytes: Limit.bytes)
-        var places: [Int32: Int] = [:]
+        let lines = survey.space.outline(nodes: Limit.maximumLines, bytes: Limit.maximumBytes)
+        // The line of each node that has one.
+        var lineIndices: [Int32: Int] = [:]
         for (index, line) in lines.enumerated() {
-            if let node = line.node { places[node] = index }
+            if let node = line.node { lineIndices[node] = index }
         }
         return ScriptText.object([
             ("size", "\(imageSize)"), ("fileSize", "\(fileSize)"), ("form", ScriptText.quote(form)),
@@ -27,13 +29,13 @@ extension InspectPage {
                 ScriptText.object(DiskMap.Kind.allCases.map { ("\($0)", ScriptText.quote(Self.words($0)[0])) })
             ),
             ("nodeKinds", ScriptText.array(SpaceUse.Kind.allCases.map { "\($0)" })),
-            ("parts", "[" + survey.volumes.map { part($0, places) }.joined(separator: ",") + "]"),
-            ("tree", tree(lines)), ("map", map(places)), ("frames", frames), ("paths", storePaths(places)),
+            ("parts", "[" + survey.volumes.map { part($0, lineIndices) }.joined(separator: ",") + "]"),
+            ("tree", tree(lines)), ("map", map(lineIndices)), ("frames", frames), ("paths", storePaths(lineIndices)),
             ("files", files), ("linked", linked),
         ])
     }
 
-    /// What a kind of piece is called, and what it is for.
+    /// The name of a kind of piece, and its purpose.
     private static func words(_ kind: DiskMap.Kind) -> [String] {
         switch kind {
         case .table: ["Partition table", "where the partitions are"]
@@ -57,7 +59,7 @@ extension InspectPage {
         }
     }
 
-    private func part(_ volume: ImageSurvey.Volume, _ places: [Int32: Int]) -> String {
+    private func part(_ volume: ImageSurvey.Volume, _ lineIndices: [Int32: Int]) -> String {
         let partition = volume.partition, head = volume.head
         return ScriptText.object([
             ("number", "\(partition.number)"), ("start", "\(partition.bytes.lowerBound)"),
@@ -69,11 +71,12 @@ extension InspectPage {
             ("block", "\(head?.blockSize ?? 0)"), ("inodes", "\(head?.inodes ?? 0)"),
             ("freeInodes", "\(head?.freeInodes ?? 0)"),
             ("features", ScriptText.quote(head?.features?.joined(separator: " ") ?? "")),
-            ("problem", ScriptText.quote(volume.problem ?? "")), ("line", "\(places[volume.node] ?? -1)"),
+            ("problem", ScriptText.quote(volume.problem ?? "")), ("line", "\(lineIndices[volume.node] ?? -1)"),
         ])
     }
 
-    /// Depth, kind, name (of small ones: how many), bytes, bytes on the disk and compressed, line after line.
+    /// The lines of the outline as columns: depth, kind, name (or the number of combined small files), size, bytes on
+    /// the disk, compressed bytes.
     private func tree(_ lines: [SpaceUse.Line]) -> String {
         let names = lines.map { line -> String in
             guard let index = line.node else { return "\(line.count)" }
@@ -97,25 +100,26 @@ extension InspectPage {
         return "\(volume.partition.number)" + (volume.head.map { ": \($0.label ?? $0.kind)" } ?? "")
     }
 
-    /// Pieces follow each other: a length, a kind and an owner each. Owners are store paths, and what is right in a
-    /// partition.
-    private func map(_ places: [Int32: Int]) -> String {
+    /// The extents of the disk in order: length, kind and owner of each. Owners are store paths, and the nodes directly
+    /// in a partition.
+    private func map(_ lineIndices: [Int32: Int]) -> String {
         let nodes = survey.space.nodes
-        // The line of whom each node belongs to; one above has a smaller number.
+        // The line of each node's owner. A parent has a smaller index than its children.
         var owners = [Int32](repeating: -1, count: nodes.count)
         for index in nodes.indices.dropFirst() {
             let parent = Int(nodes[index].parent)
             let isTop = nodes.indices.contains(parent) && nodes[parent].kind == .partition
-            owners[index] = isTop ? places[Int32(index)].map { Int32($0) } ?? -1 : owners[parent]
+            owners[index] = isTop ? lineIndices[Int32(index)].map { Int32($0) } ?? -1 : owners[parent]
         }
         let joined = survey.map.joined { extent in
             guard extent.owner >= 0, nodes.indices.contains(Int(extent.owner)) else { return -1 }
             switch extent.kind {
             case .file, .link, .blockMap, .directory: return owners[Int(extent.owner)]
-            default: return places[extent.owner].map { Int32($0) } ?? -1
+            default: return lineIndices[extent.owner].map { Int32($0) } ?? -1
             }
         }
-        let extents = joined.extents.count > Limit.pieces ? joined.coarse(Limit.pieces).extents : joined.extents
+        let extents =
+            joined.extents.count > Limit.maximumExtents ? joined.coarse(Limit.maximumExtents).extents : joined.extents
         let sums = survey.map.joined { _ in -1 }
         return ScriptText.object([
             ("l", ScriptText.array(extents.map(\.length))), ("k", ScriptText.array(extents.map(\.kind.rawValue))),
@@ -128,10 +132,10 @@ extension InspectPage {
         ])
     }
 
-    /// Frames follow each other: a length on the disk, and one in the file. Where there are many, neighbours are summed.
+    /// The frames in order: plain and compressed length of each. If there are too many, neighbours are combined.
     private var frames: String {
         guard let frames = survey.frames else { return "null" }
-        let step = max(1, (frames.ends.count + Limit.frames - 1) / Limit.frames)
+        let step = max(1, (frames.ends.count + Limit.maximumFrames - 1) / Limit.maximumFrames)
         var lengths: [UInt64] = [], compressed: [UInt64] = []
         var start: UInt64 = 0
         for first in stride(from: 0, to: frames.ends.count, by: step) {
@@ -146,29 +150,29 @@ extension InspectPage {
         ])
     }
 
-    private func storePaths(_ places: [Int32: Int]) -> String {
+    private func storePaths(_ lineIndices: [Int32: Int]) -> String {
         let paths = survey.space.storePaths
         let totals = survey.space.totals { $0.disk }, compressed = survey.space.totals { $0.compressed }
         let largest = paths.indices.sorted {
             (totals[Int(paths[$1].node)], $0) < (totals[Int(paths[$0].node)], $1)
-        }.prefix(Limit.storePaths)
-        let known = largest.map { storePaths[survey.space.nodes[Int(paths[$0].node)].name] }
+        }.prefix(Limit.maximumStorePaths)
+        let reported = largest.map { storePaths[survey.space.nodes[Int(paths[$0].node)].name] }
         func column(_ value: (SpaceUse.StorePathUse) -> UInt64) -> String {
             ScriptText.array(largest.map { value(paths[$0]) })
         }
         return ScriptText.object([
             ("count", "\(paths.count)"),
-            ("t", ScriptText.array(largest.map { places[paths[$0].node] ?? -1 })),
+            ("t", ScriptText.array(largest.map { lineIndices[paths[$0].node] ?? -1 })),
             ("n", ScriptText.array(largest.map { survey.space.nodes[Int(paths[$0].node)].name })),
             ("u", column { totals[Int($0.node)] }),
             ("c", column { UInt64(max(0, min(compressed[Int($0.node)], 1e15))) }),
             ("f", column(\.files)), ("s", column(\.size)), ("h", column(\.shared)),
-            ("a", ScriptText.array(known.map { $0?.name ?? "" })),
-            ("v", ScriptText.array(known.map { $0?.version ?? "" })),
+            ("a", ScriptText.array(reported.map { $0?.name ?? "" })),
+            ("v", ScriptText.array(reported.map { $0?.version ?? "" })),
             (
                 "x",
-                known.contains { $0?.closureSize != nil }
-                    ? ScriptText.array(known.map { $0?.closureSize ?? 0 }) : "null"
+                reported.contains { $0?.closureSize != nil }
+                    ? ScriptText.array(reported.map { $0?.closureSize ?? 0 }) : "null"
             ),
         ])
     }
@@ -178,7 +182,8 @@ extension InspectPage {
         let largest = nodes.indices.filter {
             nodes[$0].kind == .file || (nodes[$0].kind == .storePath && nodes[$0].size > 0)
         }
-        .sorted { (nodes[$1].disk, nodes[$1].size, $0) < (nodes[$0].disk, nodes[$0].size, $1) }.prefix(Limit.files)
+        .sorted { (nodes[$1].disk, nodes[$1].size, $0) < (nodes[$0].disk, nodes[$0].size, $1) }
+        .prefix(Limit.maximumFiles)
         return ScriptText.object([
             ("n", ScriptText.array(largest.map { survey.space.path(of: Int32($0)) })),
             ("p", ScriptText.array(largest.map { partition(of: $0) })),
@@ -188,6 +193,7 @@ extension InspectPage {
         ])
     }
 
+    /// The number of the partition that a node is in.
     private func partition(of node: Int) -> Int {
         let nodes = survey.space.nodes
         var index = node
@@ -197,17 +203,18 @@ extension InspectPage {
 
     private var linked: String {
         let space = survey.space, savings = space.savings
+        // The bytes that its further names would take without hard links.
         func saved(_ node: Int32) -> UInt64 {
             let node = space.nodes[Int(node)]
             return node.disk.multipliedReportingOverflow(by: UInt64(node.names) - 1).partialValue
         }
-        let most = space.linked.sorted { (saved($1), $0) < (saved($0), $1) }.prefix(Limit.linked)
+        let top = space.linked.sorted { (saved($1), $0) < (saved($0), $1) }.prefix(Limit.maximumLinked)
         return ScriptText.object([
             ("files", "\(savings.files)"), ("names", "\(savings.names)"), ("bytes", "\(savings.bytes)"),
-            ("n", ScriptText.array(most.map { space.path(of: $0) })),
-            ("s", ScriptText.array(most.map { space.nodes[Int($0)].size })),
-            ("m", ScriptText.array(most.map { space.nodes[Int($0)].names })),
-            ("b", ScriptText.array(most.map { saved($0) })),
+            ("n", ScriptText.array(top.map { space.path(of: $0) })),
+            ("s", ScriptText.array(top.map { space.nodes[Int($0)].size })),
+            ("m", ScriptText.array(top.map { space.nodes[Int($0)].names })),
+            ("b", ScriptText.array(top.map { saved($0) })),
         ])
     }
 }

@@ -1,5 +1,5 @@
 extension InspectPage {
-    /// The map of the disk: rows of cells, each a few bytes or many of them, and beside each row how well it is compressed.
+    /// The map of the disk. Each cell stands for the same number of bytes; a bar beside each row shows its compression.
     static let diskScript = #"""
         const M = D.map, pieces = M.l.length;
         const starts = new Float64Array(pieces + 1);

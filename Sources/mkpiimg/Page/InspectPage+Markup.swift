@@ -1,5 +1,5 @@
 extension InspectPage {
-    /// The places that scripts fill.
+    /// The elements that the scripts fill.
     static let markup = """
         <nav class="sections" aria-label="Sections">
         <a href="#space">Space</a> <a href="#disk">Disk</a> <a href="#store" class="store">Store paths</a>

@@ -1,5 +1,5 @@
 extension InspectPage {
-    /// What all parts of the page use: the data, sizes and names as they are shown, the tooltip, colours.
+    /// The functions that all sections use: the data, the text of sizes and names, the tooltip, colours.
     static let script = #"""
         'use strict';
         const page = document.documentElement;

@@ -1,5 +1,5 @@
 extension InspectPage {
-    /// The page's styles: two sets of colours, one column on narrow screens.
+    /// The styles: light and dark colours, and one column on narrow screens.
     static let style = """
         :root {
           --back: #f6f7f9; --card: #fff; --text: #1c2330; --dim: #5b6575; --line: #d9dee6; --accent: #1f5fbf;

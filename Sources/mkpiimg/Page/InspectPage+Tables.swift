@@ -1,5 +1,5 @@
 extension InspectPage {
-    /// Tables that sort and search, of which only what is looked at becomes elements.
+    /// Tables that can be sorted and searched. Only the rows that are shown become elements.
     static let tableScript = #"""
         // columns: { name, title, key(row) to sort by, text(row) or make(row), num, wide, first: 'down' }
         function makeTable(place, columns, rows, words, options) {

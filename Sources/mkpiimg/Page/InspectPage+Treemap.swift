@@ -1,5 +1,5 @@
 extension InspectPage {
-    /// The treemap, drawn on a canvas: rectangles in rectangles, as square as they can be, as deep as there is room.
+    /// The treemap on a canvas: nested rectangles, as square as possible, down to the level that is still visible.
     static let treemapScript = #"""
         const tree = { root: 0, measure: 'u', colour: 'part', free: false, boxes: [], chosen: -1 };
         const treeCanvas = $('tree-canvas'), treeMark = $('tree-mark');

@@ -1,29 +1,29 @@
 import ImageKit
 import SystemPackage
 
-/// One page to look at an image with: what takes the space, what lies where, how well it is compressed, and tables of it.
+/// The HTML page of `inspect --html`. It shows the use of space, the layout of the disk, the compression, and tables.
 ///
-/// The page is one file that needs nothing else: styles, scripts and data are in it, and its policy lets it fetch nothing.
-/// Names from the image are texts wherever they stand: in the data (see ``ImageKit/ScriptText``), in the markup, and what
-/// the scripts show.
+/// The page is a single file: it contains its styles, scripts and data, and its content security policy forbids it to
+/// fetch anything. Names from the image are always text, never markup: in the data and the markup (see ``ScriptText``),
+/// and in the elements that the scripts make.
 ///
 /// ```
-///   markup ── header, empty places for maps and tables
-///   data   ── JSON: facts, partitions, an outline of the sizes, pieces of the disk, frames, store paths, files
-///   script ── draws the rest from the data; no element for each file, ever
+///   markup ── header, empty elements for maps and tables
+///   data   ── JSON: facts, partitions, an outline of the sizes, extents of the disk, frames, store paths, files
+///   script ── draws the rest from the data; never an element for each file
 /// ```
 struct InspectPage {
     let survey: ImageSurvey
     /// The image's name, without its directory.
     let name: String
-    /// Bytes of the image, and of the file it is kept in; how it is compressed, in a word or two.
+    /// The size in bytes of the image and of the file that contains it; the form of its compression in a few words.
     let imageSize: UInt64, fileSize: UInt64, form: String
-    /// What is said of it at the top, in pairs of a label and a value.
+    /// The facts at the top of the page.
     let facts: [(label: String, value: String)]
-    /// What the registration and the names say of store paths, by their file names.
+    /// The report's entries for store paths, by their file names.
     let storePaths: [String: StoreReport.Path]
 
-    /// Looks at all of an image, besides what its report says.
+    /// Surveys an image, in addition to its report.
     init(_ image: DiskImage, _ report: ImageReport) throws(ImageError) {
         survey = try ImageSurvey(image)
         name = FilePath(image.path).lastComponent?.string ?? image.path
@@ -60,8 +60,8 @@ struct InspectPage {
     /// A number with commas: `60,721`.
     private static func grouped(_ number: Int) -> String {
         let digits = Array(String(number))
-        return digits.indices.map { place in
-            (place > 0 && (digits.count - place) % 3 == 0 ? "," : "") + String(digits[place])
+        return digits.indices.map { index in
+            (index > 0 && (digits.count - index) % 3 == 0 ? "," : "") + String(digits[index])
         }.joined()
     }
 

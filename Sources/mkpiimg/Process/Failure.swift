@@ -2,11 +2,11 @@ import ArgumentParser
 import Glibc
 import ImageKit
 
-/// The end of a run that did not work: a sentence for the person, a number for the script.
+/// An error that ends the program: one sentence on standard error, and exit status 1.
 struct Failure: Error {
     let error: ImageError
 
-    /// Prints the error and ends the process. A reader that went away is no news to anybody.
+    /// Prints the error and ends the process. If the reader of a pipe went away, it prints nothing.
     func exit() -> Never {
         TemporaryFiles.waitIfEnding()
         if error.code != .brokenPipe { StandardError.write("mkpiimg: \(error.sentence)\n") }
@@ -15,7 +15,7 @@ struct Failure: Error {
 }
 
 extension ParsableArguments {
-    /// Does work with ImageKit's errors as failures.
+    /// Runs work whose errors of ImageKit become failures.
     func failing<Result>(_ body: () throws(ImageError) -> Result) throws -> Result {
         do throws(ImageError) { return try body() } catch { throw Failure(error: error) }
     }

@@ -1,7 +1,7 @@
 import ImageKit
 
 extension Advice.Setting {
-    /// The option that chooses it, with the value that is advised, as a person types them.
+    /// The option that chooses this setting, and the advised value, as they are typed.
     func option(_ value: String?) -> String {
         if self == .listing { return "'mkpiimg ls'" }
         let option = Self.options[self] ?? name
@@ -13,13 +13,18 @@ extension Advice.Setting {
         .storeRoot: "--store-root", .firmware: "--firmware", .rootFiles: "--root-files", .copy: "--copy",
         .rawAreas: "--raw", .profile: "--profile", .registrationPath: "--registration-path", .boot: "--boot",
         .board: "--board", .kernelParameter: "--kernel-param", .deviceTree: "--device-tree", .gap: "--gap",
-        .firmwareSize: "--firmware-size", .firmwareLabel: "--firmware-label", .rootSize: "--root-size",
-        .rootSlack: "--root-slack", .rootLabel: "--root-label", .rootUUID: "--root-uuid", .diskID: "--disk-id",
-        .threads: "--threads", .frameSize: "--frame-size", .output: "--out",
+        .firmwareSize: "--firmware-size", .fatSize: "--firmware-size", .firmwareLabel: "--firmware-label",
+        .rootSize: "--root-size", .rootSlack: "--root-slack", .rootLabel: "--root-label", .rootUUID: "--root-uuid",
+        .diskID: "--disk-id", .threads: "--threads", .frameSize: "--frame-size", .output: "--out",
     ]
 }
 
+extension Advice {
+    /// The sentence as the program prints it: settings by their options, control characters escaped.
+    var sentence: String { ImageError.printable(text { $0.option($1) }) }
+}
+
 extension ImageError {
-    /// The error as the program prints it: settings by their options.
+    /// The error as the program prints it, with options for settings.
     var sentence: String { description { $0.option($1) } }
 }

@@ -3,12 +3,12 @@ import Glibc
 import ImageKit
 import Synchronization
 
-/// How a build shows how far it has come.
+/// The form in which progress is shown.
 enum ProgressStyle: String, ExpressibleByArgument, CaseIterable {
     case auto, bar, plain, json, none
 }
 
-/// Shows a ``Progress`` on standard error while it lives.
+/// Shows a ``Progress`` on standard error until ``end()``.
 final class ProgressDisplay: Sendable {
     private let progress: Progress
     private let style: ProgressStyle
@@ -38,13 +38,13 @@ final class ProgressDisplay: Sendable {
         }
     }
 
-    /// Stops showing, and takes a bar away.
+    /// Stops the display and removes the bar.
     func end() {
         isEnding.store(true, ordering: .releasing)
         while !hasEnded.load(ordering: .acquiring) { usleep(2000) }
     }
 
-    /// Seconds since some time.
+    /// Seconds of a clock that never goes back. Only differences have a meaning.
     static var now: Double {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
@@ -54,22 +54,22 @@ final class ProgressDisplay: Sendable {
     private func run() {
         var phase = Progress.Phase.idle
         var phaseStart = Self.now
-        var nextPlain = Self.now
+        var nextLine = Self.now
         while !isEnding.load(ordering: .acquiring) {
             let snapshot = progress.snapshot
             let now = Self.now
-            let isNew = snapshot.phase != phase
-            if isNew {
+            let isNewPhase = snapshot.phase != phase
+            if isNewPhase {
                 phase = snapshot.phase
                 phaseStart = now
             }
             switch style {
-            case .bar: if phase != .idle { StandardError.writeBar(bar(snapshot, since: now - phaseStart)) }
+            case .bar: if phase != .idle { StandardError.writeBar(bar(snapshot, after: now - phaseStart)) }
             case .plain, .json:
-                // A line when something new begins, and every five seconds of a long write.
-                if phase != .idle, isNew || (phase == .write && now >= nextPlain) {
+                // A line at the beginning of a phase, and every five seconds while the image is written.
+                if phase != .idle, isNewPhase || (phase == .write && now >= nextLine) {
                     StandardError.write(style == .json ? json(snapshot) : plain(snapshot))
-                    nextPlain = now + 5
+                    nextLine = now + 5
                 }
             case .auto, .none: break
             }
@@ -81,7 +81,7 @@ final class ProgressDisplay: Sendable {
 
     // MARK: Texts
 
-    private func bar(_ snapshot: Progress.Snapshot, since seconds: Double) -> String {
+    private func bar(_ snapshot: Progress.Snapshot, after seconds: Double) -> String {
         let name = Self.name(snapshot.phase)
         guard snapshot.total > 0 else {
             return snapshot.done > 0 ? "\(name)  \(snapshot.done)" : name
@@ -139,11 +139,11 @@ final class ProgressDisplay: Sendable {
         }
     }
 
-    /// `"7 s"`, `"1:05"`, `"2:00:09"`.
+    /// A duration, rounded up: `7 s`, `1:05`, `2:00:09`.
     static func time(_ seconds: Double) -> String {
         let whole = Int(min(max(0, seconds), 359_999).rounded(.up))
         if whole < 60 { return "\(whole) s" }
-        func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        func two(_ number: Int) -> String { number.digits(radix: 10, width: 2) }
         if whole < 3600 { return "\(whole / 60):\(two(whole % 60))" }
         return "\(whole / 3600):\(two(whole / 60 % 60)):\(two(whole % 60))"
     }

@@ -1,19 +1,21 @@
 import Glibc
 import Synchronization
 
-/// Standard error, where everything but results goes. A progress bar's line is taken away before anything else is shown.
+/// Standard error: progress, warnings, errors and summaries. Results go to ``StandardOutput``.
+///
+/// A progress bar is erased before any other text is written.
 enum StandardError {
     private static let hasBar = Mutex(false)
 
     static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 
-    /// Columns of the terminal.
+    /// Columns of the terminal; 80 if they are unknown.
     static var width: Int {
         var size = winsize()
         return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
     }
 
-    /// Shows a text that ends its own lines.
+    /// Writes a text that ends with a line feed. Erases a progress bar first.
     static func write(_ text: String) {
         hasBar.withLock { hasBar in
             put((hasBar ? "\r\u{1B}[K" : "") + text)
@@ -21,7 +23,7 @@ enum StandardError {
         }
     }
 
-    /// Shows a line that the next text takes the place of.
+    /// Writes a progress bar, which the next text replaces.
     static func writeBar(_ line: String) {
         hasBar.withLock { hasBar in
             put("\r\(line)\u{1B}[K")
@@ -29,7 +31,7 @@ enum StandardError {
         }
     }
 
-    /// Leaves a progress bar standing where it is, unless something is being written right now.
+    /// Keeps a progress bar and ends its line. Does nothing while another thread is writing.
     static func endLine() {
         _ = hasBar.withLockIfAvailable { hasBar in
             if hasBar { put("\n") }

@@ -2,14 +2,14 @@ import Glibc
 import ImageKit
 import SystemPackage
 
-/// Standard output, where results go.
+/// Standard output: the results.
 enum StandardOutput {
     static let isTerminal = isatty(STDOUT_FILENO) == 1
 
-    /// Writes a text, all of it or with an error.
+    /// Writes a whole text.
     static func write(_ text: String) throws(ImageError) { try write(bytes: Array(text.utf8)) }
 
-    /// Writes bytes, all of them or with an error.
+    /// Writes all bytes.
     static func write(bytes: [UInt8]) throws(ImageError) {
         var done = 0
         while done < bytes.count {
@@ -25,21 +25,24 @@ enum StandardOutput {
         }
     }
 
-    /// A name of an image as it may be shown: a terminal gets no control characters, anything else the bytes as they are.
+    /// A name from an image as it is printed. On a terminal, control characters are escaped; elsewhere, the bytes are
+    /// unchanged.
     static func shown(_ name: [UInt8]) -> [UInt8] {
         isTerminal ? Array(String(decoding: name, as: UTF8.self).printable.utf8) : name
     }
 }
 
-/// Standard output for many small pieces.
+/// Standard output for many short texts, which are written in blocks of 64 KiB.
 struct BufferedOutput {
     private var bytes: [UInt8] = []
 
-    mutating func write(_ more: [UInt8]) throws(ImageError) {
-        bytes += more
+    /// Appends bytes, and writes them once there are enough.
+    mutating func write(_ added: [UInt8]) throws(ImageError) {
+        bytes += added
         if bytes.count >= 1 << 16 { try flush() }
     }
 
+    /// Writes the rest.
     mutating func flush() throws(ImageError) {
         try StandardOutput.write(bytes: bytes)
         bytes.removeAll(keepingCapacity: true)

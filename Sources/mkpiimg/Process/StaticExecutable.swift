@@ -1,20 +1,20 @@
 #if STATIC_EXECUTABLE
-    // What Swift's runtime asks `/proc` for when a program starts, in the static program (`release/static.sh`): it is to
-    // run where there is no `/proc`, as in an empty chroot. Here it is told instead.
+    // Swift's runtime reads two facts from `/proc` when a program starts. The static program (`release/static.sh`) must
+    // also run without `/proc`, as in an empty chroot. This file supplies both facts.
 
-    /// A vector of strings, as C programs get their arguments.
+    /// The arguments of a C program, `argv`.
     private typealias Arguments = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
 
     @_silgen_name("_swift_stdlib_overrideUnsafeArgvArgc")
     private func setArguments(_ arguments: Arguments?, _ count: Int32)
 
-    /// Gives the runtime the arguments, which it would read from memory that `/proc/self/maps` points to. glibc hands
-    /// them to every function of this section, before `main`.
+    /// Passes the arguments to the runtime, which would otherwise search `/proc/self/maps` for them. glibc calls each
+    /// function in this section with them, before `main`.
     @section(".init_array") @used
-    private let takeArguments: @convention(c) (Int32, Arguments?) -> Void = { setArguments($1, $0) }
+    private let passArguments: @convention(c) (Int32, Arguments?) -> Void = { setArguments($1, $0) }
 
-    /// Says that there is no such program beside this one. The runtime looks for its crash reporter, which the static
-    /// program doesn't bring; where it cannot learn from `/proc/self/exe` where it lies, it would end the program.
+    /// Returns that no such program exists. The runtime looks for its crash reporter, which is not part of the static
+    /// program, in the directory of `/proc/self/exe`. Without `/proc` that search would end the program.
     @_cdecl("__wrap_swift_copyAuxiliaryExecutablePath")
     func noAuxiliaryExecutable(_ name: UnsafePointer<CChar>) -> UnsafeMutablePointer<CChar>? { nil }
 #endif

@@ -1,10 +1,10 @@
 import Glibc
 import ImageKit
 
-/// Signals that end the program: nothing half-written stays behind.
+/// The signals that end the program: temporary files are removed first.
 enum Termination {
-    /// Blocks the signals in every thread and has one thread wait for them. A closed pipe becomes an ordinary error of
-    /// the write.
+    /// Blocks the signals in every thread and starts one thread that waits for them. Must be called before any other
+    /// thread starts. `SIGPIPE` and `SIGXFSZ` are ignored, so that the write returns an error.
     static func prepare() {
         occupyStandardDescriptors()
         for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
@@ -19,18 +19,18 @@ enum Termination {
                 while sigwait(&signals, &number) != 0 {}
                 TemporaryFiles.removeAll()
                 StandardError.endLine()
-                // Not flushing: another thread may be in the middle of writing to a reader that does not read.
+                // No flush: another thread may hold the lock of a stream while its reader does not read.
                 _exit(128 + number)
             }, nil)
         guard code == 0 else {
-            // They end the program at once then, and what it leaves behind, the next run removes.
+            // The signals then end the program at once. The next run removes its temporary files.
             pthread_sigmask(SIG_UNBLOCK, &signals, nil)
             return
         }
         pthread_detach(thread)
     }
 
-    /// The signals that end the program, without those that whoever started it wants ignored (as `nohup` does).
+    /// The signals that end the program, except those that were already ignored when it started, as `nohup` does.
     private static var ending: sigset_t {
         var signals = sigset_t()
         sigemptyset(&signals)
@@ -46,10 +46,10 @@ enum Termination {
         return signals
     }
 
-    /// A program that was started with a closed standard output or error would get the image's file under that number.
+    /// Opens `/dev/null` for each standard descriptor that is closed. Otherwise the image's file could get its number.
     private static func occupyStandardDescriptors() {
         for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
-            // Writing to standard output must go on failing.
+            // A write to standard output must still fail.
             _ = open("/dev/null", descriptor == STDOUT_FILENO ? O_RDONLY : O_RDWR)
         }
     }

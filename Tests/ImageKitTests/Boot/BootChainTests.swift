@@ -3,9 +3,9 @@ import Testing
 
 @testable import ImageKit
 
-/// What menus and settings can ask of the check of a boot chain, when somebody writes them for that.
+/// Hostile menus and settings do not make the check of a boot chain expensive.
 @Suite struct BootChainTests {
-    /// Bytes that count how often they are read.
+    /// A source that counts how often it is read.
     private final class Counted: ByteSource, @unchecked Sendable {
         let size: UInt64
         private let lock = NSLock()
@@ -23,7 +23,7 @@ import Testing
     private typealias Children = [(name: [UInt8], node: FileTree.NodeID)]
     private static let attributes = FileAttributes(permissions: 0o755)
 
-    /// Checks one filesystem, and gives the names of what is found.
+    /// Checks a filesystem.
     private func check(
         _ type: String, effort: BootEffort = BootEffort(),
         _ fill: (inout FileTree) throws -> Children
@@ -63,7 +63,7 @@ import Testing
             ]
         }
         #expect(names(findings) == ["boot-no-firmware", "boot-none"])
-        // Its head, and whether it is U-Boot.
+        // One read of its first bytes, and one to find out whether it is U-Boot.
         #expect((1...2).contains(kernel.reads), "\(kernel.reads)")
     }
 
@@ -79,8 +79,8 @@ import Testing
         #expect(kernel.reads == 1)
     }
 
-    /// A line of directories, in all of which a device tree is looked for from each of them on.
-    @Test func deviceTreesAreLookedForOnce() throws {
+    /// A chain of directories: the search from each of them covers all directories below.
+    @Test func eachDirectoryIsSearchedForDeviceTreesOnce() throws {
         var path = ""
         let entries = (0..<700).map { level in
             path += "/d"
@@ -102,8 +102,8 @@ import Testing
         #expect(!effort.isExhausted)
     }
 
-    /// Each link goes through the next one twelve times.
-    @Test func aMazeOfLinksComesToAnEnd() throws {
+    /// Each entry follows a chain of links with very long targets.
+    @Test func aMazeOfLinksEnds() throws {
         let entries = (0..<900).map { "LABEL \($0)\nLINUX /0/\($0)\n" }
         let findings = try check("ext4") { tree in
             let link = Array(String(repeating: "./", count: 2000).utf8)
@@ -116,7 +116,7 @@ import Testing
                 }
         }
         #expect(findings.last?.kind == .bootMany, "\(names(findings))")
-        // Not what is only not looked at any more.
+        // Files that were not looked for are not reported as missing.
         #expect(findings.count < 10, "\(findings.count)")
     }
 
@@ -133,7 +133,7 @@ import Testing
         #expect(sources.map(\.reads).reduce(0, +) < 50)
     }
 
-    @Test func includesThatLeadNowhereCount() throws {
+    @Test func includesOfMissingFilesCount() throws {
         var asked = 0
         let text = Array(String(repeating: "include a\n", count: 5000).utf8)
         _ = try ConfigTxt.load(text, in: FileTree()) { _ in
@@ -143,7 +143,7 @@ import Testing
         #expect(asked == 32)
     }
 
-    @Test func includedFilesAreNotWithoutEnd() throws {
+    @Test func includedFilesAreLimited() throws {
         var tree = FileTree()
         let included = file(String(repeating: "a=1\n", count: 200_000), in: &tree)
         let text = Array(String(repeating: "include a\n", count: 30).utf8)
@@ -151,8 +151,8 @@ import Testing
         #expect(config.settings.count < 600_000, "\(config.settings.count)")
     }
 
-    /// These took the square of their length.
-    @Test func longTextsTakeNoLongerThanTheyAre() throws {
+    /// The time must not grow with the square of the length.
+    @Test func longTextsTakeLinearTime() throws {
         let path = String(repeating: "a/", count: 200_000) + String(repeating: "../", count: 200_000)
         #expect(ExtlinuxConfig.path(of: path) == "/boot/extlinux")
         let name = String(repeating: "x", count: 200_000)

@@ -4,13 +4,13 @@ import Testing
 
 @testable import ImageKit
 
-/// What each board finds on the firmware partition, and where it comes from.
+/// The files that each board finds on the firmware partition, and their origin.
 @Suite("Boot: firmware partition") struct BootFirmwareTests {
     let system: SampleSystem
 
     init() throws { system = try SampleSystem() }
 
-    @Test func theCombinedImageHasWhatUpstreamHas() throws {
+    @Test func theCombinedImageHasTheFilesOfUpstream() throws {
         let firmware = try system.firmware(system.recipe(try system.addPackages()))
         #expect(
             firmware.tree.files == [
@@ -21,7 +21,7 @@ import Testing
                 "/overlays/dwc2.dtbo", "/overlays/overlay_map.dtb", "/start.elf", "/start4.elf", "/start4cd.elf",
                 "/start4db.elf", "/start4x.elf", "/start_cd.elf", "/start_db.elf", "/start_x.elf", "/u-boot.bin",
             ])
-        #expect(firmware.warnings.isEmpty)
+        #expect(firmware.warningTexts.isEmpty)
         #expect(
             try firmware.tree.text("/config.txt") == """
                 # Made by mkpiimg. Changes are kept: NixOS never writes this file.
@@ -51,7 +51,7 @@ import Testing
                 """)
     }
 
-    /// Each board alone: its files, its U-Boot, and nothing of another's.
+    /// An image for one board has its files and its U-Boot, and no other board's.
     @Test(arguments: [
         ("pi0", "rpi_0_w", "u-boot-rpi0.bin", "[pi0]\nkernel=u-boot-rpi0.bin", ["/bcm2708-rpi-zero-w.dtb"]),
         ("pi1", "rpi", "u-boot-rpi1.bin", "[pi1]\nkernel=u-boot-rpi1.bin", ["/bcm2708-rpi-b-plus.dtb"]),
@@ -74,7 +74,7 @@ import Testing
             ["/bcm2712-rpi-5-b.dtb", "/bcm2712d0-rpi-5-b.dtb"]
         ),
     ])
-    func eachBoardHasItsOwn(
+    func eachBoardHasItsOwnFiles(
         name: String, configuration: String, uboot: String, config: String, trees: [String]
     ) throws {
         var packages = Array(try system.addPackages().dropLast())
@@ -107,40 +107,40 @@ import Testing
         recipe.boards = Board.standard.filter { $0.name != "pi5" }
         let text = try system.firmware(recipe).tree.text("/config.txt")
         #expect(!text.contains("kernel=u-boot.bin"))
-        for part in [
+        for lines in [
             "[pi3]\nkernel=u-boot-rpi3.bin\ncore_freq=250\n", "[pi02]\nkernel=u-boot-rpi3.bin\n",
             "[pi4]\nkernel=u-boot-rpi4.bin\n",
         ] {
-            #expect(text.contains(part), "\(text)")
+            #expect(text.contains(lines), "\(text)")
         }
     }
 
-    @Test func saysWhatIsMissingForWhichBoard() throws {
+    @Test func namesMissingFilesByBoard() throws {
         let error = message(try system.firmware(system.recipe()))
-        for part in [
+        for words in [
             "pi3 needs bootcode.bin, start.elf, fixup.dat, bcm2710-rpi-3-b.dtb, u-boot.bin",
             "pi4 needs start4.elf, fixup4.dat, bcm2711-rpi-4-b.dtb, u-boot.bin, armstub8-gic.bin",
-            "pi5 needs bcm2712-rpi-5-b.dtb, u-boot.bin", "into the closure", "store paths with --firmware",
-            "a folder with these files", "--boot none",
+            "pi5 needs bcm2712-rpi-5-b.dtb, u-boot.bin", "into the closure", "store paths with firmware directory",
+            "a folder with these files", "'boot style none'",
         ] {
-            #expect(error.contains(part), "\(part) in: \(error)")
+            #expect(error.contains(words), "\(words) in: \(error)")
         }
-        // What is complete is offered.
+        // Boards with all their files are suggested.
         let packages = try system.addPackages()
         let partial = message(try system.firmware(system.recipe([packages[0], packages[2]])))
         #expect(partial.contains("pi4 needs armstub8-gic.bin;"), "\(partial)")
-        #expect(partial.contains("--board pi3 --board zero2w --board pi5"), "\(partial)")
+        #expect(partial.contains("board pi3 board zero2w board pi5"), "\(partial)")
         #expect(!partial.contains("pi3 needs"))
     }
 
-    /// Packages may be named instead, and directories go over everything.
-    @Test func packagesCanBeNamed() throws {
+    /// Packages can be given by their paths, and directories replace everything.
+    @Test func packagesCanBeGiven() throws {
         let packages = try system.addPackages()
         var recipe = system.recipe()
         recipe.firmware = packages.map { system.store.location.physical($0) }
         let named = try system.firmware(recipe)
         #expect(named.tree.files == (try system.firmware(system.recipe(packages)).tree.files))
-        // Logical paths are meant in the store that was given.
+        // Logical paths are paths of the given store.
         recipe.firmware = packages.map { FilePath($0.path) }
         #expect(try system.firmware(recipe).tree.files == named.tree.files)
         let directory = try system.store.directory("mine")
@@ -152,8 +152,8 @@ import Testing
         #expect(tree.files.count == named.tree.files.count + 1)
     }
 
-    /// NixOS/nixos-hardware#1505: a config.txt of one's own.
-    @Test func anOwnConfigTakesThePlaceOfTheGeneratedOne() throws {
+    /// NixOS/nixos-hardware#1505: a config.txt of the user's own.
+    @Test func aUsersConfigReplacesTheGeneratedOne() throws {
         let packages = try system.addPackages()
         var recipe = system.recipe(packages)
         recipe.firmware = [try system.store.directory("mine")]
@@ -161,16 +161,16 @@ import Testing
         let firmware = try system.firmware(recipe)
         #expect(firmware.tree.files.contains("/Config.TXT") && !firmware.tree.files.contains("/config.txt"))
         #expect(try firmware.tree.text("/Config.TXT").hasPrefix("kernel=u-boot.bin\n"))
-        // The overlay that it names goes along, as do its variants; what is not there is said.
+        // The overlay that it names is added, with its variants. A missing file is reported.
         #expect(
             firmware.tree.files.filter { $0.hasPrefix("/overlays") } == [
                 "/overlays/overlay_map.dtb", "/overlays/vc4-kms-v3d-pi4.dtbo", "/overlays/vc4-kms-v3d.dtbo",
             ])
-        #expect(firmware.warnings == ["config.txt names 'gone.img', which is not on the firmware partition"])
-        // It stays as it is, but for lines that are added.
+        #expect(firmware.warningTexts == ["config.txt names 'gone.img', which is not on the firmware partition"])
+        // It is not changed except for added lines.
         recipe.configLines = ["dtparam=audio=on"]
         #expect(try system.firmware(recipe).tree.text("/Config.TXT").hasSuffix("gone.img\n\n[all]\ndtparam=audio=on\n"))
-        // And then nothing is demanded.
+        // With it, no file is required.
         recipe.closures = [FilePath(SampleSystem.system.path)]
         #expect(try system.firmware(recipe).tree.files == ["/Config.TXT"])
     }
@@ -184,7 +184,9 @@ import Testing
                 "enable_uart=0\n\n[all]\ndtparam=audio=on\ndtoverlay=vc4-kms-v3d\ndtoverlay=../LICENCE\n"))
         #expect(firmware.tree.files.contains("/overlays/vc4-kms-v3d-pi4.dtbo"))
         #expect(
-            firmware.warnings == ["config.txt names the overlay '../LICENCE', which is not on the firmware partition"])
+            firmware.warningTexts == [
+                "config.txt names the overlay '../LICENCE', which is not on the firmware partition"
+            ])
         let long = String(repeating: "x", count: 99)
         for (line, reason) in [
             (long, "has 99 characters"), ("a=1\n[pi4]", "a line end"), ("a=\u{e9}", "not ASCII"),
@@ -224,8 +226,8 @@ import Testing
         #expect(message(try system.firmware(recipe)).contains("pi0, pi1, pi2, pi3-32 run other systems than pi3"))
     }
 
-    /// A directory that Nix filled for the partition is a store path like a package, and meant whole.
-    @Test func aFilledStorePathIsNoPackage() throws {
+    /// A store path can be a directory for the partition instead of a package. Then it is copied whole.
+    @Test func aWholePartitionInTheStoreIsNoPackage() throws {
         let filled = storePath(40, "pi-firmware")
         for (name, content) in [
             ("config.txt", "kernel=u-boot.bin\n"), ("u-boot.bin", "x"), ("start4.elf", "y"), ("n/o", "z"),
@@ -239,13 +241,13 @@ import Testing
         #expect(try tree.text("/n/o") == "z" && tree.text("/u-boot.bin") == "x")
     }
 
-    /// However the store's root is written, a package's link leads to nothing outside of it.
+    /// However the store's root is written, a package's link does not lead out of it.
     @Test func linksOfThePackagesStayInTheStore() throws {
         let packages = try system.addPackages()
         let secret = try system.store.file("secret", "secret")
-        let place = "nix/store/\(SampleSystem.firmware.baseName)/share/raspberrypi/boot/start4.elf"
-        _ = try Judge.run("rm", [system.store.place(place).string])
-        try system.store.link(place, to: secret.string)
+        let file = "nix/store/\(SampleSystem.firmware.baseName)/share/raspberrypi/boot/start4.elf"
+        _ = try Judge.run("rm", [system.store.path(file).string])
+        try system.store.link(file, to: secret.string)
         let alias = FilePath(system.store.root.string + "-alias")
         _ = try Judge.run("ln", ["-sfn", system.store.root.string, alias.string])
         defer { _ = try? Judge.run("rm", [alias.string]) }
@@ -257,7 +259,7 @@ import Testing
         }
     }
 
-    @Test func linksToDirectoriesOfLinksComeToAnEnd() throws {
+    @Test func aMazeOfLinksEnds() throws {
         for level in 0..<40 {
             for name in ["a", "b"] { try system.store.link("mine/\(level)/\(name)", to: "../\(level + 1)") }
         }
@@ -266,23 +268,23 @@ import Testing
         #expect(rules.maximumNames == 65_536)
         rules.maximumNames = 200
         var tree = FileTree(), links = FileTree.HostLinks()
-        let error = message(try tree.scan(system.store.place("mine"), rules: rules, links: &links))
+        let error = message(try tree.scan(system.store.path("mine"), rules: rules, links: &links))
         #expect(error.contains("more than 200 names") && error.contains("/mine'"), "\(error)")
     }
 
-    /// The link is named that leads back, not the directory that it leads to.
+    /// The error names the link that leads back, not its target.
     @Test func linksThatLeadBackAreNamed() throws {
         try system.store.link("mine/sub/back", to: "..")
         var tree = FileTree(), links = FileTree.HostLinks()
         let rules = FirmwareTree.rules(system.store.location)
         let error = #expect(throws: ImageError.self) {
-            try tree.scan(system.store.place("mine"), rules: rules, links: &links)
+            try tree.scan(system.store.path("mine"), rules: rules, links: &links)
         }
         #expect(error?.path?.hasSuffix("/mine/sub/back") == true, "\(String(describing: error))")
     }
 
-    /// FAT does not tell upper from lower case, and the firmware follows includes.
-    @Test func anOwnConfigIsReadAsTheFirmwareDoes() throws {
+    /// FAT does not distinguish case, and the firmware follows includes.
+    @Test func aUsersConfigIsReadAsTheFirmwareDoes() throws {
         var recipe = system.recipe(try system.addPackages())
         recipe.firmware = [try system.store.directory("mine")]
         try system.store.file(
@@ -290,37 +292,37 @@ import Testing
         try system.store.file("mine/more.TXT", "dtoverlay=vc4-kms-v3d\n#dtoverlay=no\ninclude config.txt\n")
         let firmware = try system.firmware(recipe)
         #expect(firmware.tree.files.contains("/own/vc4-kms-v3d.dtbo"))
-        #expect(Set(firmware.warnings) == ["config.txt names 'gone.txt', which is not on the firmware partition"])
+        #expect(Set(firmware.warningTexts) == ["config.txt names 'gone.txt', which is not on the firmware partition"])
         try system.store.file("mine/UBOOT.ENV", "own")
         try system.setKernel(memory: 90 << 20)
         #expect(try system.firmware(recipe).tree.node(at: "/uboot.env") == nil)
     }
 
-    @Test func anOwnConfigThatStartsNothingIsSaid() throws {
+    @Test func warnsOfAUsersConfigThatStartsNothing() throws {
         var recipe = system.recipe(try system.addPackages())
         recipe.firmware = [try system.store.directory("mine")]
         try system.store.file("mine/config.txt", "enable_uart=1\n")
-        #expect(try system.firmware(recipe).warnings == ["config.txt starts nothing: no 'kernel=' names U-Boot"])
+        #expect(try system.firmware(recipe).warningTexts == ["config.txt starts nothing: no 'kernel=' names U-Boot"])
         recipe.boot = .kernel
         #expect(
-            try system.firmware(recipe).warnings == [
+            try system.firmware(recipe).warningTexts == [
                 "config.txt does not start this system: it has no 'os_prefix=nixos/default/'"
             ])
-        // U-Boot under the name that is looked for anyway.
+        // U-Boot with a name that the firmware starts by default.
         recipe.boot = .extlinux
         try system.store.file("mine/kernel8.img", "U-Boot")
-        #expect(try system.firmware(recipe).warnings == [])
+        #expect(try system.firmware(recipe).warningTexts == [])
     }
 
-    /// `--boot none`: what is given, and nothing generated.
-    @Test func otherBoardsGetWhatIsGiven() throws {
+    /// The boot style `none`: the user's files only, none is generated.
+    @Test func otherBoardsGetTheUsersFiles() throws {
         var recipe = system.recipe()
         recipe.boot = .none
         #expect(try system.firmware(recipe).tree.files == [])
         recipe.firmware = [try system.store.directory("mine")]
         try system.store.file("mine/boot.scr", "script")
         #expect(try system.firmware(recipe).tree.files == ["/boot.scr"])
-        // Whatever the closure holds, unless boards are named.
+        // Packages of the closure are used only if boards are chosen.
         recipe.closures += try system.addPackages().map { FilePath($0.path) }
         #expect(try system.firmware(recipe).tree.files == ["/boot.scr"])
         recipe.boards = Board.named("pi5")
@@ -330,7 +332,7 @@ import Testing
             ])
     }
 
-    /// FAT has no modes: what others may not read here, everybody can in the image.
+    /// FAT has no modes, so everybody can read each file in the image.
     @Test func privateFilesMakeAPrivateImage() throws {
         var recipe = system.recipe()
         recipe.boot = .none
@@ -346,7 +348,7 @@ import Testing
             chmod(path, mode)
             #expect(try system.firmware(recipe).isPrivate == isPrivate, "\(path) \(mode)")
         }
-        // What another directory has taken the place of is not in the image.
+        // A file that another directory replaces is not in the image.
         chmod(file, 0o600)
         chmod(directory.string, 0o700)
         recipe.firmware = [directory, other]
@@ -357,7 +359,7 @@ import Testing
         #expect(try system.firmware(recipe).isPrivate)
     }
 
-    /// Whatever is in a store, everybody can read.
+    /// Everybody can read a store.
     @Test func packagesAreNotPrivate() throws {
         let packages = try system.addPackages()
         var recipe = system.recipe(packages)
@@ -365,11 +367,11 @@ import Testing
         chmod(package.appending("share/raspberrypi/boot/start4.elf").string, 0o400)
         recipe.firmware = [package]
         #expect(try !system.firmware(recipe).isPrivate)
-        // Nor is a part of one that is laid down whole.
+        // The same for a directory of a package that is copied whole,
         recipe.firmware = [package.appending("share/raspberrypi/boot")]
         let firmware = try system.firmware(recipe)
         #expect(!firmware.isPrivate && firmware.tree.files.contains("/LICENCE.dtbo"), "\(firmware.tree.files)")
-        // Also not beside a directory of one's own.
+        // also together with a directory outside the store.
         recipe.firmware.append(try system.store.directory("mine"))
         try system.store.file("mine/note.txt", "hello")
         #expect(try !system.firmware(recipe).isPrivate)
@@ -377,17 +379,17 @@ import Testing
         #expect(try system.firmware(recipe).isPrivate)
     }
 
-    @Test func aPrivateKeyOnFATIsSaid() throws {
+    @Test func warnsOfAPrivateKeyOnFAT() throws {
         var recipe = system.recipe()
         recipe.boot = .none
         recipe.firmware = [try system.store.directory("mine"), try system.store.directory("other")]
         try system.store.file("mine/keys/host", "-----BEGIN OPENSSH PRIVATE KEY-----\n")
         try system.store.file("mine/key.txt", "AGE-SECRET-KEY-1QQQ")
         try system.store.file("other/key.txt", "nothing")
-        let warnings = try system.firmware(recipe).warnings
+        let warnings = try system.firmware(recipe).warningTexts
         #expect(warnings.count == 1 && warnings[0].hasPrefix("'/keys/host' on the firmware partition"), "\(warnings)")
         #expect(warnings.first?.contains("anybody on the running system") == true)
         recipe.firmware.removeLast()
-        #expect(try system.firmware(recipe).warnings.count == 2)
+        #expect(try system.firmware(recipe).warningTexts.count == 2)
     }
 }

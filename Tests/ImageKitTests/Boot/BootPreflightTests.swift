@@ -3,8 +3,8 @@ import Testing
 
 @testable import ImageKit
 
-/// What would keep a system from booting, or hide what it says, is known before the image is made.
-@Suite("Boot: what is checked") struct BootPreflightTests {
+/// Reasons why a system would not boot, or not show its messages, are found before the image is made.
+@Suite("Boot: checks before a build") struct BootPreflightTests {
     let system: SampleSystem
 
     init() throws { system = try SampleSystem() }
@@ -13,10 +13,10 @@ import Testing
 
     private func warnings(_ recipe: ImageRecipe) throws -> [String] {
         let toplevel = try #require(try Toplevel(SampleSystem.system, in: recipe.store))
-        return BootPreflight(toplevel, recipe.bootOptions, in: recipe.store).warnings()
+        return BootPreflight(toplevel, recipe.bootOptions, in: recipe.store).warnings().map(\.description)
     }
 
-    @Test func saysWhatWillNotRun() throws {
+    @Test func warnsOfOtherArchitectures() throws {
         var recipe = system.recipe()
         try system.file(SampleSystem.system, "kernel-params", "console=ttyS0")
         try system.file(SampleSystem.child, "kernel-params", "")
@@ -24,7 +24,7 @@ import Testing
         try system.file(SampleSystem.system, "system", "x86_64-linux")
         #expect(try warnings(recipe) == ["the system is for x86_64-linux: no Raspberry Pi can run it"])
         try system.file(SampleSystem.system, "system", "armv7l-linux")
-        #expect(try warnings(recipe).first?.contains("--board armv7l") == true)
+        #expect(try warnings(recipe).first?.contains("such as board armv7l") == true)
         recipe.boards = Board.named("armv7l")
         #expect(try warnings(recipe) == [])
         recipe.boards = Board.named("pi1")
@@ -32,25 +32,25 @@ import Testing
         try system.file(SampleSystem.system, "system", "armv5tel-linux")
         #expect(try warnings(recipe) == [])
         recipe.boards = nil
-        #expect(try warnings(recipe).first?.contains("--board armv6l") == true)
+        #expect(try warnings(recipe).first?.contains("such as board armv6l") == true)
     }
 
-    @Test func saysWhereOutputIsHidden() throws {
+    @Test func warnsOfHiddenOutput() throws {
         var recipe = system.recipe()
         #expect(try warnings(recipe).count == 2, "the system and its specialisation")
         #expect(try warnings(recipe).first?.contains("console=tty0 comes last") == true)
         #expect(try warnings(recipe).last?.contains("in the specialisation 'debug', console=tty0") == true)
         recipe.kernelParameters = ["console=ttyS1,115200n8"]
         #expect(try warnings(recipe) == [])
-        // U-Boot 2023.01 was seen to say "bootarg overflow" from 1,024 bytes on.
-        let others = try warnings(recipe).count
+        // U-Boot 2023.01 says "bootarg overflow" from 1,024 bytes on.
+        let shorter = try warnings(recipe).count
         let length =
             try #require(try Toplevel(SampleSystem.child, in: recipe.store)).kernelParameters.utf8.count
             + " init=\(SampleSystem.child.path)/init console=ttyS1,115200n8 ".utf8.count
         for (style, limit) in [(BootStyle.extlinux, 1024), (.kernel, 2048)] {
             recipe.boot = style
             recipe.kernelParameters = ["console=ttyS1,115200n8", String(repeating: "y", count: limit - 1 - length)]
-            #expect(try warnings(recipe).count == others)
+            #expect(try warnings(recipe).count == shorter)
             recipe.kernelParameters[1] += "y"
             #expect(try warnings(recipe).last?.contains("has \(limit) bytes") == true)
         }
@@ -71,31 +71,31 @@ import Testing
         ("LABEL=NIXOS_SD", "LABEL=firmware", ""), ("LABEL=NIXOS_SD", "/dev/disk/by-uuid/2178-694E", ""),
         ("/dev/disk/by-uuid/44444444-4444-4444-8888-888888888888", "UUID=2178-694e", ""),
         ("PARTUUID=2178694e-02", "/dev/disk/by-partuuid/2178694e-01", ""),
-        ("/dev/disk/by-label/nixos", "LABEL=FIRMWARE", "--root-label 'nixos'"),
-        ("/dev/disk/by-label/my\\x20root", "LABEL=FIRMWARE", "--root-label 'my root'"),
-        ("LABEL=my\\040root", "LABEL=FIRMWARE", "--root-label 'my root'"),
-        ("LABEL=NIXOS_SD", "LABEL=BOOT", "--firmware-label 'BOOT'"),
-        ("UUID=11111111-4444-4444-8888-888888888888", "LABEL=FIRMWARE", "--root-uuid 11111111-4444"),
-        ("LABEL=NIXOS_SD", "UUID=1234-ABCD", "--disk-id 0x1234ABCD"),
-        ("PARTUUID=2178694e-01", "LABEL=FIRMWARE", "--disk-id 0x2178694e"),
+        ("/dev/disk/by-label/nixos", "LABEL=FIRMWARE", "use root label 'nixos'"),
+        ("/dev/disk/by-label/my\\x20root", "LABEL=FIRMWARE", "use root label 'my root'"),
+        ("LABEL=my\\040root", "LABEL=FIRMWARE", "use root label 'my root'"),
+        ("LABEL=NIXOS_SD", "LABEL=BOOT", "use firmware label 'BOOT'"),
+        ("UUID=11111111-4444-4444-8888-888888888888", "LABEL=FIRMWARE", "use root UUID 11111111-4444"),
+        ("LABEL=NIXOS_SD", "UUID=1234-ABCD", "use disk identifier 0x1234ABCD"),
+        ("PARTUUID=2178694e-01", "LABEL=FIRMWARE", "use disk identifier 0x2178694e"),
     ])
-    func mountsMustFitTheImage(root: String, firmware: String, remedy: String) throws {
+    func mountsMustMatchTheImage(root: String, firmware: String, remedy: String) throws {
         try system.setMounts(root, firmware)
         let error = message(try check(system.recipe()))
         #expect(remedy.isEmpty ? error == "" : error.contains(remedy), "\(error)")
     }
 
-    /// A specialisation that looks for another root is an entry that never boots.
+    /// The menu entry of a specialisation that mounts another root would never boot.
     @Test func specialisationsMountTheImageToo() throws {
-        let own = storePath(41, "etc-debug")
-        try system.file(own, "etc/fstab", "LABEL=OTHER / ext4 x 0 1\n")
-        let place = "nix/store/\(SampleSystem.child.baseName)/etc"
-        _ = try Judge.run("rm", [system.store.place(place).string])
-        try system.store.link(place, to: "\(own.path)/etc")
+        let etc = storePath(41, "etc-debug")
+        try system.file(etc, "etc/fstab", "LABEL=OTHER / ext4 x 0 1\n")
+        let link = "nix/store/\(SampleSystem.child.baseName)/etc"
+        _ = try Judge.run("rm", [system.store.path(link).string])
+        try system.store.link(link, to: "\(etc.path)/etc")
         #expect(message(try check(system.recipe())).contains("label OTHER"))
     }
 
-    @Test func otherIdentitiesMustFitToo() throws {
+    @Test func otherIdentitiesMustMatchToo() throws {
         var recipe = system.recipe()
         recipe.rootLabel = "OTHER"
         #expect(message(try check(recipe)).contains("label NIXOS_SD, and the image's has label OTHER"))
@@ -110,8 +110,9 @@ import Testing
             #expect(message(try check(recipe)) == "", "\(text)")
         }
     }
-    /// Nobody waits for the closure to be hashed to hear of it.
-    @Test func isFoundBeforeTheClosureIs() throws {
+
+    /// The error comes before minutes of hashing.
+    @Test func fstabIsCheckedBeforeTheClosure() throws {
         var recipe = system.recipe()
         recipe.rootLabel = "OTHER"
         recipe.source = .registration("/nowhere")

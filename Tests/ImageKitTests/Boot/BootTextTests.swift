@@ -2,9 +2,9 @@ import Testing
 
 @testable import ImageKit
 
-/// The texts that firmware and U-Boot read, read by us.
+/// The parsers of texts that firmware and U-Boot read.
 @Suite struct BootTextTests {
-    @Test func readsAMenuOfItsOwn() throws {
+    @Test func readsAGeneratedMenu() throws {
         let system = try SampleSystem()
         let text = try system.menu(system.recipe())
         let menu = ExtlinuxConfig.parse(text)
@@ -24,7 +24,7 @@ import Testing
                     initrd: entry.initrd, fdtDirectory: entry.fdtDirectory, append: menu.entries[1].append))
     }
 
-    @Test func readsWhatOthersWrite() {
+    @Test func readsOtherMenus() {
         let menu = ExtlinuxConfig.parse(
             """
             # LABEL commented
@@ -93,13 +93,13 @@ import Testing
         #expect(ConfigTxt.parse("[\n]\n=\n[]x\n [pi4] \nkernel=\n").settings.map(\.value) == ["", ""])
     }
 
-    /// Each filter asks about something else, so all would have to be met.
-    @Test func filtersAreNotWithoutEnd() {
+    /// Each filter tests another property, so all would have to be met.
+    @Test func filtersAreLimited() {
         let letters = Array("abcdefghijklmnopqrstuvwxyz")
         let text = (0..<3000).map { "[x\(letters[$0 % 26])\(letters[$0 / 26 % 26])\(letters[$0 / 676])]\na=1\n" }
         let config = ConfigTxt.parse(text.joined())
         #expect(config.sections.count == 3000 && config.sections.allSatisfy { $0.filter.count <= 16 })
-        // What nobody can meet holds on no board.
+        // No board meets so many filters.
         #expect(config.settings(for: Board.standard[0]).isEmpty)
     }
 

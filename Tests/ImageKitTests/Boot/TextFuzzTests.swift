@@ -4,11 +4,11 @@ import Testing
 
 @testable import ImageKit
 
-/// Texts of all kinds that are read, changed at random: nothing traps, and what is understood is understood again.
+/// Parsers do not trap on texts that were changed at random. A value that was parsed can be written and parsed again.
 @Suite struct TextFuzzTests {
-    /// Tries `body` on texts made of good ones.
-    private func each(_ place: UInt64, _ few: Int, _ good: [String], _ body: ([UInt8]) throws -> Void) throws {
-        var mutation = TextMutation(Fuzz.random(place))
+    /// Calls `body` with valid texts, and with random changes of them.
+    private func each(_ seed: UInt64, _ few: Int, _ good: [String], _ body: ([UInt8]) throws -> Void) throws {
+        var mutation = TextMutation(Fuzz.random(seed))
         let good = good.map { Array($0.utf8) }
         for text in good { try body(text) }
         for _ in 0..<Fuzz.iterations(few) { try body(mutation.next(good)) }
@@ -91,7 +91,7 @@ import Testing
                 #expect(mount.source.utf8.count <= 3 * text.count)
             }
         }
-        // Only digits are a number.
+        // A sign is no digit.
         #expect(FilesystemTable("a\\+77b / ext4").mounts.first?.source == "a\\+77b")
         #expect(FilesystemTable("a\\-00b / ext4").mounts.first?.source == "a\\-00b")
     }
@@ -103,17 +103,17 @@ import Testing
             "\0ramdisk_addr_r=ffffffffffffffff\0kernel_addr_r=fffffffffe\0bootcmd=x\0",
         ]
         var head = [UInt8](repeating: 0xFF, count: 64)
-        head.store(bytes: Array("ARM\u{64}".utf8), at: 56)
+        head.store(bytes: KernelImage.magic, at: KernelImage.Field.magic.lowerBound)
         let kernel = try #require(KernelImage(head: head, fileSize: .max))
         try each(604, 300, good) { (text) throws in
             guard var environment = UBootEnvironment(builtInto: text) else { return }
             #expect(environment.room.map { $0.end > $0.kernel } != false)
             #expect(environment.room?.holds(kernel) != true)
-            _ = environment.room?.limit
+            _ = environment.room?.capacity
             environment.makeRoom()
             guard let file = environment.encoded() else { return }
             #expect(file.count == UBootEnvironment.fileSize && UBootEnvironment.isSound(file))
-            let again = UBootEnvironment(builtInto: [0] + file[4...])
+            let again = UBootEnvironment(builtInto: [0] + file[UBootEnvironment.Field.variables...])
             #expect(again?.variables.map(\.name) == environment.variables.map(\.name))
             #expect(again?.variables.map(\.value) == environment.variables.map(\.value))
         }
@@ -124,10 +124,12 @@ import Testing
         let directory = try ScratchDirectory()
         let file = FilePath(directory.path).appending("boot.json")
         let entry =
-            #"{"system":"aarch64-linux","init":"/nix/store/x/init","kernel":"k","initrd":null,"kernelParams":["a"],"label":"NixOS","toplevel":"/nix/store/x"}"#
+            #"{"system":"aarch64-linux","init":"/nix/store/x/init","kernel":"k","initrd":null,"kernelParams":["a"],"#
+            + #""label":"NixOS","toplevel":"/nix/store/x"}"#
         let good = [
             #"{"org.nixos.bootspec.v1":\#(entry)}"#,
-            #"{"org.nixos.bootspec.v1":\#(entry),"org.nixos.specialisation.v1":{"one":{"org.nixos.bootspec.v1":\#(entry)}}}"#,
+            #"{"org.nixos.bootspec.v1":\#(entry),"#
+                + #""org.nixos.specialisation.v1":{"one":{"org.nixos.bootspec.v1":\#(entry)}}}"#,
             String(repeating: #"{"org.nixos.specialisation.v1":{"a":"#, count: 2000),
             String(repeating: #"{"org.nixos.specialisation.v1":{"a":"#, count: 200)
                 + #"{"org.nixos.bootspec.v1":\#(entry)}"# + String(repeating: "}}", count: 200),
@@ -158,7 +160,7 @@ import Testing
         }
     }
 
-    /// What stands on a command line: sizes, places, copies, store paths, hashes, identities.
+    /// Arguments of a command line: sizes, addresses, copies, store paths, hashes, identities.
     @Test func words() throws {
         let hash = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
         let good = [
@@ -168,15 +170,15 @@ import Testing
             "/nix/store/5dxwz4wamc0djv3n3jkkv9r1k2rfa9vy-bash-5.2/bin/../x", "file@8K", "a@b@1M",
         ]
         try each(607, 1500, good) { (bytes) throws in
-            // In debug builds, swift-system takes the square of a path's length for each of its parts.
+            // In debug builds, swift-system takes time in the square of a path's length for each component.
             let text = String(decoding: bytes.prefix(300), as: UTF8.self)
             if let size = ByteSize.parse(text) {
                 #expect(size <= UInt64(Int64.max) && !ByteSize.format(size).isEmpty)
-                // A size may be asked for that nothing can have.
+                // The size may be impossible.
                 _ = try? Ext4Geometry.fixed(size: size, inodes: 5000)
             }
-            if let place = try? ImageAddress(parsing: text) {
-                #expect(try ImageAddress(parsing: place.description) == place, "\(text)")
+            if let address = try? ImageAddress(parsing: text) {
+                #expect(try ImageAddress(parsing: address.description) == address, "\(text)")
             }
             if let copy = try? RootCopy(parsing: text) {
                 #expect(copy.destination.allSatisfy { !$0.isEmpty && $0.count < 256 })

@@ -3,8 +3,18 @@ import Testing
 
 @testable import ImageKit
 
-/// Checks of whole FAT volumes: silent on sound ones, and each damage by its name.
+/// Checks of whole FAT volumes: no finding for a sound volume, and the expected findings for each damage.
 @Suite struct FATCheckTests {
+    private typealias Boot = FATBootSector.Field
+    private typealias Boot32 = FATBootSector.Field32
+    private typealias Tail = FATBootSector.Tail
+    private typealias Info = FATBootSector.InfoField
+    private typealias Slot = FATDirectoryEntry.Field
+    private typealias Piece = FATDirectoryEntry.LongField
+
+    /// The offsets of FSInfo, and of the backup of the boot sector.
+    private static let info = 512, backup = 6 * 512
+
     private func findings(_ source: any ByteSource) throws -> [Finding] {
         var found: [Finding] = []
         let tree = try FATCheck.run(source) { found.append($0) }
@@ -13,12 +23,12 @@ import Testing
     }
 
     @Test(arguments: FATFormatterTests.special.indices)
-    func isSilentOnOurs(index: Int) throws {
+    func isSilentOnVolumesOfTheFormatter(index: Int) throws {
         let sample = FATFormatterTests.special[index].1
         for size in index == 0 ? [nil, 520 << 20] : [nil] as [UInt64?] {
             for label in ["FIRMWARE", ""] {
                 let options = FATOptions(label: label, size: size)
-                #expect(try findings(FATFormatter.layOut(sample.built(), options: options)) == [])
+                #expect(try findings(FATFormatter.layOut(sample.built(), options).map) == [])
             }
         }
     }
@@ -26,12 +36,12 @@ import Testing
     @Test(arguments: 0..<3 as Range<UInt64>)
     func isSilentOnOddNames(seed: UInt64) throws {
         let sample = FATFormatterTests.generated(seed, emoji: true)
-        let map = try FATFormatter.layOut(sample.built(), options: FATOptions(size: 3 << 20))
+        let map = try FATFormatter.layOut(sample.built(), FATOptions(size: 3 << 20)).map
         #expect(try findings(map) == [])
     }
 
     @Test(.enabled(if: Judge.hasFATTools, "\(Judge.fatReason)"), arguments: FATVolumeTests.layouts.indices)
-    func isSilentOnTheirs(index: Int) throws {
+    func isSilentOnVolumesOfOtherTools(index: Int) throws {
         let (options, mebibytes, _, cluster) = FATVolumeTests.layouts[index]
         let fat = try ForeignFAT(options + (index % 2 == 0 ? ["-n", "a label"] : []), size: mebibytes << 20)
         #expect(try findings(FATImageFile(fat.image)) == [])
@@ -55,7 +65,7 @@ import Testing
         #expect(try findings(FATImageFile(fat.image)) == [])
     }
 
-    /// What mkfs.vfat makes besides, and says something about.
+    /// Volumes of mkfs.vfat with unusual options, and the findings about them.
     @Test(
         .enabled(if: Judge.hasFATTools, "\(Judge.fatReason)"),
         arguments: [
@@ -64,49 +74,53 @@ import Testing
             (["-F", "32", "-s", "1", "-R", "40", "-b", "12"], 40, []), (["-F", "16", "-M", "0xF0"], 20, []),
             (["-F", "12", "-f", "1"], 2, []), (["-F", "16", "-f", "3"], 20, [.fatBootUnusual]),
         ] as [([String], UInt64, [Finding.Kind])])
-    func namesWhatIsUnusual(options: [String], mebibytes: UInt64, expected: [Finding.Kind]) throws {
+    func reportsUnusualVolumes(options: [String], mebibytes: UInt64, expected: [Finding.Kind]) throws {
         let fat = try ForeignFAT(options, size: mebibytes << 20)
         #expect(try findings(FATImageFile(fat.image)).map(\.kind) == expected)
     }
 
     // MARK: Damage
 
-    /// A planted damage: all kinds of findings that follow from it, and whether fsck.fat says something too.
+    /// A planted damage, all kinds of findings that follow from it, and whether fsck.fat reports it too.
     struct Damage: Sendable, CustomTestStringConvertible {
         var name: String
         var kinds: Set<Finding.Kind>
-        var judgeSpeaks = true
-        var spoil: @Sendable (inout SpoiltFAT) throws -> Void
+        var fsckReports = true
+        var plant: @Sendable (inout DamagedFAT) throws -> Void
         var testDescription: String { name }
 
         init(
-            _ name: String, _ kinds: Set<Finding.Kind>, judgeSpeaks: Bool = true,
-            _ spoil: @escaping @Sendable (inout SpoiltFAT) throws -> Void
+            _ name: String, _ kinds: Set<Finding.Kind>, fsckReports: Bool = true,
+            _ plant: @escaping @Sendable (inout DamagedFAT) throws -> Void
         ) {
-            (self.name, self.kinds, self.judgeSpeaks, self.spoil) = (name, kinds, judgeSpeaks, spoil)
+            (self.name, self.kinds, self.fsckReports, self.plant) = (name, kinds, fsckReports, plant)
         }
     }
 
     static let damages: [Damage] = [
-        // fsck.fat reads on without it; Linux refuses the filesystem.
-        Damage("no signature", [.fatBootSector], judgeSpeaks: false) { $0.set(0 as UInt16, at: 510) },
-        Damage("too many sectors", [.fatBootSector]) { $0.set(0xFFFF as UInt16, at: 19) },
-        // Linux does not look at the jump either; Windows does.
-        Damage("no jump", [.fatBootUnusual], judgeSpeaks: false) { $0.set(0 as UInt8, at: 0) },
-        // The text says nothing by the specification, but there are readers that go by it.
-        Damage("another type", [.fatBootUnusual], judgeSpeaks: false) { $0.set("FAT12   ", at: 54) },
-        // fsck.fat takes the shorter number, as everyone does.
-        Damage("two numbers of sectors", [.fatBootUnusual], judgeSpeaks: false) { $0.set(5 as UInt32, at: 32) },
-        // fsck.fat compares the kind of disk with nothing.
-        Damage("another kind of disk", [.fatMedia], judgeSpeaks: false) { $0.set(0xF0 as UInt8, at: 21) },
-        Damage("a second entry that is no end", [.fatMedia], judgeSpeaks: false) { $0.link(1, 0xC005) },
-        Damage("in use, by the boot sector", [.fatDirty]) { $0.set(1 as UInt8, at: 37) },
+        // fsck.fat continues without it; Linux refuses the filesystem.
+        Damage("no signature", [.fatBootSector], fsckReports: false) { $0.set(0 as UInt16, at: Boot.signature) },
+        Damage("too many sectors", [.fatBootSector]) { $0.set(0xFFFF as UInt16, at: Boot.sectors16) },
+        // Linux does not read the jump either; Windows does.
+        Damage("no jump", [.fatBootUnusual], fsckReports: false) { $0.set(0 as UInt8, at: Boot.jump) },
+        // By the specification the text has no meaning, but some readers use it.
+        Damage("another type", [.fatBootUnusual], fsckReports: false) {
+            $0.set("FAT12   ", at: Tail.start16 + Tail.type)
+        },
+        // fsck.fat uses the shorter number, like every reader.
+        Damage("two numbers of sectors", [.fatBootUnusual], fsckReports: false) {
+            $0.set(5 as UInt32, at: Boot.sectors32)
+        },
+        // fsck.fat does not compare the kind of disk.
+        Damage("another kind of disk", [.fatMedia], fsckReports: false) { $0.set(0xF0 as UInt8, at: Boot.media) },
+        Damage("a second entry that is no end", [.fatMedia], fsckReports: false) { $0.link(1, 0xC005) },
+        Damage("in use, by the boot sector", [.fatDirty]) { $0.set(Tail.isDirty, at: Tail.start16 + Tail.state) },
         Damage("in use, by the FAT", [.fatDirty]) { $0.link(1, 0x7FFF) },
-        // fsck.fat has nothing to say of the bit beside it.
-        Damage("errors of the disk", [.fatDiskErrors], judgeSpeaks: false) { $0.link(1, 0xBFFF) },
+        // fsck.fat ignores the bit beside it.
+        Damage("errors of the disk", [.fatDiskErrors], fsckReports: false) { $0.link(1, 0xBFFF) },
         Damage("copies differ", [.fatCopies]) { $0.link(900, 5, copy: 1) },
-        // fsck.fat counts bad clusters only when it is asked to say more.
-        Damage("bad clusters", [.fatBadClusters], judgeSpeaks: false) { $0.link(900, 0xFFF7) },
+        // fsck.fat counts bad clusters only with -v.
+        Damage("bad clusters", [.fatBadClusters], fsckReports: false) { $0.link(900, 0xFFF7) },
         Damage("lost clusters", [.fatLostClusters]) {
             $0.link(900, 901)
             $0.link(901, 0xFFFF)
@@ -119,7 +133,7 @@ import Testing
             try $0.link($0.cluster("B"), UInt32($0.cluster("A") + 1))
         },
         Damage("the same beginning", [.fatCrossLink, .fatLostClusters]) {
-            try $0.set(UInt16($0.cluster("A")), at: $0.slot("B") + 26)
+            try $0.set(UInt16($0.cluster("A")), at: $0.slot("B") + Slot.clusterLow)
         },
         Damage("leads to a free cluster", [.fatChainFree, .fatLostClusters]) { try $0.link($0.cluster("A") + 1, 0) },
         Damage("the last is free", [.fatChainFree]) { try $0.link($0.cluster("A") + 2, 0) },
@@ -129,94 +143,102 @@ import Testing
         Damage("leads to a reserved number", [.fatChainRange, .fatLostClusters]) { try $0.link($0.cluster("A"), 1) },
         Damage("leads past the end", [.fatChainRange, .fatLostClusters]) { try $0.link($0.cluster("A"), 0xFFEE) },
         Damage("begins nowhere", [.fatChainStart, .fatLostClusters]) {
-            try $0.set(0 as UInt16, at: $0.slot("A") + 26)
+            try $0.set(0 as UInt16, at: $0.slot("A") + Slot.clusterLow)
         },
         Damage("begins past the end", [.fatChainStart, .fatLostClusters]) {
-            try $0.set(0xFFF0 as UInt16, at: $0.slot("A") + 26)
+            try $0.set(0xFFF0 as UInt16, at: $0.slot("A") + Slot.clusterLow)
         },
         Damage("a folder begins nowhere", [.fatChainStart, .fatLostClusters]) {
-            try $0.set(0 as UInt16, at: $0.slot("E") + 26)
+            try $0.set(0 as UInt16, at: $0.slot("E") + Slot.clusterLow)
         },
         Damage("too short", [.fatChainShort, .fatLostClusters]) { try $0.link($0.cluster("A") + 1, 0xFFFF) },
-        Damage("too large", [.fatChainShort]) { try $0.set(UInt32.max, at: $0.slot("A") + 28) },
+        Damage("too large", [.fatChainShort]) { try $0.set(UInt32.max, at: $0.slot("A") + Slot.size) },
         Damage("too long", [.fatChainLong]) {
             try $0.link($0.cluster("A") + 2, 900)
             $0.link(900, 0xFFFF)
         },
         Damage("empty with clusters", [.fatChainLong]) {
-            try $0.set(900 as UInt16, at: $0.slot("EMPTY") + 26)
+            try $0.set(900 as UInt16, at: $0.slot("EMPTY") + Slot.clusterLow)
             $0.link(900, 0xFFFF)
         },
         Damage("a folder in itself", [.fatCrossLink, .fatLostClusters]) {
-            try $0.set(UInt16($0.cluster("D")), at: $0.slot("E") + 26)
+            try $0.set(UInt16($0.cluster("D")), at: $0.slot("E") + Slot.clusterLow)
         },
         Damage("a control character", [.fatName]) { try $0.set(1 as UInt8, at: $0.slot("EMPTY") + 1) },
         Damage("a slash", [.fatName]) { try $0.set("E/", at: $0.slot("EMPTY")) },
-        // fsck.fat lets them pass, though readers of short names alone may not.
-        Damage("a plus", [.fatNameUnusual], judgeSpeaks: false) { try $0.set("E+", at: $0.slot("EMPTY")) },
-        Damage("lower case", [.fatNameUnusual], judgeSpeaks: false) { try $0.set("e", at: $0.slot("EMPTY")) },
+        // fsck.fat accepts them, but readers of short names alone may not.
+        Damage("a plus", [.fatNameUnusual], fsckReports: false) { try $0.set("E+", at: $0.slot("EMPTY")) },
+        Damage("lower case", [.fatNameUnusual], fsckReports: false) { try $0.set("e", at: $0.slot("EMPTY")) },
         Damage("a bit that means nothing", [.fatNameUnusual]) {
-            try $0.bytes.bytes[$0.slot("EMPTY") + FATDirectoryEntry.Field.lowerCase] = 0x20
+            try $0.bytes.bytes[$0.slot("EMPTY") + Slot.lowerCase] = 0x20
         },
         Damage("the same short name", [.fatDuplicateName]) { try $0.set("A          ", at: $0.slot("EMPTY")) },
         // fsck.fat compares short names only.
-        Damage("the same long name", [.fatDuplicateName], judgeSpeaks: false) {
+        Damage("the same long name", [.fatDuplicateName], fsckReports: false) {
             let slot = try $0.slot("ALONGN~1TEX")
-            // The other file gets the short name that this one's long name is, with another case.
+            // The long name becomes the short name of another file, with another case.
             for (index, offset) in FATDirectoryEntry.LongField.units.enumerated() {
                 let unit: UInt16 = index < 5 ? UInt16(Array("eMpTy".utf8)[index]) : index == 5 ? 0 : 0xFFFF
-                $0.set(unit, at: slot - 32 + offset)
-                $0.set(0xE5 as UInt8, at: slot - 64)
+                $0.set(unit, at: slot - FATDirectoryEntry.size + offset)
+                $0.set(FATDirectoryParser.deleted, at: slot - 2 * FATDirectoryEntry.size)
             }
-            $0.set(0x41 as UInt8, at: slot - 32)
+            $0.set(0x41 as UInt8, at: slot - FATDirectoryEntry.size)
         },
         Damage("a wrong sum", [.fatLongNameSum]) {
-            for piece in 1...2 { try $0.set(7 as UInt8, at: $0.slot("ALONGN~1TEX") - 32 * piece + 13) }
+            for piece in 1...2 { try $0.set(7 as UInt8, at: $0.piece(piece) + Piece.checksum) }
         },
-        Damage("two sums", [.fatLongNameSum]) { try $0.set(7 as UInt8, at: $0.slot("ALONGN~1TEX") - 19) },
-        Damage("a wrong number", [.fatLongNameOrder]) { try $0.set(0x43 as UInt8, at: $0.slot("ALONGN~1TEX") - 64) },
+        Damage("two sums", [.fatLongNameSum]) { try $0.set(7 as UInt8, at: $0.piece(1) + Piece.checksum) },
+        Damage("a wrong number", [.fatLongNameOrder]) { try $0.set(0x43 as UInt8, at: $0.piece(2)) },
         Damage("a piece that is missing", [.fatLongNameOrder]) {
-            try $0.set(0xE5 as UInt8, at: $0.slot("ALONGN~1TEX") - 64)
-            try $0.set(0x42 as UInt8, at: $0.slot("ALONGN~1TEX") - 32)
+            try $0.set(FATDirectoryParser.deleted, at: $0.piece(2))
+            try $0.set(0x42 as UInt8, at: $0.piece(1))
         },
         Damage("the first piece deleted", [.fatLongNameOrphaned]) {
-            try $0.set(0xE5 as UInt8, at: $0.slot("ALONGN~1TEX") - 64)
+            try $0.set(FATDirectoryParser.deleted, at: $0.piece(2))
         },
         Damage("its file deleted", [.fatLongNameOrphaned, .fatLostClusters]) {
-            try $0.set(0xE5 as UInt8, at: $0.slot("ALONGN~1TEX"))
+            try $0.set(FATDirectoryParser.deleted, at: $0.slot("ALONGN~1TEX"))
         },
-        // fsck.fat takes any UTF-16.
-        Damage("half a character", [.fatName], judgeSpeaks: false) {
-            try $0.set(0xD83D as UInt16, at: $0.slot("ALONGN~1TEX") - 31)
+        // fsck.fat accepts any UTF-16.
+        Damage("half a character", [.fatName], fsckReports: false) {
+            try $0.set(0xD83D as UInt16, at: $0.piece(1) + Piece.units[0])
         },
         Damage("a cluster in a long name", [.fatLongNameFields]) {
-            try $0.set(1 as UInt16, at: $0.slot("ALONGN~1TEX") - 6)
+            try $0.set(1 as UInt16, at: $0.piece(1) + Piece.cluster)
         },
-        Damage("another .", [.fatDots]) { try $0.set(9 as UInt16, at: $0.content("D") + 26) },
-        Damage("another ..", [.fatDots]) { try $0.set(9 as UInt16, at: $0.content("E") + 32 + 26) },
-        Damage("no ..", [.fatDots]) { try $0.set(0xE5 as UInt8, at: $0.content("E") + 32) },
-        Damage(". is a file", [.fatDots]) { try $0.set(0x20 as UInt8, at: $0.content("E") + 11) },
+        Damage("another .", [.fatDots]) { try $0.set(9 as UInt16, at: $0.content("D") + Slot.clusterLow) },
+        Damage("another ..", [.fatDots]) {
+            try $0.set(9 as UInt16, at: $0.content("E") + FATDirectoryEntry.size + Slot.clusterLow)
+        },
+        Damage("no ..", [.fatDots]) {
+            try $0.set(FATDirectoryParser.deleted, at: $0.content("E") + FATDirectoryEntry.size)
+        },
+        Damage(". is a file", [.fatDots]) {
+            try $0.set(FATDirectoryEntry.Attribute.archive, at: $0.content("E") + Slot.attributes)
+        },
         Damage("a . in the root folder", [.fatDots]) { try $0.set(".          ", at: $0.slot("EMPTY")) },
-        Damage("a folder with a size", [.fatDirectorySize]) { try $0.set(5 as UInt32, at: $0.slot("D") + 28) },
-        // fsck.fat does not say so, but goes on and takes it for a file.
-        Damage("after the end", [.fatAfterEnd], judgeSpeaks: false) {
-            $0.set("X          ", at: $0.rootEnd + 64)
+        Damage("a folder with a size", [.fatDirectorySize]) { try $0.set(5 as UInt32, at: $0.slot("D") + Slot.size) },
+        // fsck.fat continues after the end, and reads the slot as a file.
+        Damage("after the end", [.fatAfterEnd], fsckReports: false) {
+            $0.set("X          ", at: $0.rootEnd + 2 * FATDirectoryEntry.size)
         },
-        // fsck.fat takes a second label, and one that has clusters, for files.
-        Damage("two labels", [.fatLabels], judgeSpeaks: false) { try $0.set(8 as UInt8, at: $0.slot("EMPTY") + 11) },
-        Damage("a label in a folder", [.fatLabels, .fatLostClusters], judgeSpeaks: false) {
-            try $0.set(8 as UInt8, at: $0.slot("B") + 11)
+        // For fsck.fat, a second label and a label with clusters are files.
+        Damage("two labels", [.fatLabels], fsckReports: false) {
+            try $0.set(FATDirectoryEntry.Attribute.volumeLabel, at: $0.slot("EMPTY") + Slot.attributes)
+        },
+        Damage("a label in a folder", [.fatLabels, .fatLostClusters], fsckReports: false) {
+            try $0.set(FATDirectoryEntry.Attribute.volumeLabel, at: $0.slot("B") + Slot.attributes)
         },
         Damage("another label", [.fatLabel]) { try $0.set("OTHER", at: $0.slot("FIRMWARE")) },
-        Damage("no label", [.fatLabel]) { try $0.set(0xE5 as UInt8, at: $0.slot("FIRMWARE")) },
+        Damage("no label", [.fatLabel]) { try $0.set(FATDirectoryParser.deleted, at: $0.slot("FIRMWARE")) },
     ]
 
-    static let ours = Result { try SpoiltFAT.ours() }
+    static let formatted = Result { try DamagedFAT.formatted() }
 
     @Test(arguments: damages)
     func namesTheDamage(_ damage: Damage) throws {
-        var fat = try Self.ours.get()
-        try damage.spoil(&fat)
+        var fat = try Self.formatted.get()
+        try damage.plant(&fat)
         let (found, tree) = try fat.check()
         #expect(Set(found.map(\.kind)) == damage.kinds, "\(found)")
         #expect((tree == nil) == damage.kinds.contains(.fatBootSector))
@@ -226,23 +248,26 @@ import Testing
         }
         guard Judge.hasFATTools else { return }
         let said = try Judge.fsckFAT(fat.bytes, in: ScratchDirectory())
-        #expect(said.isEmpty != damage.judgeSpeaks, "\(said)")
+        #expect(said.isEmpty != damage.fsckReports, "\(said)")
     }
 
-    /// Damages of FAT32 and FAT12 that there are not of FAT16.
-    static let othersDamages: [(String, Int, Set<Finding.Kind>, @Sendable (inout SpoiltFAT) throws -> Void)] = [
-        ("a damaged boot sector", 32, [.fatBootSector], { $0.set(0 as UInt16, at: 11) }),
-        ("another backup", 32, [.fatBackup], { $0.set(7 as UInt8, at: 6 * 512 + 3) }),
-        ("a backup among the data", 32, [.fatBackup], { $0.set(4000 as UInt16, at: 50) }),
-        ("no FSInfo", 32, [.fatInfoMissing, .fatBackup], { $0.set(0 as UInt16, at: 48) }),
-        ("FSInfo among the data", 32, [.fatInfo, .fatBackup], { $0.set(4000 as UInt16, at: 48) }),
-        ("FSInfo's first signature", 32, [.fatInfo], { $0.set(0 as UInt8, at: 512) }),
-        ("FSInfo's second signature", 32, [.fatInfo], { $0.set(0 as UInt8, at: 512 + 484) }),
-        ("FSInfo's last signature", 32, [.fatInfo], { $0.set(0 as UInt8, at: 512 + 511) }),
-        ("more free", 32, [.fatFreeCount], { $0.set(5 as UInt32, at: 512 + 488) }),
-        ("nobody knows what is free", 32, [.fatInfoUnknown], { $0.set(UInt32.max, at: 512 + 488) }),
-        ("last used past the end", 32, [.fatInfo], { $0.set(0xFFF_0000 as UInt32, at: 512 + 492) }),
-        ("in use, by the boot sector", 32, [.fatDirty], { $0.set(1 as UInt8, at: 65) }),
+    /// Damages that only FAT32 and FAT12 can have.
+    static let otherDamages: [(String, Int, Set<Finding.Kind>, @Sendable (inout DamagedFAT) throws -> Void)] = [
+        ("a damaged boot sector", 32, [.fatBootSector], { $0.set(0 as UInt16, at: Boot.bytesPerSector) }),
+        ("another backup", 32, [.fatBackup], { $0.set(7 as UInt8, at: backup + Boot.name) }),
+        ("a backup among the data", 32, [.fatBackup], { $0.set(4000 as UInt16, at: Boot32.backupSector) }),
+        ("no FSInfo", 32, [.fatInfoMissing, .fatBackup], { $0.set(0 as UInt16, at: Boot32.infoSector) }),
+        ("FSInfo among the data", 32, [.fatInfo, .fatBackup], { $0.set(4000 as UInt16, at: Boot32.infoSector) }),
+        ("FSInfo's first signature", 32, [.fatInfo], { $0.set(0 as UInt8, at: info + Info.lead) }),
+        ("FSInfo's second signature", 32, [.fatInfo], { $0.set(0 as UInt8, at: info + Info.structure) }),
+        ("FSInfo's last signature", 32, [.fatInfo], { $0.set(0 as UInt8, at: info + Boot.signature + 1) }),
+        ("more free", 32, [.fatFreeCount], { $0.set(5 as UInt32, at: info + Info.freeClusters) }),
+        (
+            "the number of free clusters is unknown", 32, [.fatInfoUnknown],
+            { $0.set(UInt32.max, at: info + Info.freeClusters) }
+        ),
+        ("last used past the end", 32, [.fatInfo], { $0.set(0xFFF_0000 as UInt32, at: info + Info.lastUsed) }),
+        ("in use, by the boot sector", 32, [.fatDirty], { $0.set(Tail.isDirty, at: Tail.start32 + Tail.state) }),
         ("in use, by the FAT", 32, [.fatDirty], { $0.link(1, 0x07FF_FFFF) }),
         ("errors of the disk", 32, [.fatDiskErrors], { $0.link(1, 0x0BFF_FFFF) }),
         ("another kind of disk", 32, [.fatMedia], { $0.link(0, 0x0FFF_FFF0) }),
@@ -263,31 +288,31 @@ import Testing
         ("another kind of disk", 12, [.fatMedia], { $0.link(0, 0xFF0) }),
     ]
 
-    static let fat12 = Result { try SpoiltFAT.theirs(["-F", "12"], mebibytes: 3) }
-    static let fat32 = Result { try SpoiltFAT.theirs(["-F", "32", "-s", "1"], mebibytes: 34) }
+    static let fat12 = Result { try DamagedFAT.foreign(["-F", "12"], mebibytes: 3) }
+    static let fat32 = Result { try DamagedFAT.foreign(["-F", "32", "-s", "1"], mebibytes: 34) }
 
-    @Test(.enabled(if: Judge.hasFATTools, "\(Judge.fatReason)"), arguments: othersDamages.indices)
-    func namesTheDamageOfOthers(index: Int) throws {
-        let (_, kind, kinds, spoil) = Self.othersDamages[index]
+    @Test(.enabled(if: Judge.hasFATTools, "\(Judge.fatReason)"), arguments: otherDamages.indices)
+    func namesTheDamageOfFAT32AndFAT12(index: Int) throws {
+        let (_, kind, kinds, plant) = Self.otherDamages[index]
         let sound = try (kind == 12 ? Self.fat12 : Self.fat32).get()
         #expect(sound.layout.kind.rawValue == kind)
         var fat = sound
-        try spoil(&fat)
+        try plant(&fat)
         let (found, tree) = try fat.check()
         #expect(Set(found.map(\.kind)) == kinds, "\(found)")
-        // FAT32 is read by its backup where it has lost its boot sector.
+        // FAT32 without a boot sector is read with its backup.
         #expect(try tree?.everything() != nil)
         if kinds == [.fatBootSector] { #expect(try tree?.everything() == sound.check().tree?.everything()) }
     }
 
-    @Test func isSilentOnWhatIsSpoilt() throws {
-        #expect(try Self.ours.get().check().found == [])
+    @Test func isSilentBeforeTheDamage() throws {
+        #expect(try Self.formatted.get().check().found == [])
         guard Judge.hasFATTools else { return }
         for fat in try [Self.fat12.get(), Self.fat32.get()] { #expect(try fat.check().found == []) }
     }
 
     @Test func namesBothOfACrossLink() throws {
-        var fat = try Self.ours.get()
+        var fat = try Self.formatted.get()
         let cluster = try fat.cluster("A") + 1
         try fat.link(fat.cluster("B"), UInt32(cluster))
         let finding = try #require(try fat.check().found.first { $0.kind == .fatCrossLink })
@@ -296,17 +321,17 @@ import Testing
         #expect(finding.offset == UInt64(entry))
     }
 
-    @Test func stopsAtItsLimits() throws {
-        let fat = try Self.ours.get()
+    @Test func stopsAtItsMaximums() throws {
+        let fat = try Self.formatted.get()
         func kinds(_ limit: Int) throws -> [String] {
             var found: [Finding] = []
-            let tree = try FATCheck.run(fat.bytes, entryLimit: limit, progress: nil) { found.append($0) }
+            let tree = try FATCheck.run(fat.bytes, maximumEntries: limit, progress: nil) { found.append($0) }
             #expect((tree == nil) == (limit < 6))
             return found.map(\.kind.name)
         }
         #expect(try kinds(6) == [] && kinds(5) == ["fat-too-large"] && kinds(0) == ["fat-too-large"])
         let deep = SampleTree(files: [String(repeating: "a/", count: 256): []])
-        #expect(try findings(FATFormatter.layOut(deep.built())).map(\.kind.name).first == "fat-too-large")
+        #expect(try findings(FATFormatter.layOut(deep.built()).map).map(\.kind.name).first == "fat-too-large")
         let progress = Progress()
         progress.cancel()
         let error = #expect(throws: ImageError.self) { try FATCheck.run(fat.bytes, progress: progress) { _ in } }

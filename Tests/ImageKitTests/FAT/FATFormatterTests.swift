@@ -4,7 +4,8 @@ import Testing
 
 @testable import ImageKit
 
-/// Trees laid out, judged by dosfstools and mtools, by a reader of the tests' own, and against what those tools make.
+/// Trees laid out as FAT, read by dosfstools, by mtools and by an independent reader, and compared with filesystems
+/// that those tools make.
 @Suite struct FATFormatterTests {
     static let mebi: UInt64 = 1 << 20
 
@@ -13,7 +14,7 @@ import Testing
         return (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
     }
 
-    /// What a Raspberry Pi's firmware partition holds.
+    /// The content of a Raspberry Pi's firmware partition.
     static let firmware: SampleTree = {
         var tree = SampleTree()
         for (index, name) in [
@@ -28,7 +29,7 @@ import Testing
         return tree
     }()
 
-    /// Odd names and sizes; with characters past 16 bits only where asked, as mtools reads those wrongly.
+    /// Odd names and sizes. Characters past 16 bits only on request, because mtools reads them wrongly.
     static func generated(_ seed: UInt64, emoji: Bool) -> SampleTree {
         var random = SplitMix(state: seed)
         var tree = SampleTree()
@@ -50,11 +51,11 @@ import Testing
             return (try? FATName(flat[...], path: "").key).map { keys.insert($0).inserted } ?? false
         }
         directories = [""] + directories.dropFirst().filter { isNew($0) }
-        let edges = [0, 1, 511, 512, 513, 2047, 2048, 2049, 4095, 4096, 4097, 9000]
+        let sizes = [0, 1, 511, 512, 513, 2047, 2048, 2049, 4095, 4096, 4097, 9000]
         for directory in directories.dropFirst() { tree.files[directory] = [] }
         for _ in 0..<120 {
             let path = (directories.randomElement(using: &random) ?? "") + name()
-            if isNew(path) { tree.files[path] = bytes(edges.randomElement(using: &random) ?? 0, random.next()) }
+            if isNew(path) { tree.files[path] = bytes(sizes.randomElement(using: &random) ?? 0, random.next()) }
         }
         return tree
     }
@@ -84,17 +85,21 @@ import Testing
         ),
     ]
 
-    /// Lays out, and lets everybody look who can.
+    /// Lays out a tree, and compares it with the results of all readers.
     static func judge(_ sample: SampleTree, _ options: FATOptions, mtools: Bool) throws {
         let scratch = try ScratchDirectory()
-        let tree = try sample.built()
-        let map = try FATFormatter.layOut(tree, options: options)
+        let layout = try FATFormatter.layOut(sample.built(), options)
+        let map = layout.map
         let expected = sample.everything
         if let size = options.size { #expect(map.size == size) }
 
         let reader = try PlainFATReader(map)
         #expect(Set(reader.entries.keys) == Set(expected.keys))
         #expect(reader.label == Array("FIRMWARE   ".utf8))
+        let geometry = try FATGeometry(partitionSize: map.size)
+        #expect(layout.summary.kind == geometry.kind && layout.summary.clusterSize == geometry.clusterSize)
+        #expect(layout.summary.clusters == geometry.clusterCount)
+        #expect(layout.summary.freeClusters == geometry.clusterCount - UInt64(reader.seen.count))
         for (path, entry) in reader.entries {
             #expect(entry.content == expected[path] ?? nil, "\(path)")
             #expect(
@@ -105,7 +110,6 @@ import Testing
         guard Judge.hasFATTools else { return }
         let image = try scratch.write(map)
         let checked = try Judge.run("fsck.fat", ["-n", image])
-        let geometry = try FATGeometry(partitionSize: map.size)
         let summary =
             "\(image): \(expected.count + 1) files, \(reader.seen.count)/\(geometry.clusterCount) clusters\n"
         #expect(checked.status == 0 && checked.said.hasSuffix(summary), "\(checked.said)")
@@ -115,7 +119,7 @@ import Testing
         #expect(info.contains("sectors per track: \(geometry.sectorsPerTrack)\nheads: \(geometry.heads)"), "\(info)")
         #expect(info.contains("cluster size: \(geometry.sectorsPerCluster) sectors"))
         #expect(info.contains("serial number: 2178694E"))
-        #expect(info.contains("disk type=\"\(geometry.width == .fat32 ? "FAT32" : "FAT16")   \""))
+        #expect(info.contains("disk type=\"\(geometry.kind == .fat32 ? "FAT32" : "FAT16")   \""))
 
         guard mtools, !expected.isEmpty else { return }
         let copy = scratch.path + "/copy"
@@ -151,22 +155,21 @@ import Testing
     @Test func theSameTreeGivesTheSameBytes() throws {
         for size in [30, 513] as [UInt64] {
             let options = FATOptions(size: size * Self.mebi)
-            let one = try FATFormatter.layOut(Self.generated(5, emoji: true).built(), options: options)
-            let other = try FATFormatter.layOut(Self.generated(5, emoji: true).built(), options: options)
-            #expect(one.segments.map { [$0.offset, $0.length] } == other.segments.map { [$0.offset, $0.length] })
-            for segment in one.segments {
+            let first = try FATFormatter.layOut(Self.generated(5, emoji: true).built(), options).map
+            let second = try FATFormatter.layOut(Self.generated(5, emoji: true).built(), options).map
+            #expect(first.segments.map { [$0.offset, $0.length] } == second.segments.map { [$0.offset, $0.length] })
+            for segment in first.segments {
                 #expect(
-                    try one.read(Int(segment.length), at: segment.offset)
-                        == other.read(Int(segment.length), at: segment.offset))
+                    try first.read(Int(segment.length), at: segment.offset)
+                        == second.read(Int(segment.length), at: segment.offset))
             }
         }
     }
 
-    /// The same files through the tools NixOS uses, in its order: everything is equal but the boot code. (Of FAT32,
-    /// mtools leaves the backup of FSInfo as it was, and mkfs.vfat ends the root's chain with another of the marks that
-    /// end one.)
+    /// The same files with the tools that NixOS uses, in its order: all bytes are equal, except for the boot code. (In
+    /// FAT32, mtools does not update the backup of FSInfo, and mkfs.vfat ends the root's chain with another end mark.)
     @Test(.enabled(if: Judge.hasFATTools, "\(Judge.fatReason)"), arguments: [30, 512] as [UInt64])
-    func equalsWhatNixOSMakes(mebibytes: UInt64) throws {
+    func equalsTheVolumeOfNixOS(mebibytes: UInt64) throws {
         let scratch = try ScratchDirectory()
         let sample = Self.firmware
         let image = try scratch.empty("theirs.img", size: mebibytes * Self.mebi)
@@ -185,7 +188,7 @@ import Testing
             let made = try Judge.run("mcopy", ["-pm", "-i", image, file, "::/" + path])
             #expect(made.status == 0, "\(made.said)")
         }
-        let map = try FATFormatter.layOut(sample.built(), options: FATOptions(size: mebibytes * Self.mebi))
+        let map = try FATFormatter.layOut(sample.built(), FATOptions(size: mebibytes * Self.mebi)).map
         var count = 0
         for start in stride(from: 0 as UInt64, to: map.size, by: 1 << 20) {
             var theirs = try scratch.read(image, 1 << 20, at: start)
@@ -193,24 +196,24 @@ import Testing
             if start == 0 {
                 let code = mebibytes < 512 ? 62 : 90
                 for sector in mebibytes < 512 ? [0] : [0, 6] {
-                    for place in code..<510 { (ours[sector * 512 + place], theirs[sector * 512 + place]) = (0, 0) }
+                    for byte in code..<510 { (ours[sector * 512 + byte], theirs[sector * 512 + byte]) = (0, 0) }
                 }
-                for place in mebibytes < 512 ? [] : Array(4072..<4080) + [16_392, 540_680] {
-                    (ours[place], theirs[place]) = (0, 0)
+                for byte in mebibytes < 512 ? [] : Array(4072..<4080) + [16_392, 540_680] {
+                    (ours[byte], theirs[byte]) = (0, 0)
                 }
             }
-            for place in ours.indices where ours[place] != theirs[place] {
+            for byte in ours.indices where ours[byte] != theirs[byte] {
                 count += 1
                 if count < 40 {
                     Issue.record(
-                        "byte \(start + UInt64(place)) is \(ours[place]) here and \(theirs[place]) there")
+                        "byte \(start + UInt64(byte)) is \(ours[byte]) here and \(theirs[byte]) there")
                 }
             }
         }
         #expect(count == 0)
     }
 
-    @Test func contentStaysWhereItIs() throws {
+    @Test func contentIsNotCopied() throws {
         let scratch = try ScratchDirectory()
         let file = scratch.path + "/kernel"
         let content = Self.bytes(5000, 9)
@@ -228,7 +231,7 @@ import Testing
         tree.root = try tree.addDirectory(
             [(Array("kernel".utf8), kernel), (Array("link".utf8), kernel), (Array("part".utf8), part)],
             SampleTree.attributes)
-        let map = try FATFormatter.layOut(tree)
+        let map = try FATFormatter.layOut(tree).map
         #expect(map.size == 30 * Self.mebi)
         let entries = try PlainFATReader(map).entries
         #expect(entries["kernel"]?.content == content && entries["link"]?.content == content)
@@ -241,7 +244,7 @@ import Testing
     @Test func optionsReachTheDisk() throws {
         let tree = try SampleTree(files: ["a": [1]]).built()
         let options = FATOptions(label: "", serial: 0xA1B2_C3D4, size: 520 * Self.mebi, hiddenSectors: 16_384)
-        let map = try FATFormatter.layOut(tree, options: options)
+        let map = try FATFormatter.layOut(tree, options).map
         let boot = try map.read(512, at: 0)
         #expect(boot[28..<32] == [0, 0x40, 0, 0] && boot[67..<71] == [0xD4, 0xC3, 0xB2, 0xA1])
         #expect(String(decoding: boot[71..<82], as: UTF8.self) == "NO NAME    ")

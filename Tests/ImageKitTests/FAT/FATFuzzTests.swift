@@ -3,22 +3,22 @@ import Testing
 
 @testable import ImageKit
 
-/// Volumes whose boot sector is sound, and what it leads to is not: entries of the FAT, slots, long names.
+/// Volumes with a sound boot sector and damage elsewhere: in entries of the FAT, in slots, in long names.
 @Suite struct FATFuzzTests {
     @Test(.enabled(if: Judge.hasFATTools, "\(Judge.fatReason)"), .timeLimit(.minutes(60)), arguments: 0..<3)
     func nothingStopsTheCheck(volume: Int) throws {
-        let sound = try [FATCheckTests.ours, FATCheckTests.fat12, FATCheckTests.fat32][volume].get()
+        let sound = try [FATCheckTests.formatted, FATCheckTests.fat12, FATCheckTests.fat32][volume].get()
         let scratch = try ScratchDirectory()
         var random = Fuzz.random(UInt64(volume) + 300)
         var fat = sound
         var silent = 0, seen: Set<Finding.Kind> = []
         for round in 0..<Fuzz.iterations(volume == 2 ? 12 : 120) {
-            var before: [(place: Int, byte: UInt8)] = [], after: [String] = []
+            var before: [(offset: Int, byte: UInt8)] = [], after: [String] = []
             for _ in 0..<Int.random(in: 1...4, using: &random) {
-                for (place, byte) in Self.mutation(of: sound, &random) {
-                    before.append((place, fat.bytes.bytes[place]))
-                    fat.bytes.bytes[place] = byte
-                    after.append("\(place): \(byte)")
+                for (offset, byte) in Self.mutation(of: sound, &random) {
+                    before.append((offset, fat.bytes.bytes[offset]))
+                    fat.bytes.bytes[offset] = byte
+                    after.append("\(offset): \(byte)")
                 }
             }
             let (found, tree) = try fat.check()
@@ -32,13 +32,14 @@ import Testing
                 silent += 1
                 #expect(try Judge.fsckFAT(fat.bytes, in: scratch) == "", "round \(round): \(after)")
             }
-            for (place, byte) in before.reversed() { fat.bytes.bytes[place] = byte }
+            for (offset, byte) in before.reversed() { fat.bytes.bytes[offset] = byte }
         }
         #expect(fat.bytes.bytes == sound.bytes.bytes && seen.count > 8, "\(seen.count) kinds")
     }
 
-    /// One change that keeps the boot sector: the bytes that are new, and where.
-    private static func mutation(of fat: SpoiltFAT, _ random: inout SplitMix) -> [(Int, UInt8)] {
+    /// One change outside of the boot sector, as new bytes with their offsets.
+    private static func mutation(of fat: DamagedFAT, _ random: inout SplitMix) -> [(Int, UInt8)] {
+        typealias Field = FATDirectoryEntry.Field
         let values: [UInt8] = [0, 1, 2, 3, 5, 8, 0x0F, 0x10, 0x20, 0x2E, 0x41, 0x42, 0x61, 0xE5, 0xFF]
         let slot = fat.slots.randomElement(using: &random) ?? 0
         func byte() -> UInt8 {
@@ -47,7 +48,7 @@ import Testing
         }
         switch Int.random(in: 0..<8, using: &random) {
         case 0...2:
-            // An entry of the FAT: mostly of a cluster that is used.
+            // An entry of the FAT, in most cases of a cluster in use.
             let last = Int(fat.layout.clusterCount) + 1
             let cluster = Int.random(in: Bool.random(using: &random) ? 1...30 : 1...last, using: &random)
             let value =
@@ -58,15 +59,17 @@ import Testing
             var bytes: [(Int, UInt8)] = []
             for copy in 0..<Int(fat.layout.fatCopies) {
                 let start = Int(fat.layout.fatOffset) + copy * Int(fat.layout.fatSize)
-                let place = start + cluster * fat.layout.kind.rawValue / 8
-                for place in place..<place + 4 { bytes.append((place, changed.bytes.bytes[place])) }
+                let entry = start + cluster * fat.layout.kind.rawValue / 8
+                for offset in entry..<entry + 4 { bytes.append((offset, changed.bytes.bytes[offset])) }
             }
             return bytes
-        case 3: return [(slot + 11, byte())]
-        case 4: return [(slot + ([20, 26, 27].randomElement(using: &random) ?? 26), byte())]
-        case 5: return [(slot + Int.random(in: 28...31, using: &random), byte())]
+        case 3: return [(slot + Field.attributes, byte())]
+        case 4:
+            let fields = [Field.clusterHigh, Field.clusterLow, Field.clusterLow + 1]
+            return [(slot + (fields.randomElement(using: &random) ?? Field.clusterLow), byte())]
+        case 5: return [(slot + Int.random(in: Field.size..<FATDirectoryEntry.size, using: &random), byte())]
         case 6: return [(slot, byte())]
-        default: return [(slot + Int.random(in: 0..<32, using: &random), byte())]
+        default: return [(slot + Int.random(in: 0..<FATDirectoryEntry.size, using: &random), byte())]
         }
     }
 }

@@ -38,21 +38,21 @@ import Testing
         #expect("\(error)".contains(reason) && "\(error)".hasSuffix("; rename it"))
     }
 
-    @Test func refusesBytesThatAreNoText() throws {
+    @Test func refusesBytesThatAreNotUTF8() throws {
         for bytes in [[0x66, 0xFF], [0xC3], [0xED, 0xA0, 0x80], [0xC0, 0x80]] as [[UInt8]] {
             let error = try #require(throws: ImageError.self) { try FATName(bytes[...], path: "dir/f") }
             #expect("\(error)" == "a FAT filesystem cannot hold the name 'dir/f': it is not valid UTF-8; rename it")
         }
     }
 
-    @Test func tellsNamesApartAsFATDoes() throws {
-        for (one, other) in [
+    @Test func distinguishesNamesAsFATDoes() throws {
+        for (left, right) in [
             ("a", "A"), ("É", "é"), ("Straße", "STRAßE"), ("ſ", "s"), ("Ω", "ω"), ("Ж", "ж"), ("ς", "σ"),
         ] {
-            #expect(try Self.name(one).key == Self.name(other).key, "\(one) \(other)")
+            #expect(try Self.name(left).key == Self.name(right).key, "\(left) \(right)")
         }
-        for (one, other) in [("a", "b"), ("é", "e"), ("ss", "ß"), ("e\u{301}", "é"), ("a b", "ab"), ("1", "١")] {
-            #expect(try Self.name(one).key != Self.name(other).key, "\(one) \(other)")
+        for (left, right) in [("a", "b"), ("é", "e"), ("ss", "ß"), ("e\u{301}", "é"), ("a b", "ab"), ("1", "١")] {
+            #expect(try Self.name(left).key != Self.name(right).key, "\(left) \(right)")
         }
     }
 
@@ -67,7 +67,7 @@ import Testing
         #expect(try Self.shorts([".a", ".b c", "..a"]) == ["A~1        ", "BC~1       ", "A~2        "])
     }
 
-    /// Thousands of names that begin alike: as far as they are kept, or wholly.
+    /// Thousands of names with a common prefix, shorter or longer than the characters that a short name keeps.
     @Test(.timeLimit(.minutes(1)))
     func manyNamesStayUniqueAndFast() throws {
         for prefix in ["commonprefix-", "ab ", "x"] {

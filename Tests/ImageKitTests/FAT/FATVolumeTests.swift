@@ -3,14 +3,14 @@ import Testing
 
 @testable import ImageKit
 
-/// Volumes read back: of our formatter, and of mkfs.vfat and mtools, which say what is in them.
+/// Volumes of our formatter are read back, and volumes of mkfs.vfat and mtools are compared with the output of mtools.
 @Suite struct FATVolumeTests {
     static let mebi: UInt64 = 1 << 20
 
     @Test(arguments: FATFormatterTests.special.indices, [nil, 520] as [UInt64?])
-    func readsWhatTheFormatterMakes(index: Int, mebibytes: UInt64?) throws {
+    func readsVolumesOfTheFormatter(index: Int, mebibytes: UInt64?) throws {
         let sample = FATFormatterTests.special[index].1
-        let map = try FATFormatter.layOut(sample.built(), options: FATOptions(size: mebibytes.map { $0 * Self.mebi }))
+        let map = try FATFormatter.layOut(sample.built(), FATOptions(size: mebibytes.map { $0 * Self.mebi })).map
         let volume = try FATVolume(map)
         let tree = try volume.tree()
         #expect(try tree.everything() == sample.everything)
@@ -28,7 +28,7 @@ import Testing
     @Test(arguments: 0..<6 as Range<UInt64>)
     func readsOddNames(seed: UInt64) throws {
         let sample = FATFormatterTests.generated(seed, emoji: true)
-        let map = try FATFormatter.layOut(sample.built(), options: FATOptions(size: 3 * Self.mebi))
+        let map = try FATFormatter.layOut(sample.built(), FATOptions(size: 3 * Self.mebi)).map
         let volume = try FATVolume(map)
         #expect(try volume.tree().everything() == sample.everything)
         for (path, content) in sample.everything {
@@ -40,7 +40,7 @@ import Testing
     }
 
     /// Layouts of mkfs.vfat: its options, MiB, the kind, and the bytes of a cluster.
-    static let layouts: [([String], UInt64, FATLayout.Kind, UInt64)] = [
+    static let layouts: [([String], UInt64, FATKind, UInt64)] = [
         (["-F", "12"], 2, .fat12, 2048), (["-F", "12", "-s", "1"], 2, .fat12, 512),
         (["-F", "12", "-s", "64", "-f", "1"], 32, .fat12, 32_768), (["-F", "16", "-s", "1"], 16, .fat16, 512),
         (["-F", "16", "-s", "8", "-r", "64"], 40, .fat16, 4096),
@@ -52,7 +52,7 @@ import Testing
     ]
 
     @Test(.enabled(if: Judge.hasFATTools, "\(Judge.fatReason)"), arguments: layouts.indices)
-    func readsWhatOthersMake(index: Int) throws {
+    func readsVolumesOfOtherTools(index: Int) throws {
         let (options, mebibytes, kind, cluster) = Self.layouts[index]
         let fat = try ForeignFAT(options + ["-n", "AN ODD NAME", "-i", "0badcafe"], size: mebibytes * Self.mebi)
         for directory in ["/overlays", "/Ein Ordner", "/Ein Ordner/deep", "/Ein Ordner/deep/DEEPER", "/gone"] {
@@ -66,15 +66,16 @@ import Testing
         ] {
             try fat.put(FATFormatterTests.bytes(count, UInt64(count)), "/" + name)
         }
-        // Holes that the next files are put into, and a directory that grows around them.
+        // Holes that the next files fill, and a directory that grows around them.
         for number in 0..<40 { try fat.put(FATFormatterTests.bytes(size * 2, 1), "/gone/file number \(number)") }
         for number in stride(from: 0, to: 40, by: 2) { try fat.delete("/gone/file number \(number)") }
         let free = try fat.volume.freeClusters()
         let pieces = FATFormatterTests.bytes(min(Int(free - 8), 60) * size - 5, 99)
         if kind == .fat32 {
-            // Its search for free clusters goes on where it last was, unless nobody says where that is.
+            // mtools searches from the last allocated cluster on, unless FSInfo does not name it.
             let handle = try FileHandle(forUpdating: URL(fileURLWithPath: fat.image))
-            try handle.seek(toOffset: try #require(try fat.volume.layout.infoOffset) + 488)
+            try handle.seek(
+                toOffset: try #require(try fat.volume.layout.infoOffset) + UInt64(FATBootSector.InfoField.freeClusters))
             try handle.write(contentsOf: Data(repeating: 0xFF, count: 8))
             try handle.close()
         }
@@ -99,16 +100,17 @@ import Testing
         }
         #expect(throws: ImageError.self) { try source.read(2, at: source.size - 1) }
 
-        let one = try #require(try volume.entry(at: "ONE"))
-        #expect(one.name == "one" && one.isHidden && one.isSystem && one.attributes.permissions == 0o555)
-        #expect(one.attributes.modified == 1_709_210_096, "2024-02-29 12:34:56")
+        let hidden = try #require(try volume.entry(at: "ONE"))
+        #expect(hidden.name == "one" && hidden.isHidden && hidden.isSystem)
+        #expect(hidden.attributes.permissions == 0o555)
+        #expect(hidden.attributes.modified == 1_709_210_096, "2024-02-29 12:34:56")
         let checked = try Judge.run("fsck.fat", ["-n", "-v", fat.image]).said
         let summary = try #require(checked.split(separator: "\n").last { $0.contains(" clusters") })
         let used = try #require(UInt64(summary.split { $0 == " " || $0 == "/" }.dropLast(2).last ?? ""))
         #expect(try volume.freeClusters() == volume.layout.clusterCount - used, "\(summary)")
     }
 
-    /// mkfs.vfat makes FAT32 of few clusters where it is told to; Linux and U-Boot read it as that, mtools does not.
+    /// On request, mkfs.vfat makes FAT32 with few clusters. Linux and U-Boot read it as FAT32, mtools does not.
     @Test(.enabled(if: Judge.hasFATTools, "\(Judge.fatReason)"), arguments: ["1", "8"])
     func readsFAT32OfFewClusters(sectors: String) throws {
         let fat = try ForeignFAT(["-F", "32", "-s", sectors, "-n", "FEW"], size: 20 << 20)
@@ -118,11 +120,11 @@ import Testing
         #expect(try volume.tree().everything().isEmpty)
     }
 
-    @Test func findsOnePathWithoutReadingAll() throws {
+    @Test func findsPaths() throws {
         let sample = SampleTree(files: [
             "overlays/x.dtbo": [1, 2, 3], "overlays/Long Name.dtbo": [4], "Überall/ÄÖ": [5], "b/c/d": [6],
         ])
-        let volume = try FATVolume(FATFormatter.layOut(sample.built()))
+        let volume = try FATVolume(FATFormatter.layOut(sample.built()).map)
         for (asked, found) in [
             ("/overlays/x.dtbo", "/overlays/x.dtbo"), ("OVERLAYS//X.DTBO", "/overlays/x.dtbo"), ("/", "/"), ("", "/"),
             ("/overlays/LONGNA~1.DTB", "/overlays/Long Name.dtbo"),
@@ -138,9 +140,9 @@ import Testing
         #expect(try volume.content(of: directory).size == 0)
     }
 
-    @Test func contentInOnePieceIsARangeOfTheSource() throws {
+    @Test func contentInOneExtentIsARangeOfTheSource() throws {
         let sample = SampleTree(files: ["a": FATFormatterTests.bytes(10_000, 3), "empty": []])
-        let source = try FATBytes.map(FATFormatter.layOut(sample.built()))
+        let source = try FATBytes.map(FATFormatter.layOut(sample.built()).map)
         let volume = try FATVolume(source)
         let tree = try volume.tree()
         let node = try #require(tree.node(at: "a"))
@@ -162,7 +164,7 @@ import Testing
         ] as [(FATTime, Int64)] {
             #expect(time.seconds == seconds, "\(time)")
         }
-        // The largest fields there are, past any calendar: a time, and no trap.
+        // The largest values of the fields are no date, but must not trap.
         #expect(FATTime(date: 0xFFFF, time: 0xFFFF).seconds > 4_354_819_198)
     }
 }

@@ -272,7 +272,7 @@ import Testing
                 "config.txt": Array("os_prefix=nixos/default/\nkernel=kernel.img\n\(config)".utf8),
                 "nixos/default/cmdline.txt": Array(line.utf8),
             ])
-            return try DiskImage(FATFormatter.layOut(tree.built()), path: "firmware")
+            return try DiskImage(FATFormatter.layOut(tree.built()).map, path: "firmware")
         }
         let difference = try ImageDifference(
             disk("console=tty0 quiet init=/nix/store/a/init\n", "initramfs initrd followkernel\n"),

@@ -111,7 +111,7 @@ import Testing
     @Test func aNamedDeviceTreeCountsBeforeADirectory() throws {
         let menu = "LABEL a\nLINUX /Image\nFDTDIR /dtbs\nFDT /a.dtb\n"
         let tree = SampleTree(files: ["extlinux/extlinux.conf": Array(menu.utf8)])
-        let disk = try DiskImage(FATFormatter.layOut(tree.built()), path: "firmware")
+        let disk = try DiskImage(FATFormatter.layOut(tree.built()).map, path: "firmware")
         #expect(try ImageReport(disk).boot?.entries.map(\.deviceTrees) == ["/a.dtb"])
     }
 

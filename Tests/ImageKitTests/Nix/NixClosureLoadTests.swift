@@ -40,7 +40,7 @@ private func load(
 
     init() throws { store = try makeStore() }
 
-    @Test(arguments: [1, 2, 7]) func findsWhatIsReferredTo(threads: Int) throws {
+    @Test(arguments: [1, 2, 7]) func findsReferences(threads: Int) throws {
         let progress = Progress()
         let closure = try load(store, threads: threads, progress: progress)
         #expect(closure.paths.map(\.path) == [top, library, data, named].sorted())
@@ -63,7 +63,7 @@ private func load(
         #expect(try load(store, roots: [recipe]).paths.map(\.path) == [recipe])
     }
 
-    @Test func passesOverNixsWorkingFiles() throws {
+    @Test func ignoresNixsWorkingFiles() throws {
         for suffix in [".lock", ".chroot", ".check"] { try store.file("nix/store/\(library.baseName)\(suffix)") }
         try store.file("nix/store/\(recipe.baseName).chroot")
         #expect(try load(store).paths.map(\.path) == [top, library, data, named].sorted())
@@ -77,17 +77,17 @@ private func load(
         #expect(try load(store, roots: [data]).paths.count == 1)
     }
 
-    @Test func refusesWhatAStoreCannotHold() throws {
-        let fifo = store.place("nix/store/\(library.baseName)/fifo")
+    @Test func refusesFilesThatAStoreCannotHave() throws {
+        let fifo = store.path("nix/store/\(library.baseName)/fifo")
         _ = try Subprocess.run("mkfifo", [fifo.string])
         #expect(message(try load(store)).contains("'\(fifo)'"))
     }
 
-    @Test func refusesRootsThatAreNotThere() throws {
+    @Test func refusesMissingRoots() throws {
         let gone = storePath(9, "gone")
         let error = message(try load(store, roots: [top, gone]))
-        #expect(error.contains("'\(store.location.physical(gone))'") && error.contains("--store-root"), "\(error)")
-        let nowhere = StoreLocation(root: store.place("nowhere"))
+        #expect(error.contains("'\(store.location.physical(gone))'") && error.contains("store root"), "\(error)")
+        let nowhere = StoreLocation(root: store.path("nowhere"))
         #expect(throws: ImageError.self) { try Closure.load(roots: [top], from: .scan, store: nowhere, threads: 1) }
     }
 
@@ -114,104 +114,36 @@ private func load(
         #expect(try load(store, .registration(file)) == scanned)
     }
 
-    @Test func leavesOutWhatIsNotNeeded() throws {
+    @Test func leavesOutPathsThatAreNotNeeded() throws {
         let whole = try load(store, roots: [unused])
         let file = try store.file("registration", whole.registration.encoded())
         #expect(try load(store, .registration(file)) == load(store))
     }
 
-    @Test func refusesPathsThatAreNotThere() throws {
+    @Test func refusesMissingPaths() throws {
         let file = try store.file("registration", load(store).registration.encoded())
         _ = try Subprocess.run("rm", ["-r", store.location.physical(data).string])
         let error = message(try load(store, .registration(file)))
-        #expect(error.contains("'\(store.location.physical(data))'") && error.contains("--store-root"), "\(error)")
+        #expect(error.contains("'\(store.location.physical(data))'") && error.contains("store root"), "\(error)")
     }
 
-    @Test(.enabled(if: hasNix, "nix-store is not installed")) func nixTakesItAndGivesItBack() throws {
-        // What encodes the root on Nix's command line is tried with characters that mean something there.
-        _ = try Subprocess.run("mv", [store.place("nix").string, try store.directory("a b?c&d=%é").string + "/"])
-        let location = StoreLocation(root: store.place("a b?c&d=%é"))
+    @Test(.enabled(if: hasNix, "nix-store is not installed")) func nixLoadsAndReturnsIt() throws {
+        // Characters that have a meaning in a store URL must be encoded.
+        _ = try Subprocess.run("mv", [store.path("nix").string, try store.directory("a b?c&d=%é").string + "/"])
+        let location = StoreLocation(root: store.path("a b?c&d=%é"))
         let scanned = try Closure.load(roots: [top], from: .scan, store: location, threads: 1)
         let file = try store.file("registration", scanned.registration.encoded())
         let uri =
             "local?root="
             + location.root.string.replacing("%", with: "%25").replacing("?", with: "%3f")
             .replacing("&", with: "%26").replacing(" ", with: "%20")
-        // Nix keeps its own links there, and would find fault with the one that the scan must pass over.
+        // Nix keeps its own links there, and would report the one that the scan must ignore.
         _ = try Subprocess.run("rm", ["-r", location.directory.appending(".links").string])
         let script = "nix-store --store \"$0\" --load-db < \"$1\" && nix-store --store \"$0\" --verify --check-contents"
         let nix = try Subprocess.run("sh", ["-c", script, uri, file.string])
         try #require(nix.status == 0, "\(nix.lastErrors)")
         #expect(try Closure.load(roots: [top], from: .nix, store: location, threads: 1) == scanned)
         let unknown = message(try Closure.load(roots: [unused], from: .nix, store: location, threads: 1))
-        #expect(unknown.contains("is not valid") && unknown.contains("--scan-references"), "\(unknown)")
-    }
-}
-
-@Suite("Nix command") struct NixCommandTests {
-    @Test func collectsBothOutputs() throws {
-        // Far more than a pipe holds, to both at once.
-        let script = "yes out | head -c 3000000 & yes err | head -c 1000000 >&2; wait; cat; exit 3"
-        let command = try Subprocess.run("sh", ["-c", script])
-        #expect(command.status == 3)
-        #expect(command.output.count == 3_000_000 && command.output.prefix(8) == Array("out\nout\n".utf8)[...])
-        #expect(command.errors.count <= 128 << 10 && command.errors.suffix(4) == Array("err\n".utf8)[...])
-        #expect(command.lastErrors == "err / err / err")
-    }
-
-    @Test func passesArgumentsAndEnvironmentOn() throws {
-        #expect(try Subprocess.run("printf", ["%s|", "a b", "", "ü$"]).output == Array("a b||ü$|".utf8))
-        let path = try Subprocess.run("sh", ["-c", "test -n \"$PATH\" && printf ok"])
-        #expect(path.output == Array("ok".utf8))
-    }
-
-    @Test func tellsSignals() throws {
-        #expect(try Subprocess.run("sh", ["-c", "kill -TERM $$"]).status == 143)
-    }
-
-    @Test func startsWithCleanSignals() throws {
-        // SIGPIPE's bit (4096) and all others are clear in what is blocked; SIGPIPE is not ignored.
-        var mask = sigset_t(), old = sigset_t()
-        sigemptyset(&mask)
-        sigaddset(&mask, SIGTERM)
-        pthread_sigmask(SIG_BLOCK, &mask, &old)
-        defer { pthread_sigmask(SIG_SETMASK, &old, nil) }
-        let status = String(
-            decoding: try Subprocess.run("grep", ["^SigBlk", "/proc/self/status"]).output, as: UTF8.self)
-        #expect(status == "SigBlk:\t0000000000000000\n")
-    }
-
-    /// A program that got hold of another's pipe would keep that one waiting for its end. (In a process of its own, as
-    /// other tests start programs too.)
-    @Test func leaksNoDescriptors() async {
-        await #expect(processExitsWith: .success) {
-            let counts = Monitor<[Int]>([])
-            var threads = Threads()
-            for _ in 0..<4 {
-                try threads.start {
-                    for _ in 0..<25 {
-                        let list = try? Subprocess.run("ls", ["-l", "/proc/self/fd"]).output
-                        let sockets = String(decoding: list ?? [], as: UTF8.self).split(separator: "socket:").count - 1
-                        counts.change { $0.append(sockets) }
-                    }
-                }
-            }
-            threads.join()
-            // Whoever runs the tests may have left some open too, but always the same number.
-            let seen = counts.change { $0 }
-            #expect(seen.count == 100 && Set(seen).count == 1)
-        }
-    }
-
-    @Test func tellsWhatIsMissing() {
-        let error = message(try Subprocess.run("no-such-program-here", []))
-        #expect(error.contains("cannot run 'no-such-program-here'"), "\(error)")
-    }
-
-    @Test func stopsWhenCancelled() throws {
-        let progress = Progress()
-        progress.cancel()
-        let error = message(try Subprocess.run("sleep", ["15"], progress: progress))
-        #expect(error == "stopped on request")
+        #expect(unknown.contains("is not valid") && unknown.contains("reference scan"), "\(unknown)")
     }
 }

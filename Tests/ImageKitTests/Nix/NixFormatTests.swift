@@ -67,7 +67,7 @@ private let base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
         #expect(message(try NARHash(text)).contains(reason))
     }
 
-    @Test func takesOnly32Bytes() {
+    @Test func needs32Bytes() {
         #expect(NARHash(bytes: [UInt8](repeating: 0, count: 31)) == nil)
         #expect(NARHash(bytes: [UInt8](repeating: 0, count: 33)) == nil)
     }

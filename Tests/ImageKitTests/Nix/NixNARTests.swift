@@ -4,7 +4,7 @@ import Testing
 
 @testable import ImageKit
 
-/// A tree to make on disk, and to serialise in the simplest way.
+/// A tree that can be made on disk and serialised in the simplest way.
 private indirect enum Tree {
     case file([UInt8], executable: Bool = false)
     case link(String)
@@ -68,40 +68,40 @@ private let tree = Tree.directory([
 
     init() throws { store = try TemporaryStore() }
 
-    @Test func isWhatTheFormatSays() throws {
+    @Test func followsTheFormat() throws {
         try tree.make("tree", in: store)
-        #expect(try serialise(store.place("tree")) == tree.serialised)
+        #expect(try serialise(store.path("tree")) == tree.serialised)
         for single in [Tree.file([]), .file(pattern(5000), executable: true), .link("/nowhere"), .directory([:])] {
             try single.make("single", in: store)
-            #expect(try serialise(store.place("single")) == single.serialised)
-            _ = try Subprocess.run("rm", ["-r", store.place("single").string])
+            #expect(try serialise(store.path("single")) == single.serialised)
+            _ = try Subprocess.run("rm", ["-r", store.path("single").string])
         }
     }
 
     @Test(arguments: [64, 65, 71, 72, 100, 4096, 4100, 8191]) func doesNotDependOnTheBuffer(size: Int) throws {
         try tree.make("tree", in: store)
-        #expect(try serialise(store.place("tree"), bufferSize: size) == tree.serialised)
+        #expect(try serialise(store.path("tree"), bufferSize: size) == tree.serialised)
     }
 
-    /// The hash is the one that `nix-hash --type sha256 --base32` printed for this tree.
-    @Test func hasTheHashThatNixGives() throws {
+    /// `nix-hash --type sha256 --base32` printed this hash for the tree.
+    @Test func hasNixsHash() throws {
         try tree.make("tree", in: store)
-        let (hash, size) = try NAR.hash(physical: store.place("tree"))
+        let (hash, size) = try NAR.hash(physical: store.path("tree"))
         #expect(hash.description == "sha256:1lv1k5mh8l16v8wiziha8z6y272knk3hla0c0cjxsxank95p82kn")
         #expect(size == UInt64(tree.serialised.count))
     }
 
-    @Test(.enabled(if: hasNix, "nix-store is not installed")) func isWhatNixDumps() throws {
+    @Test(.enabled(if: hasNix, "nix-store is not installed")) func equalsNixsDump() throws {
         try tree.make("tree", in: store)
-        // Names that no text can hold.
+        // A name that is not UTF-8.
         let odd = [UInt8](0x01...0xFF).filter { $0 != 0x2F }
         let name = FilePath(platformString: odd.map { CChar(bitPattern: $0) } + [0])
         try FileDescriptor.open(
-            store.place("tree").pushing(name), .writeOnly, options: .create, permissions: .ownerReadWrite
+            store.path("tree").pushing(name), .writeOnly, options: .create, permissions: .ownerReadWrite
         ).close()
-        let dump = try Subprocess.run("nix-store", ["--dump", store.place("tree").string])
+        let dump = try Subprocess.run("nix-store", ["--dump", store.path("tree").string])
         #expect(dump.status == 0)
-        #expect(try serialise(store.place("tree")) == dump.output)
+        #expect(try serialise(store.path("tree")) == dump.output)
     }
 
     @Test func dependsOnlyOnTheOwnersExecuteBit() throws {
@@ -113,32 +113,32 @@ private let tree = Tree.directory([
         }
     }
 
-    /// Ten times deeper than PATH_MAX goes, with names of full length.
-    @Test func goesDeep() throws {
+    /// Ten times deeper than PATH_MAX allows, with names of maximum length.
+    @Test func serialisesDeepTrees() throws {
         let name = String(repeating: "d", count: 255)
-        // A shell can go where no path leads.
+        // A shell can enter a directory whose path is longer than PATH_MAX.
         let script = "cd \"$0\" && for i in $(seq 150); do mkdir $1 && cd -P $1 2>/dev/null || exit 1; done; echo > end"
         let made = try Subprocess.run("bash", ["-c", script, store.root.string, name])
         try #require(made.status == 0, "\(made.lastErrors)")
         var expected = Tree.file([0x0A])
         for level in 0..<150 { expected = .directory([level == 0 ? "end" : name: expected]) }
-        #expect(try serialise(store.place(name)) == expected.serialised)
+        #expect(try serialise(store.path(name)) == expected.serialised)
     }
 
-    @Test func refusesWhatIsNotInAnArchive() throws {
+    @Test func refusesFilesThatAnArchiveCannotHave() throws {
         try store.directory("tree/sub")
-        _ = try Subprocess.run("mkfifo", [store.place("tree/sub/fifo").string])
-        let error = message(try serialise(store.place("tree")))
-        #expect(error.contains("'\(store.place("tree/sub/fifo"))'") && error.contains("a FIFO"), "\(error)")
+        _ = try Subprocess.run("mkfifo", [store.path("tree/sub/fifo").string])
+        let error = message(try serialise(store.path("tree")))
+        #expect(error.contains("'\(store.path("tree/sub/fifo"))'") && error.contains("a FIFO"), "\(error)")
         #expect(message(try serialise("/dev/null")).contains("a device"))
-        let missing = message(try serialise(store.place("missing")))
-        #expect(missing.contains("'\(store.place("missing"))'"))
+        let missing = message(try serialise(store.path("missing")))
+        #expect(missing.contains("'\(store.path("missing"))'"))
     }
 
-    @Test(.enabled(if: geteuid() != 0, "root may read everything")) func namesWhatItMayNotRead() throws {
+    @Test(.enabled(if: geteuid() != 0, "root may read everything")) func namesUnreadableFiles() throws {
         let file = try store.file("tree/secret", "x")
         _ = file.withPlatformString { chmod($0, 0) }
-        let error = message(try serialise(store.place("tree")))
+        let error = message(try serialise(store.path("tree")))
         #expect(error.contains("'\(file)'") && error.contains("run as a user who may"), "\(error)")
     }
 
@@ -147,8 +147,8 @@ private let tree = Tree.directory([
         var writer = NARWriter(bufferSize: 64)
         var isFirst = true
         do throws(ImageError) {
-            // The sink is called before the file is opened; by then it is only known as 300 bytes.
-            try writer.write(store.place("tree/file")) { (_) throws(ImageError) in
+            // The sink is first called before the file is opened, when its size is already taken as 300 bytes.
+            try writer.write(store.path("tree/file")) { (_) throws(ImageError) in
                 if isFirst { _ = file.withPlatformString { truncate($0, 100) } }
                 isFirst = false
             }
@@ -158,14 +158,14 @@ private let tree = Tree.directory([
         }
     }
 
-    @Test func passesTheSinksErrorOn() throws {
+    @Test func throwsTheSinksError() throws {
         try tree.make("tree", in: store)
         let stop = ImageError(.cancelled, "enough")
         #expect(throws: stop) {
-            try NAR.serialise(physical: store.place("tree")) { (_) throws(ImageError) in throw stop }
+            try NAR.serialise(physical: store.path("tree")) { (_) throws(ImageError) in throw stop }
         }
         let progress = Progress()
         progress.cancel()
-        #expect(throws: ImageError.self) { try NAR.hash(physical: store.place("tree"), progress: progress) }
+        #expect(throws: ImageError.self) { try NAR.hash(physical: store.path("tree"), progress: progress) }
     }
 }

@@ -2,7 +2,7 @@ import Testing
 
 @testable import ImageKit
 
-/// What the scanner finds in `bytes` when they come in pieces that end at `cuts`.
+/// The indices that the scanner finds in `bytes`, in chunks that end at `cuts`.
 private func scan(_ bytes: [UInt8], for paths: [StorePath], cuts: [Int] = []) -> [Int] {
     var scanner = ReferenceScanner(HashParts(paths))
     return scan(bytes, &scanner, cuts: cuts)
@@ -17,7 +17,7 @@ private func scan(_ bytes: [UInt8], _ scanner: inout ReferenceScanner, cuts: [In
     return scanner.finish()
 }
 
-/// The same by looking at every place.
+/// The same by comparing at every offset.
 private func naive(_ bytes: [UInt8], for paths: [StorePath]) -> [Int] {
     guard bytes.count >= 32 else { return [] }
     let windows = Set((0...bytes.count - 32).map { Array(bytes[$0..<$0 + 32]) })
@@ -37,7 +37,7 @@ private func naive(_ bytes: [UInt8], for paths: [StorePath]) -> [Int] {
         }
     }
 
-    @Test func findsThemAcrossPieces() {
+    @Test func findsThemAcrossChunks() {
         let bytes = [UInt8](repeating: UInt8(ascii: "b"), count: 40) + Array(paths[3].hashPart.utf8) + [0x2D]
         for cut in 0...bytes.count { #expect(scan(bytes, for: paths, cuts: [cut]) == [3]) }
         #expect(scan(bytes, for: paths, cuts: Array(bytes.indices)) == [3])
@@ -58,17 +58,17 @@ private func naive(_ bytes: [UInt8], for paths: [StorePath]) -> [Int] {
         #expect(scan(hash, for: []) == [])
     }
 
-    @Test func startsAnew() {
+    @Test func startsAgain() {
         var scanner = ReferenceScanner(HashParts(paths))
         let hash = Array(paths[3].hashPart.utf8)
         #expect(scan(hash + hash, &scanner, cuts: []) == [3])
         #expect(scan(Array(hash[..<20]), &scanner, cuts: []) == [])
-        // The rest of it is in another path's bytes.
+        // The other bytes of it are another path's.
         #expect(scan(Array(hash[20...]), &scanner, cuts: []) == [])
         #expect(scan(hash, &scanner, cuts: []) == [3])
     }
 
-    /// Bytes like those of programs, texts and long runs of digits, cut anywhere, against the naive search.
+    /// Compares with the naive search on bytes like those of programs, texts and long sequences of digits.
     @Test(arguments: 0..<60) func agreesWithTheNaiveSearch(seed: UInt64) {
         var random = SplitMix(state: seed)
         let alphabets: [[UInt8]] = [
@@ -100,12 +100,12 @@ private func naive(_ bytes: [UInt8], for paths: [StorePath]) -> [Int] {
         let many = (0..<20_000).map { storePath(UInt64($0)) }.sorted()
         let parts = HashParts(many)
         #expect(parts.count == 20_000)
-        for (number, path) in many.enumerated() {
-            let found = Array(path.hashPart.utf8).withUnsafeBytes { parts.number(of: $0) }
-            #expect(found == number)
+        for (index, path) in many.enumerated() {
+            let found = Array(path.hashPart.utf8).withUnsafeBytes { parts.index(of: $0) }
+            #expect(found == index)
         }
-        let stranger = Array(storePath(30_000).hashPart.utf8)
-        #expect(stranger.withUnsafeBytes { parts.number(of: $0) } == nil)
+        let absent = Array(storePath(30_000).hashPart.utf8)
+        #expect(absent.withUnsafeBytes { parts.index(of: $0) } == nil)
     }
 
     @Test func takesTheFirstOfEqualHashParts() throws {

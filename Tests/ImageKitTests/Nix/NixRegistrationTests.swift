@@ -13,7 +13,7 @@ private func parse(_ text: String) throws(ImageError) -> Registration {
 @Suite("Nix registration") struct NixRegistrationTests {
     static let deriver = "\(storePath(9, "a.drv").path)"
 
-    /// What `nix-store --load-db` accepts too, and what comes out.
+    /// Texts that `nix-store --load-db` accepts too, and their entries.
     @Test(
         arguments: [
             ("", []),
@@ -94,10 +94,10 @@ private func parse(_ text: String) throws(ImageError) -> Registration {
         let registration = try Registration([info(b, [a]), info(a)])
         let file = try store.file("registration", registration.encoded())
         #expect(try Registration.read(file) == registration)
-        let missing = store.place("nothing")
+        let missing = store.path("nothing")
         #expect(message(try Registration.read(missing)).contains("'\(missing)'"))
         #expect(message(try Registration.read(store.root)).contains("cannot read the registration"))
-        // A pipe, as a shell's <(...) gives one; what is written fits into it.
+        // A pipe, like that of a shell's <(...). The text fits into it.
         let pipe = try FileDescriptor.pipe()
         try pipe.writeEnd.closeAfter { _ = try pipe.writeEnd.writeAll(registration.encoded()) }
         let piped = try pipe.readEnd.closeAfter { try Registration.read(FilePath("/dev/fd/\(pipe.readEnd.rawValue)")) }
@@ -137,13 +137,13 @@ private func parse(_ text: String) throws(ImageError) -> Registration {
         #expect(try Closure(roots: [b, a], from: known).paths.map(\.path) == [a, b].sorted())
     }
 
-    @Test func refusesWhatIsNotComplete() throws {
+    @Test func refusesIncompleteRegistrations() throws {
         let known = try Registration([info(a, [b]), info(b, [c])])
         let dangling = message(try Closure(roots: [a], from: known))
         #expect(dangling.contains("'\(c)'") && dangling.contains("'\(b)' refers to it") && dangling.contains("; make"))
         let root = message(try Closure(roots: [c], from: known))
         #expect(root.contains("does not list '\(c)'"))
-        #expect(message(try Closure(roots: [], from: known)).contains("--closure"))
+        #expect(message(try Closure(roots: [], from: known)).contains("with closure"))
     }
 
     @Test func refusesCircles() throws {

@@ -39,21 +39,21 @@ private let plain = storePath(4, "hello")
         #expect(toplevel.deviceTrees?.logical.string == "\(linux)/dtbs")
         #expect(toplevel.kernelParameters == "console=ttyS0,115200n8 loglevel=4")
         #expect(toplevel.version == "24.05.x" && toplevel.system == "aarch64-linux")
-        // A bootspec of a version that nobody knows yet.
+        // A bootspec of an unknown version.
         #expect(!toplevel.hasBootspec && toplevel.specialisations.isEmpty)
     }
 
-    @Test func leavesOutWhatASystemNeedNotHave() throws {
+    @Test func someFilesAreOptional() throws {
         for name in ["initrd", "dtbs", "system", "kernel-params", "boot.json"] {
-            _ = store.place("\(top)/\(name)").withPlatformString { unlink($0) }
+            _ = store.path("\(top)/\(name)").withPlatformString { unlink($0) }
         }
         let toplevel = try #require(try read())
         #expect(toplevel.initrd == nil && toplevel.deviceTrees == nil && toplevel.system == nil)
         #expect(toplevel.kernelParameters == "" && !toplevel.hasBootspec)
     }
 
-    @Test(arguments: ["init", "nixos-version", "kernel"]) func isNoneWithout(name: String) throws {
-        _ = store.place("\(top)/\(name)").withPlatformString { unlink($0) }
+    @Test(arguments: ["init", "nixos-version", "kernel"]) func isNoSystemWithout(name: String) throws {
+        _ = store.path("\(top)/\(name)").withPlatformString { unlink($0) }
         #expect(try read() == nil)
     }
 
@@ -67,15 +67,15 @@ private let plain = storePath(4, "hello")
         #expect(try Toplevel.find(in: [plain, file], of: store.location) == nil)
     }
 
-    @Test func refusesWhatIsMissing() throws {
+    @Test func refusesMissingFiles() throws {
         _ = try Subprocess.run("rm", ["-r", store.location.physical(linux).string])
         let error = message(try read())
-        #expect(error.contains("cannot find '\(store.place(top))/kernel'"), "\(error)")
+        #expect(error.contains("cannot find '\(store.path(top))/kernel'"), "\(error)")
         #expect(error.contains(linux.baseName), "\(error)")
     }
 
     @Test func refusesLinksOutOfTheStore() throws {
-        _ = store.place("\(top)/initrd").withPlatformString { unlink($0) }
+        _ = store.path("\(top)/initrd").withPlatformString { unlink($0) }
         try store.link("\(top)/initrd", to: "/etc/hostname")
         #expect(message(try read()).contains("leads out of the store"))
     }
@@ -87,7 +87,7 @@ private let plain = storePath(4, "hello")
     ])
     func refusesTextsThatAreNotOneLine(text: String, reason: String) throws {
         for name in ["kernel-params", "nixos-version", "system"] {
-            let good = try Subprocess.run("cat", [store.place("\(top)/\(name)").string]).output
+            let good = try Subprocess.run("cat", [store.path("\(top)/\(name)").string]).output
             let file = try store.file("\(top)/\(name)", text)
             let error = message(try read())
             #expect(error.contains(reason) && error.contains("'\(file)'"), "\(error)")

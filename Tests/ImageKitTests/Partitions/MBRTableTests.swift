@@ -29,7 +29,7 @@ import Testing
         #expect(sector[510...] == [0x55, 0xAA])
     }
 
-    @Test func readsWhatItWrote() throws {
+    @Test func readsItsOwnTables() throws {
         let far = UInt64(UInt32.max) - 10
         let table = try MBRTable(
             diskID: 7,
@@ -70,16 +70,17 @@ import Testing
         #expect("\(try #require(error))".contains(sentence))
     }
 
-    @Test func refusesWhatIsNoTable() throws {
+    @Test func refusesOtherSectors() throws {
         func error(_ change: (inout [UInt8]) -> Void) throws -> ImageError {
             var sector = try Self.nixos().encoded()
             change(&sector)
             return try #require(throws: ImageError.self) { try MBRTable.parse(sector) }
         }
-        #expect(try "\(error { $0[510] = 0 })".contains("the signature 55 aa is missing"))
+        #expect(try "\(error { $0[MBRTable.Field.signature] = 0 })".contains("the signature 55 aa is missing"))
         #expect(try "\(error { $0.removeLast() })".contains("there are only 511 bytes"))
-        #expect(try "\(error { $0[462] = 0x6F })".contains("the flag of entry 2 is 111"))
-        let damaged = try error { $0[455] = 0 }  // the first partition begins at sector 0
+        #expect(try "\(error { $0[MBRTable.Field.entry(2)] = 0x6F })".contains("the flag of entry 2 is 111"))
+        // The second byte of 0x4000: the first partition begins at sector 0.
+        let damaged = try error { $0[MBRTable.Field.entry(1) + MBRTable.EntryField.start + 1] = 0 }
         #expect(damaged.code == .corrupt && "\(damaged)".contains("the partition table is damaged"))
     }
 
@@ -92,7 +93,7 @@ import Testing
             for entry in 0..<4 {
                 sector[446 + entry * 16] = [0, 0x80, 0, 0x80, 1].randomElement(using: &random) ?? 0
             }
-            if Bool.random(using: &random) { for place in 462..<510 { sector[place] = 0 } }
+            if Bool.random(using: &random) { for byte in 462..<510 { sector[byte] = 0 } }
             if let table = try? MBRTable.parse(sector) {
                 #expect(try MBRTable.parse(table.encoded()) == table)
             }
@@ -103,18 +104,18 @@ import Testing
     func sfdiskWritesAndReadsTheSame(seed: UInt64) throws {
         let scratch = try ScratchDirectory()
         var random = SplitMix(state: seed)
-        var place: UInt64 = 2048 * UInt64.random(in: 1...9, using: &random)
+        var start: UInt64 = 2048 * UInt64.random(in: 1...9, using: &random)
         var partitions: [MBREntry] = []
         for number in Array(1...4).filter({ _ in Bool.random(using: &random) }) {
             let count = UInt64.random(in: 1...(seed < 6 ? 3_000_000 : 900_000_000), using: &random)
             partitions.append(
                 MBREntry(
-                    number: number, start: place, count: count, type: [0x0B, 0x83, 0x0C][number % 3],
+                    number: number, start: start, count: count, type: [0x0B, 0x83, 0x0C][number % 3],
                     isActive: number == 2))
-            place += count + UInt64.random(in: 0...4096, using: &random)
+            start += count + UInt64.random(in: 0...4096, using: &random)
         }
         let table = seed == 0 ? try Self.nixos() : try MBRTable(diskID: 0xA000_0001, partitions: partitions)
-        let size = max(place, 4_304_832) * 512
+        let size = max(start, 4_304_832) * 512
 
         let theirs = try scratch.empty("theirs.img", size: size)
         let script = table.partitions.map {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import ImageKit
 
-/// Checks of partition tables: silent on sound ones, and each damage by its name.
+/// Checks of partition tables: no finding for a sound table, and the expected findings for each damage.
 @Suite(.enabled(if: Judge.has("sfdisk"), "needs fdisk"))
 struct PartitionCheckTests {
     private static let size: UInt64 = 8 << 20
@@ -60,120 +60,132 @@ struct PartitionCheckTests {
         var name: String
         var isGPT: Bool
         var kinds: [Finding.Kind]
-        var spoil: @Sendable (inout [UInt8]) throws -> Void
+        var plant: @Sendable (inout [UInt8]) throws -> Void
         var testDescription: String { name }
 
         init(
             _ name: String, gpt: Bool = false, _ kinds: [Finding.Kind],
-            _ spoil: @escaping @Sendable (inout [UInt8]) throws -> Void
+            _ plant: @escaping @Sendable (inout [UInt8]) throws -> Void
         ) {
-            (self.name, isGPT, self.kinds, self.spoil) = (name, gpt, kinds, spoil)
+            (self.name, isGPT, self.kinds, self.plant) = (name, gpt, kinds, plant)
         }
     }
 
-    private static let entry = 446
-    /// Where the tables of the two logical partitions lie.
+    private typealias MBR = MBRTable.Field
+    private typealias Entry = MBRTable.EntryField
+    private typealias Header = GPTHeader.Field
+    private typealias GPTEntry = GPTHeader.EntryField
+
+    /// The offsets of the tables of the two logical partitions.
     private static let logical = [6144 * 512, 10240 * 512]
-    /// Where the last header of the GPT lies.
-    private static let last = Int(size) - 512
+    /// The offsets of the first header of the GPT and of its entries.
+    private static let first = 512, firstEntries = 1024
+    /// The offsets of the last header of the GPT and of its entries.
+    private static let last = Int(size) - 512, lastEntries = last - 32 * 512
 
     static let damages: [Damage] = [
-        Damage("no signature", [.partitionTable]) { $0[510] = 0 },
-        Damage("a flag that is none", [.partitionTable]) { $0[entry] = 3 },
+        Damage("no signature", [.partitionTable]) { $0[MBR.signature] = 0 },
+        Damage("an invalid flag", [.partitionTable]) { $0[MBR.entry(1) + Entry.status] = 3 },
         Damage("too short a disk", [.partitionTable]) { $0.removeSubrange(100...) },
-        Damage("partitions overlap", [.partitionOverlap]) { $0.store(3000 as UInt32, at: entry + 12) },
+        Damage("partitions overlap", [.partitionOverlap]) { $0.store(3000 as UInt32, at: MBR.entry(1) + Entry.count) },
         Damage("one inside the other", [.partitionOverlap]) {
-            $0.store(3000 as UInt32, at: entry + 16 + 8)
-            $0.store(50 as UInt32, at: entry + 16 + 12)
+            $0.store(3000 as UInt32, at: MBR.entry(2) + Entry.start)
+            $0.store(50 as UInt32, at: MBR.entry(2) + Entry.count)
         },
-        Damage("overlaps the extended one", [.partitionOverlap]) { $0.store(2100 as UInt32, at: entry + 16 + 12) },
+        Damage("overlaps the extended one", [.partitionOverlap]) {
+            $0.store(2100 as UInt32, at: MBR.entry(2) + Entry.count)
+        },
         Damage("past the end", [.partitionPastEnd, .partitionPastEnd]) { $0.removeSubrange((12_800 * 512)...) },
         Damage("on the table", [.partitionOnTable]) {
-            $0.store(0 as UInt32, at: entry + 8)
-            $0.store(1 as UInt32, at: entry + 12)
+            $0.store(0 as UInt32, at: MBR.entry(1) + Entry.start)
+            $0.store(1 as UInt32, at: MBR.entry(1) + Entry.count)
         },
-        Damage("two to boot from", [.partitionActive]) { $0[entry] = 0x80 },
-        Damage("not aligned", [.partitionAlignment]) { $0.store(63 as UInt32, at: entry + 8) },
-        Damage("no identifier", [.partitionIdentifier]) { $0.store(0 as UInt32, at: 440) },
-        Damage("a chain past the end", [.partitionChain]) { $0.store(UInt32.max, at: logical[0] + entry + 16 + 8) },
-        Damage("a chain to no table", [.partitionChain]) { $0[logical[1] + 510] = 0 },
-        Damage("no first table", [.partitionChain]) { $0[logical[0] + 510] = 0 },
+        Damage("two to boot from", [.partitionActive]) { $0[MBR.entry(1) + Entry.status] = Entry.active },
+        Damage("not aligned", [.partitionAlignment]) { $0.store(63 as UInt32, at: MBR.entry(1) + Entry.start) },
+        Damage("no identifier", [.partitionIdentifier]) { $0.store(0 as UInt32, at: MBR.diskID) },
+        Damage("a chain past the end", [.partitionChain]) {
+            $0.store(UInt32.max, at: logical[0] + MBR.entry(2) + Entry.start)
+        },
+        Damage("a chain to no table", [.partitionChain]) { $0[logical[1] + MBR.signature] = 0 },
+        Damage("no first table", [.partitionChain]) { $0[logical[0] + MBR.signature] = 0 },
         Damage("a chain in a circle", [.partitionChainCircle]) {
-            $0.store(0 as UInt32, at: logical[0] + entry + 16 + 8)
+            $0.store(0 as UInt32, at: logical[0] + MBR.entry(2) + Entry.start)
         },
         Damage("outside", [.partitionOutside]) {
-            $0.store(4000 as UInt32, at: logical[1] + entry + 8)
+            $0.store(4000 as UInt32, at: logical[1] + MBR.entry(1) + Entry.start)
         },
-        Damage("protection of another type", gpt: true, [.gptUnprotected]) { $0[entry + 4] = 0x83 },
-        Damage("no MBR before it", gpt: true, [.gptUnprotected]) { $0[510] = 0 },
-        Damage("protection that begins elsewhere", gpt: true, [.gptUnprotected]) { $0[entry + 8] = 2 },
+        Damage("protection of another type", gpt: true, [.gptUnprotected]) { $0[MBR.entry(1) + Entry.type] = 0x83 },
+        Damage("no MBR before it", gpt: true, [.gptUnprotected]) { $0[MBR.signature] = 0 },
+        Damage("protection that begins elsewhere", gpt: true, [.gptUnprotected]) { $0[MBR.entry(1) + Entry.start] = 2 },
         Damage("a partition besides the protection", gpt: true, [.gptProtection]) {
-            $0[entry + 16 + 4] = 0x83
-            $0.store(2048 as UInt32, at: entry + 16 + 8)
-            $0.store(2048 as UInt32, at: entry + 16 + 12)
+            $0[MBR.entry(2) + Entry.type] = 0x83
+            $0.store(2048 as UInt32, at: MBR.entry(2) + Entry.start)
+            $0.store(2048 as UInt32, at: MBR.entry(2) + Entry.count)
         },
-        Damage("the first header", gpt: true, [.gptPrimary]) { $0[512 + 60] ^= 1 },
-        Damage("no first header", gpt: true, [.gptPrimary]) { $0[512] ^= 1 },
-        Damage("the first entries", gpt: true, [.gptPrimary]) { $0[1024 + 33] ^= 1 },
-        Damage("the last header", gpt: true, [.gptBackup]) { $0[last + 60] ^= 1 },
-        Damage("no last header", gpt: true, [.gptBackup]) { $0[last] ^= 1 },
-        Damage("the last entries", gpt: true, [.gptBackup]) { $0[last - 32 * 512 + 33] ^= 1 },
+        Damage("the first header", gpt: true, [.gptPrimary]) { $0[first + Header.disk + 4] ^= 1 },
+        Damage("no first header", gpt: true, [.gptPrimary]) { $0[first + Header.signature] ^= 1 },
+        Damage("the first entries", gpt: true, [.gptPrimary]) { $0[firstEntries + GPTEntry.first + 1] ^= 1 },
+        Damage("the last header", gpt: true, [.gptBackup]) { $0[last + Header.disk + 4] ^= 1 },
+        Damage("no last header", gpt: true, [.gptBackup]) { $0[last + Header.signature] ^= 1 },
+        Damage("the last entries", gpt: true, [.gptBackup]) { $0[lastEntries + GPTEntry.first + 1] ^= 1 },
         Damage("both headers", gpt: true, [.gptPrimary, .gptBackup]) {
-            $0[512 + 60] ^= 1
-            $0[last + 60] ^= 1
+            $0[first + Header.disk + 4] ^= 1
+            $0[last + Header.disk + 4] ^= 1
         },
         Damage("no GPT", gpt: true, [.gptPrimary]) {
-            $0[512] ^= 1
-            $0[last] ^= 1
+            $0[first + Header.signature] ^= 1
+            $0[last + Header.signature] ^= 1
         },
         Damage("cut off", gpt: true, [.gptBackupMissing]) { $0.removeLast(1 << 20) },
         Damage("made longer", gpt: true, [.gptBackupPlace]) { $0 += [UInt8](repeating: 0, count: 1 << 20) },
         Damage("tables that differ", gpt: true, [.gptBackup]) {
-            $0[1024 + 56] ^= 1
-            repair(&$0, header: 512)
+            $0[firstEntries + GPTEntry.name] ^= 1
+            repair(&$0, header: first)
         },
         Damage("a partition past the end", gpt: true, [.gptRange, .gptBackup, .partitionPastEnd]) {
-            $0.store(20_000 as UInt64, at: 1024 + 128 + 40)
-            repair(&$0, header: 512)
+            $0.store(20_000 as UInt64, at: firstEntries + GPTEntry.end + GPTEntry.last)
+            repair(&$0, header: first)
         },
         Damage("the same identifier", gpt: true, [.gptSameIdentifier]) {
-            for entries in [1024, last - 32 * 512] {
-                $0.store(bytes: Array($0[entries + 16..<entries + 32]), at: entries + 128 + 16)
+            for entries in [firstEntries, lastEntries] {
+                let id = entries + GPTEntry.id
+                $0.store(bytes: Array($0[id..<id + GUID.size]), at: id + GPTEntry.end)
             }
-            repair(&$0, header: 512)
+            repair(&$0, header: first)
             repair(&$0, header: last)
         },
         Damage("entries that overlap", gpt: true, [.partitionOverlap]) {
-            for entries in [1024, last - 32 * 512] { $0.store(5000 as UInt64, at: entries + 40) }
-            repair(&$0, header: 512)
+            for entries in [firstEntries, lastEntries] { $0.store(5000 as UInt64, at: entries + GPTEntry.last) }
+            repair(&$0, header: first)
             repair(&$0, header: last)
         },
     ]
 
-    /// Writes the checksums anew of a header and of its entries, as far as these are in the disk.
+    /// Updates the checksums of a header and of its entries, if these are on the disk.
     private static func repair(_ bytes: inout [UInt8], header: Int) {
-        guard header + 512 <= bytes.count, let place: UInt64 = bytes.load(at: header + 72),
-            let count: UInt32 = bytes.load(at: header + 80), let size: UInt32 = bytes.load(at: header + 84)
+        guard header + 512 <= bytes.count, let sector: UInt64 = bytes.load(at: header + Header.entries),
+            let count: UInt32 = bytes.load(at: header + Header.count),
+            let size: UInt32 = bytes.load(at: header + Header.entrySize)
         else { return }
-        let start = place.multipliedClamping(by: 512), length = UInt64(count) * UInt64(size)
+        let start = sector.multipliedClamping(by: 512), length = UInt64(count) * UInt64(size)
         if length <= 1 << 16, start <= UInt64(bytes.count), length <= UInt64(bytes.count) - start {
-            bytes.store(CRC32.of(bytes[Int(start)..<Int(start + length)]), at: header + 88)
+            bytes.store(CRC32.of(bytes[Int(start)..<Int(start + length)]), at: header + Header.entriesChecksum)
         }
-        bytes.store(0 as UInt32, at: header + 16)
-        bytes.store(CRC32.of(bytes[header..<header + 92]), at: header + 16)
+        bytes.store(0 as UInt32, at: header + Header.checksum)
+        bytes.store(CRC32.of(bytes[header..<header + Header.end]), at: header + Header.checksum)
     }
 
     @Test(arguments: damages)
     func namesTheDamage(_ damage: Damage) throws {
         var disk = try (damage.isGPT ? Self.gpt : Self.mbr).get()
-        try damage.spoil(&disk.bytes)
+        try damage.plant(&disk.bytes)
         let found = try findings(disk)
         #expect(found.map(\.kind) == damage.kinds, "\(found)")
         for finding in found { #expect(!finding.what.hasSuffix(".") && finding.offset != nil) }
     }
 
-    /// A card that had a GPT, and got an image with an MBR, still has the copy at its end.
-    @Test func aLeftoverOfAnotherTableIsNoDamage() throws {
+    /// A card with an image that has an MBR, and with the copy of an older GPT at its end.
+    @Test func aLeftoverOfAnotherTableIsNotDamage() throws {
         var bytes = try Self.mbr.get().bytes
         let other = try Self.gpt.get().bytes
         bytes.replaceSubrange(bytes.count - 33 * 512..<bytes.count, with: other.suffix(33 * 512))
@@ -182,13 +194,13 @@ struct PartitionCheckTests {
     }
 
     @Test func comparesTypesWithContents() throws {
-        let layout = try ImagePlan(SmallClosure.shared.get().recipe)
+        let plan = try ImagePlan(SmallClosure.shared.get().recipe)
         func kinds(_ types: [UInt8]) throws -> [String] {
-            var head = try layout.map.read(512, at: 0)
-            for (index, type) in types.enumerated() { head[Self.entry + 16 * index + 4] = type }
-            var map = SegmentMap(size: layout.map.size)
+            var head = try plan.map.read(512, at: 0)
+            for (index, type) in types.enumerated() { head[MBR.entry(index + 1) + Entry.type] = type }
+            var map = SegmentMap(size: plan.map.size)
             map.add(head, at: 0)
-            map.add(layout.map, start: 512, length: layout.map.size - 512, at: 512)
+            map.add(plan.map, start: 512, length: plan.map.size - 512, at: 512)
             try map.seal()
             var found: [Finding] = []
             try PartitionCheck.checkContents(of: DiskImage(map, path: "x.img")) { found.append($0) }
@@ -202,28 +214,31 @@ struct PartitionCheckTests {
             ])
     }
 
-    /// Tables whose checksums are right, and little else.
+    /// Tables with correct checksums and random damage.
     @Test(.timeLimit(.minutes(60)), arguments: [false, true])
     func nothingStopsTheCheck(isGPT: Bool) throws {
         let sound = try (isGPT ? Self.gpt : Self.mbr).get()
         var random = Fuzz.random(isGPT ? 501 : 502)
-        let places =
+        let areas =
             isGPT
-            ? [446..<462, 512 + 8..<512 + 92, 1024..<1024 + 256, Self.last + 8..<Self.last + 92]
-            : [440..<512] + Self.logical.map { $0 + 446..<$0 + 512 }
+            ? [
+                MBR.entry(1)..<MBR.entry(2), Self.first + 8..<Self.first + Header.end,
+                Self.firstEntries..<Self.firstEntries + 2 * GPTEntry.end, Self.last + 8..<Self.last + Header.end,
+            ]
+            : [MBR.diskID..<MBR.end] + Self.logical.map { $0 + MBR.entries..<$0 + MBR.end }
         var disk = sound
         var seen: Set<Finding.Kind> = []
         for round in 0..<Fuzz.iterations(isGPT ? 40 : 200) {
             for _ in 0..<Int.random(in: 1...3, using: &random) {
-                let area = places.randomElement(using: &random) ?? 0..<1
-                let place = Int.random(in: area, using: &random)
-                disk.bytes[place] =
+                let area = areas.randomElement(using: &random) ?? 0..<1
+                let offset = Int.random(in: area, using: &random)
+                disk.bytes[offset] =
                     Bool.random(using: &random)
                     ? [0, 1, 2, 5, 0x0F, 0x80, 0xEE, 0xFF].randomElement(using: &random) ?? 0
                     : UInt8.random(in: 0...255, using: &random)
             }
             if isGPT {
-                Self.repair(&disk.bytes, header: 512)
+                Self.repair(&disk.bytes, header: Self.first)
                 Self.repair(&disk.bytes, header: Self.last)
             }
             let found = try findings(disk)

@@ -4,10 +4,10 @@ import Testing
 
 @testable import ImageKit
 
-/// Partition tables of other people's disks, compared with what sfdisk says.
+/// Partition tables of other tools, compared with the output of sfdisk.
 @Suite(.enabled(if: Judge.has("sfdisk"), "needs fdisk"))
 struct PartitionTableTests {
-    /// What `sfdisk --json` prints.
+    /// The output of `sfdisk --json`.
     struct Listing: Decodable {
         struct Table: Decodable {
             var label: String
@@ -78,21 +78,23 @@ struct PartitionTableTests {
         let table = try compare(image)
         #expect(table.partitions.first?.typeName == "EFI system")
 
-        // With its first header, or its first entries, damaged, the copy at the end serves.
-        for offset in [512 + 60, 1024 + 33] as [UInt64] {
+        // If the first header or its entries are damaged, the copy at the end is used.
+        for offset in [512 + UInt64(GPTHeader.Field.disk), 1024 + UInt64(GPTHeader.EntryField.first)] as [UInt64] {
             let file = try OpenFile(image.utf8, O_RDWR)
             let before = file.read(1, at: offset)
             try file.write([before[0] ^ 1], at: offset)
             #expect(try PartitionTable.read(from: try FileSource(.init(image))) == table)
             try file.write(before, at: offset)
         }
-        // With both damaged, it says so.
+        // If both are damaged, the error names the damage.
         let file = try OpenFile(image.utf8, O_RDWR)
-        for offset in [512 + 60, (64 << 20) - 512 + 60] as [UInt64] { try file.write([0xEE], at: offset) }
+        for offset in [512, (64 << 20) - 512] as [UInt64] {
+            try file.write([0xEE], at: offset + UInt64(GPTHeader.Field.disk))
+        }
         #expect(message(try PartitionTable.read(from: try FileSource(.init(image)))).contains("its checksum is wrong"))
     }
 
-    /// A chain of logical partitions that leads to itself ends, and so does one that leads away.
+    /// Reading ends for a chain of logical partitions that leads to itself or past the end of the disk.
     @Test func circlesEnd() throws {
         let directory = try ScratchDirectory()
         let image = try directory.disk(
@@ -105,12 +107,12 @@ struct PartitionTableTests {
             """, size: 64 << 20)
         let file = try OpenFile(image.utf8, O_RDWR)
         let second: UInt64 = (8192 - 2048) * 512
-        // The second table's link to a next one: back to the first, to itself, past the disk's end.
+        // The link of the second table leads to the first one, to itself, and past the end of the disk.
         for target in [0, UInt32(8192 - 2048 - 2048), .max] {
             var entry: [UInt8] = [0, 0, 0, 0, 5, 0, 0, 0]
             entry.append(littleEndian: target)
             entry.append(littleEndian: UInt32(2048))
-            try file.write(entry, at: second + 446 + 16)
+            try file.write(entry, at: second + UInt64(MBRTable.Field.entry(2)))
             let table = try PartitionTable.read(from: try FileSource(.init(image)))
             #expect(table.partitions.map(\.number) == [1, 5, 6])
         }

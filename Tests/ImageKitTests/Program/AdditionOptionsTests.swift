@@ -4,7 +4,7 @@ import Testing
 
 @testable import ImageKit
 
-/// The options that add to an image, and those of its sizes and identities, as a shell sees them.
+/// The options for additions, sizes and identities. Each test runs the program itself.
 @Suite struct AdditionOptionsTests {
     private func mkpiimg(_ arguments: [String], umask: String = "022") throws -> (status: Int32, said: String) {
         let small = try SmallClosure.shared.get()
@@ -20,14 +20,14 @@ import Testing
             "bash", ["-c", "umask \(umask); exec \"$@\"", "-", CommandLineTests.program] + closure + base + arguments)
     }
 
-    /// Builds a raw image; gives what it says of itself.
+    /// Builds a raw image; returns its JSON summary.
     private func build(_ image: String, _ arguments: [String]) throws -> [String: Any] {
         let run = try mkpiimg(["--out", image, "--json"] + arguments)
         try #require(run.status == 0, "\(run.said)")
         return try #require(JSONSerialization.jsonObject(with: Data(run.said.utf8)) as? [String: Any])
     }
 
-    /// The fields of `blkid`'s look at a part of an image.
+    /// The fields that `blkid` prints about the filesystem at an offset of an image.
     private func blkid(_ image: String, at offset: UInt64) throws -> [String: String] {
         var fields: [String: String] = [:]
         let said = try Judge.run("blkid", ["-p", "-O", "\(offset)", "-o", "export", image]).said
@@ -46,7 +46,7 @@ import Testing
     }
 
     @Test(.enabled(if: Judge.has("blkid", "sfdisk"), "needs util-linux and fdisk"))
-    func sizesAndIdentitiesAreWhatTheToolsRead() throws {
+    func toolsReadTheChosenSizesAndIdentities() throws {
         let scratch = try ScratchDirectory()
         let image = scratch.path + "/pi.img"
         let said = try build(
@@ -54,7 +54,7 @@ import Testing
             [
                 "--gap", "16M", "--firmware-size", "40M", "--firmware-label", "BOOT", "--root-label", "my root",
                 "--root-uuid", "01234567-89AB-4def-8123-456789abcdef", "--disk-id", "0x00c0FFEE", "--root-size", "300M",
-                // The system mounts other labels, and would not boot.
+                // The system mounts other labels, so it cannot boot.
                 "--boot", "none",
             ])
         let table = try Judge.run("sfdisk", ["-d", image]).said
@@ -85,7 +85,7 @@ import Testing
             #expect(try blkid(image, at: 38 << 20)["UUID"] == uuid)
             let serial = disk.dropFirst(2).uppercased()
             #expect(try blkid(image, at: 8 << 20)["UUID"] == "\(serial.prefix(4))-\(serial.suffix(4))")
-            // Version 4, variant 1, as RFC 9562 has it.
+            // Version 4 and variant 1 of RFC 9562.
             let digits = Array(uuid)
             #expect(digits.count == 36 && digits[14] == "4" && "89ab".contains(digits[19]), "\(uuid)")
             #expect(seen.insert(disk).inserted && seen.insert(uuid).inserted, "\(disk) \(uuid)")
@@ -95,7 +95,7 @@ import Testing
     }
 
     @Test(.enabled(if: Judge.hasExt4Tools, Comment(rawValue: Judge.ext4Reason)))
-    func slackAndRegistrationPathAreAsAsked() throws {
+    func slackAndRegistrationPathAreAsChosen() throws {
         let scratch = try ScratchDirectory()
         let image = scratch.path + "/pi.img", root = scratch.path + "/root.img"
         _ = try build(image, ["--root-slack", "10M", "--registration-path", "/var//lib/first boot/registration"])
@@ -103,7 +103,7 @@ import Testing
         let fields = try Ext4Judge.superblock(root)
         let free = try #require(fields["Free blocks"].flatMap { UInt64($0) })
         let blocks = try #require(fields["Block count"].flatMap { UInt64($0) })
-        // The kernel keeps a fiftieth to itself.
+        // The kernel reserves a fiftieth of the blocks.
         #expect(free * 4096 >= 10 << 20 && free * 4096 < 10 << 20 + blocks / 50 * 4096 + 1 << 20, "\(free)")
         #expect(
             try Ext4Judge.debugfs("cat \"/var/lib/first boot/registration\"", root).contains("-busybox-1.36\nsha256:"))
@@ -158,7 +158,7 @@ import Testing
         }
     }
 
-    @Test func whatCannotBeEndsWith1AndLeavesTheOldImage() throws {
+    @Test func refusalsEndWith1AndKeepTheOldImage() throws {
         let scratch = try ScratchDirectory()
         let image = scratch.path + "/out/pi.img"
         try FileManager.default.createDirectory(atPath: scratch.path + "/out", withIntermediateDirectories: true)
@@ -181,7 +181,7 @@ import Testing
         }
     }
 
-    @Test func anImageWithSecretsIsItsOwnersAlone() throws {
+    @Test func onlyTheOwnerReadsAnImageWithSecrets() throws {
         let scratch = try ScratchDirectory()
         let secret = scratch.path + "/secret"
         try Data("a secret".utf8).write(to: URL(fileURLWithPath: secret))
@@ -196,7 +196,7 @@ import Testing
             #expect(mode(image) == 0o644)
             let said = try build(image, ["--copy", "\(secret):/etc/secret"])
             #expect(mode(image) == 0o600 && said["private"] as? Bool == true)
-            // It says so in one line, and not where all may read everything.
+            // The summary says so in one line, unless everybody may read every file.
             chmod(image, 0o644)
             let run = try mkpiimg(
                 ["--out", image, "--copy", "\(secret):/etc/secret", "--progress", "plain"], umask: "000")
@@ -208,7 +208,7 @@ import Testing
         }
     }
 
-    @Test func whateverIsSecretMakesTheImageItsOwnersAlone() throws {
+    @Test func everySecretFileMakesTheImagePrivate() throws {
         let scratch = try ScratchDirectory()
         let directory = scratch.path + "/folder", image = scratch.path + "/pi.img"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
@@ -229,11 +229,11 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: CommandLineTests.isRoot && Judge.has("setpriv"), "needs root, to become somebody else"))
-    func aFileThatCannotBeReadIsFoundOutWhilePlanning() throws {
+    @Test(.enabled(if: CommandLineTests.isRoot && Judge.has("setpriv"), "needs root, to run as another user"))
+    func unreadableFilesAreRefusedWhilePlanning() throws {
         let scratch = try ScratchDirectory()
-        let small = try SmallClosure.shared.get(), secret = scratch.path + "/secret",
-            program = scratch.path + "/mkpiimg"
+        let small = try SmallClosure.shared.get()
+        let secret = scratch.path + "/secret", program = scratch.path + "/mkpiimg"
         try Data("a secret".utf8).write(to: URL(fileURLWithPath: secret))
         chmod(secret, 0o600)
         chmod(scratch.path, 0o755)
@@ -249,15 +249,15 @@ import Testing
         #expect(run.status == 1 && run.said.contains("'\(secret)'") && run.said.contains("denied"), "\(run.said)")
     }
 
-    @Test func aRottenStoreEndsWith1() throws {
+    @Test func aDamagedStoreEndsWith1() throws {
         let scratch = try ScratchDirectory()
-        let own = try SmallClosure(copyTo: FilePath(scratch.path).appending("small"))
-        let etc = try own.path("-etc").appending("etc/fstab").string
+        let closure = try SmallClosure(copyTo: FilePath(scratch.path).appending("small"))
+        let etc = try closure.path("-etc").appending("etc/fstab").string
         chmod(etc, 0o644)
         try Data("rotten".utf8).write(to: URL(fileURLWithPath: etc))
         let image = scratch.path + "/pi.img.zst"
         for arguments in [["--out", image], ["--plan"], ["--out", "-"]] {
-            let run = try mkpiimg(["--store-root", own.root.string, "--check"] + arguments)
+            let run = try mkpiimg(["--store-root", closure.root.string, "--check"] + arguments)
             #expect(run.status == 1 && run.said.contains("a store path is damaged"), "\(arguments) \(run.status)")
             #expect(!FileManager.default.fileExists(atPath: image))
         }

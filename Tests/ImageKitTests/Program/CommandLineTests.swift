@@ -4,11 +4,11 @@ import Testing
 
 @testable import ImageKit
 
-/// The program itself, as a shell sees it.
+/// The command line. Each test runs the program itself.
 @Suite struct CommandLineTests {
     static let isRoot = getuid() == 0
 
-    /// One run's outcome.
+    /// The result of one run.
     struct Run {
         var status: Int32
         var said: String
@@ -19,7 +19,7 @@ import Testing
         return Run(status: run.status, said: run.said)
     }
 
-    /// The program that was built beside these tests.
+    /// The path of the program, which is built in the directory of these tests.
     static let program: String = {
         let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
         return FilePath(tests).removingLastComponent().appending("mkpiimg").string
@@ -32,7 +32,7 @@ import Testing
         ]
     }
 
-    /// Bad input gives one sentence with these words, exit status 1, and leaves an existing output as it was.
+    /// Expects one line of error with these words, exit status 1, and an unchanged existing output.
     private func expectRefusal(
         _ words: [String], _ arguments: [String], in directory: borrowing ScratchDirectory,
         location: SourceLocation = #_sourceLocation
@@ -53,7 +53,7 @@ import Testing
             sourceLocation: location)
     }
 
-    @Test func buildsAnImageAndSaysSo() throws {
+    @Test func buildsAnImageAndPrintsItsSummary() throws {
         let small = try SmallClosure.shared.get()
         let directory = try ScratchDirectory()
         let target = directory.path + "/pi.img.zst"
@@ -73,17 +73,15 @@ import Testing
 
     @Test func streamsToStandardOutput() throws {
         let small = try SmallClosure.shared.get()
-        let directory = try ScratchDirectory()
         let command = "\"$@\" --progress none --out - | zstd -dcq | sha256sum"
         let run = try Judge.run("bash", ["-o", "pipefail", "-c", command, "-", Self.program] + options(small))
         #expect(run.status == 0 && run.said.hasPrefix(ImageTests.golden), "\(run.said)")
-        // A reader that goes away is no reason to complain.
+        // If the reader goes away, the program ends without a message.
         let closed = try Judge.run(
             "bash",
             ["-c", "\"$@\" --progress none --out - | head -c 100 >/dev/null; exit ${PIPESTATUS[0]}", "-", Self.program]
                 + options(small))
         #expect(closed.status == 1 && closed.said.isEmpty, "\(closed.status) \(closed.said)")
-        _ = directory.path
     }
 
     @Test func usageErrorsEndWith64() throws {
@@ -100,7 +98,7 @@ import Testing
         #expect(try mkpiimg(["--version"]).status == 0)
     }
 
-    @Test func refusesClosuresThatAreNone() throws {
+    @Test func refusesPathsThatAreNotClosures() throws {
         let small = try SmallClosure.shared.get()
         let directory = try ScratchDirectory()
         let base = Array(options(small).dropFirst(2))
@@ -109,73 +107,73 @@ import Testing
         let loop = directory.path + "/loop"
         symlink("loop", loop)
         try expectRefusal(["loop"], ["--closure", loop] + base, in: directory)
-        let other = try small.path("-etc")
+        let etc = try small.path("-etc")
         try expectRefusal(
             ["none of the closures can boot", "--boot none"],
-            ["--closure", "/nix/store/\(other.lastComponent?.string ?? "")"] + base,
+            ["--closure", "/nix/store/\(etc.lastComponent?.string ?? "")"] + base,
             in: directory)
         try expectRefusal(
             ["--firmware", "--boot none"], Array(options(small).dropLast(2)), in: directory)
     }
 
-    @Test func refusesARegistrationWithoutAReferredPath() throws {
+    @Test func refusesARegistrationThatLacksAReferredPath() throws {
         let small = try SmallClosure.shared.get()
         let directory = try ScratchDirectory()
-        let layout = try ImagePlan(small.recipe)
+        let plan = try ImagePlan(small.recipe)
         let file = directory.path + "/registration"
-        let text = String(decoding: layout.closure.registration.encoded(), as: UTF8.self)
+        let text = String(decoding: plan.closure.registration.encoded(), as: UTF8.self)
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        // Without its first entry: six lines and its references.
+        // Drop the first entry: five lines and its references.
         let references = Int(lines[4]) ?? 0
         try Data(lines.dropFirst(5 + references).joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: file))
         let arguments = options(small).filter { $0 != "--scan-references" } + ["--registration", file]
         try expectRefusal([String(lines[0]), "refers to it"], arguments, in: directory)
     }
 
-    @Test func refusesWhatNoFilesystemHolds() throws {
+    @Test func refusesFilesThatNoFilesystemHolds() throws {
         let directory = try ScratchDirectory()
-        let own = try SmallClosure(at: FilePath(directory.path).appending("small"))
-        let etc = try own.path("-etc")
+        let closure = try SmallClosure(at: FilePath(directory.path).appending("small"))
+        let etc = try closure.path("-etc")
         chmod(etc.string, 0o755)
         let pipe = etc.appending("pipe").string
         mkfifo(pipe, 0o644)
-        try expectRefusal([pipe, "pipe"], options(own), in: directory)
+        try expectRefusal([pipe, "pipe"], options(closure), in: directory)
         unlink(pipe)
 
-        let firmware = own.directory.appending("firmware")
+        let firmware = closure.directory.appending("firmware")
         try Data().write(to: URL(fileURLWithPath: firmware.appending("CONFIG.TXT").string))
-        try expectRefusal(["config.txt", "CONFIG.TXT"], options(own), in: directory)
+        try expectRefusal(["config.txt", "CONFIG.TXT"], options(closure), in: directory)
         unlink(firmware.appending("CONFIG.TXT").string)
 
         let large = firmware.appending("large.bin").string
         try Data().write(to: URL(fileURLWithPath: large))
         truncate(large, 40 << 20)
-        try expectRefusal(["--firmware-size"], options(own) + ["--firmware-size", "30M"], in: directory)
+        try expectRefusal(["--firmware-size"], options(closure) + ["--firmware-size", "30M"], in: directory)
         truncate(large, 4 << 30)
-        try expectRefusal(["large.bin"], options(own), in: directory)
+        try expectRefusal(["large.bin"], options(closure), in: directory)
         unlink(large)
 
-        try expectRefusal(["too small", "--root-size"], options(own) + ["--root-size", "40M"], in: directory)
+        try expectRefusal(["too small", "--root-size"], options(closure) + ["--root-size", "40M"], in: directory)
     }
 
-    @Test(.enabled(if: isRoot && Judge.has("setpriv"), "needs root, to become somebody else"))
+    @Test(.enabled(if: isRoot && Judge.has("setpriv"), "needs root, to run as another user"))
     func refusesUnreadableFiles() throws {
         let directory = try ScratchDirectory()
-        let own = try SmallClosure(at: FilePath(directory.path).appending("small"))
-        let file = try own.path("-etc").appending("etc/fstab").string
+        let closure = try SmallClosure(at: FilePath(directory.path).appending("small"))
+        let file = try closure.path("-etc").appending("etc/fstab").string
         chmod(file, 0)
         chmod(directory.path, 0o755)
         let program = directory.path + "/mkpiimg"
         try FileManager.default.copyItem(atPath: Self.program, toPath: program)
         let run = try Judge.run(
             "setpriv",
-            ["--reuid=65534", "--regid=65534", "--clear-groups", program] + options(own)
+            ["--reuid=65534", "--regid=65534", "--clear-groups", program] + options(closure)
                 + ["--progress", "none", "--out", "/tmp/never-written.img"])
         #expect(run.status == 1 && run.said.contains(file), "\(run.said)")
         #expect(!FileManager.default.fileExists(atPath: "/tmp/never-written.img"))
     }
 
-    @Test func refusesOutputsThatCannotBe() throws {
+    @Test func refusesOutputsThatCannotBeWritten() throws {
         let small = try SmallClosure.shared.get()
         let directory = try ScratchDirectory()
         try expectRefusal(
@@ -222,14 +220,14 @@ import Testing
 
     @Test func signalsLeaveNothingBehind() throws {
         let small = try SmallClosure.shared.get()
-        let directory = try ScratchDirectory(), other = try ScratchDirectory()
+        let directory = try ScratchDirectory(), input = try ScratchDirectory()
         let target = directory.path + "/pi.img.zst"
-        // A text that no match is found in takes an optimised program longer than the longest delay, too.
-        let text = other.path + "/text"
+        // zstd finds no match in random text. Even an optimised program needs longer for it than the longest delay.
+        let text = input.path + "/text"
         try Judge.run("bash", ["-c", "base64 -w 0 /dev/urandom | head -c 32M >\(text)"])
         let arguments = ["-", Self.program] + options(small) + ["--copy", "\(text):/text"]
         for (signal, delay) in [("INT", "0.2"), ("TERM", "0.4"), ("INT", "0.5"), ("TERM", "0.6")] {
-            // Whoever runs the tests may ignore the signals, which the program would respect.
+            // If these tests run with the signals ignored, the program would ignore them, too.
             let command = """
                 env --default-signal=INT,TERM "$@" --level 19 --progress none --out \(target) &
                 sleep \(delay); kill -\(signal) $!; wait $!

@@ -4,10 +4,9 @@ import Testing
 
 @testable import ImageKit
 
-/// What users of the sdImage module complained about, where no other suite holds it. The whole list is in
-/// docs/sdimage.md.
+/// Complaints about the sdImage module of NixOS that no other suite covers. The whole list is in docs/sdimage.md.
 @Suite("Complaints") struct ComplaintTests {
-    /// NixOS/nixpkgs#337884, #435489: files of a few bytes each, of which a card had more than inodes.
+    /// NixOS/nixpkgs#337884, #435489: a closure with more small files than the card had inodes.
     @Test(.enabled(if: Judge.hasExt4Tools, Comment(rawValue: Judge.ext4Reason)))
     func manySmallFilesLeaveInodesAndSpace() throws {
         var tree = FileTree()
@@ -28,31 +27,36 @@ import Testing
                 .flatMap { Int($0.dropFirst(name.count + 1).trimmingCharacters(in: .whitespaces)) }
         }
         #expect(number("Free inodes").map { $0 >= 4096 } == true, "\(said)")
-        // What the kernel keeps to itself is not the user's.
+        // Users cannot write to the kernel's reserve.
         let free = try #require(number("Free blocks")), all = try #require(number("Block count"))
         #expect((free - min(all / 50, 4096)) * 4096 >= 64 << 20)
         #expect(number("Reserved block count") == 0)
     }
 
-    /// tytso/e2fsprogs#280: attributes that a host's security module gives files, which a sandbox may not read.
+    /// tytso/e2fsprogs#280: attributes that a host's security module sets and that a sandbox cannot read.
     @Test(.enabled(if: Judge.has("setfattr", "getfattr"), "needs attr"))
     func extendedAttributesStayOnTheHost() throws {
         let scratch = try ScratchDirectory()
-        let own = try SmallClosure(at: FilePath(scratch.path).appending("small"))
+        let closure = try SmallClosure(at: FilePath(scratch.path).appending("small"))
         let marked = try Judge.run(
             "bash",
             [
                 "-euc",
-                "cd \"$1\"; chmod u+w \"$2/etc/fstab\"; setfattr -n user.mark -v x \"$2/etc/fstab\"; getfattr \"$2/etc/fstab\"",
-                "-", own.store.string, try own.path("-etc").lastComponent?.string ?? "",
+                """
+                cd "$1"
+                chmod u+w "$2/etc/fstab"
+                setfattr -n user.mark -v x "$2/etc/fstab"
+                getfattr "$2/etc/fstab"
+                """,
+                "-", closure.store.string, try closure.path("-etc").lastComponent?.string ?? "",
             ])
         try #require(marked.status == 0 && marked.said.contains("user.mark"), "\(marked.said)")
         let image = scratch.path + "/pi.img"
-        try ImagePlan(own.recipe).write(to: image)
+        try ImagePlan(closure.recipe).write(to: image)
         #expect(try Judge.run("sha256sum", [image]).said.hasPrefix(ImageTests.golden))
     }
 
-    /// nix-community/raspberry-pi-nix#15: a temporary directory that is too small. None is used.
+    /// nix-community/raspberry-pi-nix#15: a temporary directory that was too small. mkpiimg uses none.
     @Test func worksWithoutScratchSpace() throws {
         let small = try SmallClosure.shared.get()
         let scratch = try ScratchDirectory()

@@ -16,8 +16,8 @@ import Testing
             .map(String.init)
     }
 
-    /// All Swift code of an article stands in the program, line by line, at whatever depth.
-    @Test(arguments: articles) func articlesHaveTheCodeOfThePrograms(article: String, program: String) throws {
+    /// Each code block of an article is in the program, line by line, at any indentation.
+    @Test(arguments: articles) func articlesQuoteThePrograms(article: String, program: String) throws {
         let source = try lines("Examples/Sources/\(program)").map { $0.trimmingCharacters(in: .whitespaces) }
         var blocks: [[String]] = []
         var isInside = false
@@ -32,14 +32,14 @@ import Testing
         }
         #expect(blocks.count >= 4)
         for block in blocks {
-            let isThere = source.indices.contains { source[$0...].starts(with: block) }
-            #expect(isThere, "in no place of \(program):\n\(block.joined(separator: "\n"))")
+            let isQuoted = source.indices.contains { source[$0...].starts(with: block) }
+            #expect(isQuoted, "not in \(program):\n\(block.joined(separator: "\n"))")
         }
         #expect(source.count <= 80)
     }
 
-    /// Every public type is on the front page, once.
-    @Test func theFrontPageHasEveryType() throws {
+    /// The front page lists every public type, once.
+    @Test func theFrontPageListsEveryType() throws {
         let page = try lines("Sources/ImageKit/ImageKit.docc/ImageKit.md").filter { $0.hasPrefix("- ``") }
         let sources = SmallClosure.checkout.appending("Sources/ImageKit").string
         let declared = try Judge.run(
@@ -48,12 +48,12 @@ import Testing
         #expect(types.count > 40)
         let listed = page.map { String($0.dropFirst(4).dropLast(2)) }
         #expect(Set(types).subtracting(listed).isEmpty, "not on the front page")
-        #expect(Set(listed).subtracting(types).isEmpty, "on the front page, and nowhere else")
+        #expect(Set(listed).subtracting(types).isEmpty, "on the front page, but not in the sources")
         #expect(Set(listed).count == listed.count)
     }
 
-    /// One makes an image, the other looks into it, and others' tools agree.
-    @Test func theProgramsDoWhatTheySay() throws {
+    /// One program makes an image, the other reads it, and the filesystem tools find no errors.
+    @Test func theProgramsMakeAndReadAnImage() throws {
         let directory = try ScratchDirectory()
         let programs = FilePath(CommandLineTests.program).removingLastComponent()
         try FileManager.default.createDirectory(
@@ -69,8 +69,8 @@ import Testing
             #expect(walked.said.contains(words), "\(walked.said)")
         }
         #expect(try Judge.run(walk, [image, "firmware:/", "config.txt"]).said.contains("kernel=u-boot.bin"))
-        let none = try Judge.run(walk, [image, "/nowhere"])
-        #expect(none.status == 1 && none.said.contains("walk-image: there is nothing at '/nowhere'"))
+        let missing = try Judge.run(walk, [image, "/nowhere"])
+        #expect(missing.status == 1 && missing.said.contains("walk-image: there is nothing at '/nowhere'"))
 
         guard Judge.hasExt4Tools, Judge.hasFATTools, Judge.has("zstd") else { return }
         let raw = directory.path + "/disk.img"

@@ -5,7 +5,7 @@ import Testing
 @testable import ImageKit
 @testable import mkpiimg
 
-/// The page of an image, as a text: a browser looks at it in `Tests/page.sh`.
+/// The page of an image, as text. `Tests/page.sh` tests it in a browser.
 @Suite struct InspectPageTests {
     static let hostile: [String] = [
         "<script>alert(1)", "</script><b>", "<!--", "]]>", "a\u{2028}b\u{2029}c", "line\nfeed\ttab\u{1B}[31m",
@@ -14,7 +14,7 @@ import Testing
         "\u{7F}\u{85}\u{AD}", "\u{E0041}tag", String(repeating: "long", count: 60),
     ]
 
-    @Test func textsForScriptsSayWhatTheyAreAndNothingElse() throws {
+    @Test func embeddedTextsAreExactAndHarmless() throws {
         for text in Self.hostile {
             let quoted = ScriptText.quote(text)
             let parsed = try JSONSerialization.jsonObject(with: Data(quoted.utf8), options: .fragmentsAllowed)
@@ -29,22 +29,22 @@ import Testing
         #expect(ScriptText.array([1, 2]) == "[1,2]" && ScriptText.object([("a", "1")]) == "{\"a\":1}")
     }
 
-    /// Names from an image do not get out of the page's data, wherever they stand: files, directories, labels, the image's own.
-    @Test func namesNeverBreakOut() throws {
+    /// Names from an image stay text wherever they occur: names of files and directories, labels, the image's own name.
+    @Test func namesNeverBecomeMarkup() throws {
         var tree = FileTree()
         let attributes = FileAttributes(permissions: 0o644), directory = FileAttributes(permissions: 0o755)
         var files: [(name: [UInt8], node: FileTree.NodeID)] = []
         for name in Self.hostile {
-            // A directory's end and a file's beginning make one text of a path.
+            // A name with a slash becomes a directory and a file in it, whose path is the hostile text.
             let parts = name.split(separator: "/", maxSplits: 1).map { Array($0.utf8) }
             var node = tree.addFile([UInt8](repeating: 65, count: 40_000), attributes)
             if parts.count == 2 { node = try tree.addDirectory([(parts[1], node)], directory) }
             files.append((parts[0], node))
         }
         files.append(([0x62, 0xFF, 0xFE], tree.addFile([UInt8](repeating: 66, count: 9000), attributes)))
-        let other = try tree.addDirectory(
+        let directoryNode = try tree.addDirectory(
             [(Array("</title><script>".utf8.filter { $0 != 0x2F }), files[0].node)], directory)
-        files.append((Array("folder".utf8), other))
+        files.append((Array("folder".utf8), directoryNode))
         let store = try tree.addDirectory(files, directory)
         let nix = try tree.addDirectory([(Array("store".utf8), store)], directory)
         tree.root = try tree.addDirectory([(Array("nix".utf8), nix)], directory)
@@ -65,18 +65,18 @@ import Testing
         for scalar in page.unicodeScalars where scalar != "\n" && ScriptText.markup(String(scalar)).hasPrefix("\\u") {
             Issue.record("\\u{\(String(scalar.value, radix: 16))} is in the page")
         }
-        // The names are in its data all the same.
+        // The names are unchanged in its data.
         let start = try #require(page.range(of: "id=\"data\">")), end = try #require(page.range(of: "</script"))
         let data = try JSONSerialization.jsonObject(with: Data(page[start.upperBound..<end.lowerBound].utf8))
         let found = try #require(((data as? [String: Any])?["tree"] as? [String: Any])?["n"] as? [Any])
         for name in Self.hostile where !name.contains("/") {
             #expect(found.contains { $0 as? String == name }, "\(name)")
         }
-        // Nothing is fetched.
+        // The page fetches nothing.
         #expect(page.contains("default-src 'none'") && !page.contains("http://") && !page.contains("https://"))
     }
 
-    @Test func thePageIsAFileThatAppearsWhole() throws {
+    @Test func thePageIsWrittenAtomically() throws {
         let layout = try ImagePlan(SmallClosure.shared.get().registeredRecipe())
         let scratch = try ScratchDirectory()
         let image = scratch.path + "/x.img.zst"
@@ -89,7 +89,7 @@ import Testing
         #expect(text.hasSuffix("</html>\n") && text.contains("x.img.zst") && text.contains("\"frames\":{"))
         #expect(
             try FileManager.default.contentsOfDirectory(atPath: scratch.path).sorted() == ["page.html", "x.img.zst"])
-        // Where it cannot be written, nothing is lost.
+        // A page that cannot be written is an error.
         let refused = try Judge.run(
             CommandLineTests.program, ["inspect", image, "--html", "/nonexistent/page.html"])
         #expect(refused.status == 1 && refused.said.contains("/nonexistent"), "\(refused.said)")

@@ -4,24 +4,24 @@ import Testing
 
 @testable import ImageKit
 
-/// The system profile that `--profile` lays down.
+/// The links of the system profile.
 @Suite struct ProfileTests {
     private func tree(_ change: (inout ImageRecipe) -> Void) throws -> FileTree {
         let small = try SmallClosure.shared.get()
         var recipe = try small.registeredRecipe()
         recipe.hasProfile = true
         change(&recipe)
-        let layout = try ImagePlan(recipe)
-        let system = try ProfileLinks.target(Toplevel.find(in: layout.closure.roots, of: recipe.store))
+        let plan = try ImagePlan(recipe)
+        let system = try ProfileLinks.target(Toplevel.find(in: plan.closure.roots, of: recipe.store))
         return try RootTree(
-            layout.closure, in: recipe.store, toplevel: layout.toplevel, boot: recipe.bootOptions,
+            plan.closure, in: recipe.store, toplevel: plan.toplevel, boot: recipe.bootOptions,
             registrationPath: recipe.registrationPath, deduplicates: false, profile: system,
             additions: recipe.additions, progress: nil
         ).tree
     }
 
     @Test(.enabled(if: Judge.hasExt4Tools, Comment(rawValue: Judge.ext4Reason)))
-    func laysDownTheFirstGeneration() throws {
+    func makesTheFirstGeneration() throws {
         let directory = try ScratchDirectory()
         let (image, _) = try directory.judgedByKernel(tree { _ in })
         let links = try Ext4Judge.debugfs("ls -l /nix/var/nix/profiles", image)
@@ -31,12 +31,14 @@ import Testing
             try Ext4Judge.debugfs("cat /nix/var/nix/profiles/system-1-link", image)
                 .contains("/nix/store/6aaabbbcccdddfffggghhhiiijjjkkkl-nixos-system-small-24.05"))
         for path in ["/nix/var", "/nix/var/nix", "/nix/var/nix/profiles"] {
-            let said = try Ext4Judge.debugfs("stat \(path)", image)
-            for word in ["Mode:  0755", "User:     0", "mtime: 0x00000001"] { #expect(said.contains(word), "\(said)") }
+            let output = try Ext4Judge.debugfs("stat \(path)", image)
+            for word in ["Mode:  0755", "User:     0", "mtime: 0x00000001"] {
+                #expect(output.contains(word), "\(output)")
+            }
         }
     }
 
-    @Test func isThereWithoutABootLoaderToo() throws {
+    @Test func needsNoBootLoader() throws {
         let tree = try tree { $0.boot = .none }
         #expect(tree.node(at: "/boot") == nil)
         #expect(tree.node(at: "/nix/var/nix/profiles/system-1-link").map { tree.kind(of: $0) } == .symlink)
@@ -49,11 +51,11 @@ import Testing
         recipe.closures = [FilePath("/nix/store/\(name)")]
         recipe.boot = .none
         recipe.hasProfile = true
-        let said = message(try ImagePlan(recipe))
-        #expect(said.contains("no system for the profile") && said.contains("--profile"), "\(said)")
+        let error = message(try ImagePlan(recipe))
+        #expect(error.contains("no system for the profile") && error.contains("leave profile out"), "\(error)")
     }
 
-    @Test func nothingIsLaidOverIt() throws {
+    @Test func nothingReplacesIt() throws {
         let directory = try ScratchDirectory()
         let profiles = directory.path + "/nix/var/nix/profiles"
         try FileManager.default.createDirectory(atPath: profiles, withIntermediateDirectories: true)
@@ -64,11 +66,12 @@ import Testing
             let small = try SmallClosure.shared.get()
             var recipe = try small.registeredRecipe()
             recipe.additions.directories = [FilePath(directory.path)]
-            // Without --profile it is a link like any other.
+            // Without a profile it is a link like any other.
             _ = try ImagePlan(recipe)
             recipe.hasProfile = true
-            let said = message(try ImagePlan(recipe))
-            #expect(said.contains("'/nix/var/nix/profiles/\(name)'") && said.contains("the system profile"), "\(said)")
+            let error = message(try ImagePlan(recipe))
+            #expect(
+                error.contains("'/nix/var/nix/profiles/\(name)'") && error.contains("the system profile"), "\(error)")
             unlink("\(profiles)/\(name)")
         }
     }

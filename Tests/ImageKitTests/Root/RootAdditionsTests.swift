@@ -4,8 +4,8 @@ import Testing
 
 @testable import ImageKit
 
-/// What `--root-files` and `--copy` lay over the root filesystem.
-@Suite struct RootAdditionsTests: RootLaying {
+/// Directories and copies that are added to the root filesystem.
+@Suite struct RootAdditionsTests: AddsToRoot {
     // MARK: Directories
 
     /// GNU find sees the same in the directory on the host and in the image as the kernel mounts it.
@@ -20,47 +20,52 @@ import Testing
             echo su >su; chmod 6755 su; echo locked >locked; chmod 0 locked; chmod 2750 var/lib/secret
             ln etc/hostname etc/alias; ln etc/hostname var/again
             ln -s ../nowhere etc/dangling; ln -s loop loop; ln -s $'\xff' odd; ln etc/dangling var/dangling
-            find . -depth -exec touch -h -d '2001-02-03 04:05:06.789' {} +; touch -d '1950-01-01' '-rf' 2>/dev/null || touch -d '1950-01-01' ./-rf
+            find . -depth -exec touch -h -d '2001-02-03 04:05:06.789' {} +
+            touch -d '1950-01-01' '-rf' 2>/dev/null || touch -d '1950-01-01' ./-rf
             """#, in: scratch, "files")
-        let (tree, isPrivate, warnings) = try laid([directory])
+        let (tree, isPrivate, warnings) = try added([directory])
         #expect(isPrivate && warnings.isEmpty)
         // Type, mode, size of files, time in seconds, names of a file, name, target; sorted.
         let list = """
-            cd "$1"; find . -mindepth 1 \\( -path ./lost+found -o -path ./boot -o -path ./nix -o -path ./registration \\) -prune \
-            -o -mindepth 1 \\( -type d -printf '%y %m %Ts 0 %U:%G %P\\0' -o -printf '%y %m %Ts %s %n %U:%G %P %l\\0' \\) | sort -z | tr '\\0' '\\n'
+            cd "$1"; find . -mindepth 1 \
+            \\( -path ./lost+found -o -path ./boot -o -path ./nix -o -path ./registration \\) -prune -o -mindepth 1 \
+            \\( -type d -printf '%y %m %Ts 0 %U:%G %P\\0' -o -printf '%y %m %Ts %s %n %U:%G %P %l\\0' \\) \
+            | sort -z | tr '\\0' '\\n'
             """
         let expected = try Judge.run("bash", ["-euc", list, "-", directory.string])
         #expect(expected.said.contains("981173106") && expected.said.contains("f 6755"), "\(expected.said)")
         let (image, _) = try scratch.judgedByKernel(tree)
         let found = try Ext4Judge.mounted(image, in: scratch.path) { try Judge.run("bash", ["-euc", list, "-", $0]) }
         #expect(found.status == 0 && found.said == expected.said, "\(found.said)")
-        // And e2fsprogs' own reader sees one of them alike.
-        let said = try Ext4Judge.debugfs("stat /etc/ssh/key", image)
+        // The reader of e2fsprogs agrees on one of the files.
+        let output = try Ext4Judge.debugfs("stat /etc/ssh/key", image)
         for word in ["Mode:  0600", "User:     0", "Group:     0", "Size: 4"] {
-            #expect(said.contains(word), "\(said)")
+            #expect(output.contains(word), "\(output)")
         }
     }
 
-    @Test func ownersAreRootsWhoeverHasTheFiles() throws {
+    @Test func everythingBelongsToRoot() throws {
         let scratch = try ScratchDirectory()
         let directory = try make("echo x >file; chown 1234:567 file . 2>/dev/null || true", in: scratch, "files")
-        let tree = try laid([directory]).tree
+        let tree = try added([directory]).tree
         #expect(try attributes(tree, "/file").owner == 0 && attributes(tree, "/file").group == 0)
     }
 
     @Test func laterDirectoriesWinAndDirectoriesMerge() throws {
         let scratch = try ScratchDirectory()
-        let one = try make(
+        let first = try make(
             """
-            mkdir -p boot/extlinux etc/a etc/was-folder; echo one >boot/extlinux/extlinux.conf; echo one >etc/a/one
+            mkdir -p boot/extlinux etc/a etc/was-folder
+            echo one >boot/extlinux/extlinux.conf; echo one >etc/a/one
             echo one >etc/both; echo one >etc/was-file; echo x >etc/was-folder/x; chmod 750 etc
-            """, in: scratch, "one")
-        let two = try make(
+            """, in: scratch, "first")
+        let second = try make(
             """
-            mkdir -p etc/a etc/was-file; echo two >etc/a/two; echo two >etc/both; echo two >etc/was-folder; chmod 711 etc
+            mkdir -p etc/a etc/was-file
+            echo two >etc/a/two; echo two >etc/both; echo two >etc/was-folder; chmod 711 etc
             touch -d @5 etc
-            """, in: scratch, "two")
-        let (tree, isPrivate, warnings) = try laid([one, two])
+            """, in: scratch, "second")
+        let (tree, isPrivate, warnings) = try added([first, second])
         #expect(!isPrivate && warnings.isEmpty)
         #expect(try text(tree, "/boot/extlinux/extlinux.conf") == "one\n")
         #expect(try text(tree, "/etc/a/one") == "one\n" && text(tree, "/etc/a/two") == "two\n")
@@ -69,8 +74,8 @@ import Testing
         #expect(try attributes(tree, "/etc") == FileAttributes(permissions: 0o711, modified: 5))
         #expect(tree.attributes(of: tree.root) == FileAttributes(permissions: 0o755))
         #expect(try text(tree, "/registration") == "generated")
-        // The same with the directories the other way round is another tree.
-        #expect(try text(laid([two, one]).tree, "/etc/both") == "one\n")
+        // The order of the directories matters.
+        #expect(try text(added([second, first]).tree, "/etc/both") == "one\n")
     }
 
     @Test func followsALinkToTheDirectoryItself() throws {
@@ -78,12 +83,12 @@ import Testing
         _ = try make("echo x >file; ln -s file link", in: scratch, "files")
         let link = scratch.path + "/result"
         symlink("files", link)
-        let tree = try laid([FilePath(link)]).tree
+        let tree = try added([FilePath(link)]).tree
         #expect(try text(tree, "/file") == "x\n")
         #expect(tree.node(at: "/link").map { tree.kind(of: $0) } == .symlink)
     }
 
-    @Test func keepsWhatTheFirstBootReliesOn() throws {
+    @Test func replacesNothingThatTheFirstBootReliesOn() throws {
         let scratch = try ScratchDirectory()
         for (name, script, words) in [
             ("a", "mkdir -p nix/store; echo x >nix/store/x", ["'/nix/store'", "the store", "add store paths"]),
@@ -94,9 +99,9 @@ import Testing
             ("f", "mkdir registration", ["'/registration'", "the registration"]),
         ] {
             let directory = try make(script, in: scratch, name)
-            let said = message(try laid([directory]))
-            for word in words + ["--root-files \(directory.string)"] {
-                #expect(said.contains(word), "\(word) in: \(said)")
+            let error = message(try added([directory]))
+            for word in words + ["(root directory \(directory.string))"] {
+                #expect(error.contains(word), "\(word) in: \(error)")
             }
         }
         let file = try make("echo x >file", in: scratch, "g").appending("file").string
@@ -105,28 +110,40 @@ import Testing
             ("//nix//store//x", "the store"), ("/nix", "the store"), ("/registration", "the registration"),
             ("/registration/x", "the registration"),
         ] {
-            let said = message(try laid([], ["\(file):\(destination)"]))
-            #expect(said.contains(word) && said.contains("--copy \(file)"), "\(destination): \(said)")
+            let error = message(try added([], ["\(file):\(destination)"]))
+            #expect(error.contains(word) && error.contains("(copy \(file))"), "\(destination): \(error)")
         }
-        // Beside them is fine.
-        #expect(try text(laid([], ["\(file):/nix/storey"]).tree, "/nix/storey") == "x\n")
+        // A path beside them is allowed.
+        #expect(try text(added([], ["\(file):/nix/storey"]).tree, "/nix/storey") == "x\n")
     }
 
-    @Test func filesAndDirectoriesThatAreGeneratedStayWhatTheyAre() throws {
+    /// The library words the origin of a path neutrally, and a program by its option.
+    @Test func anErrorNamesTheAddition() throws {
+        let scratch = try ScratchDirectory()
+        let directory = try make("ln -s /elsewhere nix", in: scratch, "files")
+        let error = try #require(throws: ImageError.self) { try added([directory]) }
+        let start = "cannot put '/nix' into the image"
+        #expect(error.message == start)
+        #expect(error.description.hasPrefix("\(start) (root directory \(directory.string)): "))
+        let named = error.description { "--\($0 == .rootFiles ? "files" : "") \($1 ?? "")" }
+        #expect(named.hasPrefix("\(start) (--files \(directory.string)): "))
+    }
+
+    @Test func generatedFilesAndDirectoriesKeepTheirKinds() throws {
         let scratch = try ScratchDirectory()
         let file = try make("echo x >boot", in: scratch, "file")
-        #expect(message(try laid([file])).contains("cannot put '/boot' into the image"))
+        #expect(message(try added([file])).contains("cannot put '/boot' into the image"))
         let link = try make("mkdir boot; ln -s /x boot/extlinux", in: scratch, "link")
-        #expect(message(try laid([link])).contains("'/boot/extlinux'"))
+        #expect(message(try added([link])).contains("'/boot/extlinux'"))
         let directory = try make("mkdir -p boot/extlinux/extlinux.conf", in: scratch, "folder")
-        #expect(message(try laid([directory])).contains("it is a folder, and in the image it is none"))
-        // A directory that is generated stays so when something was laid into it.
+        #expect(message(try added([directory])).contains("it is a folder, and in the image it is none"))
+        // A generated directory counts as generated even after something was added to it.
         let more = try make("mkdir boot; echo y >boot/more", in: scratch, "more")
-        #expect(message(try laid([more, file])).contains("cannot put '/boot' into the image"))
+        #expect(message(try added([more, file])).contains("cannot put '/boot' into the image"))
     }
 
-    /// A /nix of mode 0700 is one behind which nobody but root runs anything.
-    @Test func directoriesThatAreGeneratedStayAsOpenAsTheyAre() throws {
+    /// With a /nix of mode 0700, only root could run anything.
+    @Test func generatedDirectoriesKeepTheirModes() throws {
         let scratch = try ScratchDirectory()
         let directory = try make(
             """
@@ -135,45 +152,45 @@ import Testing
             """, in: scratch, "files")
         let before = try generated()
         for tree in [
-            try laid([directory]).tree,
-            try laid(
+            try added([directory]).tree,
+            try added(
                 [directory, directory], ["\(directory.string)/nix:/nix:0600:1:2", "\(directory.string)/boot:/boot"]
             ).tree,
         ] {
             for path in ["/", "/nix", "/nix/store", "/nix/var", "/nix/var/nix/profiles", "/boot", "/boot/extlinux"] {
                 #expect(try attributes(tree, path) == attributes(before, path), "\(path)")
             }
-            // What is below them is as it was.
+            // Files in them have the attributes of the host.
             #expect(try text(tree, "/nix/more") == "x\n" && text(tree, "/boot/extlinux/more") == "x\n")
             #expect(try attributes(tree, "/etc") == FileAttributes(permissions: 0o700, modified: 5))
             #expect(try attributes(tree, "/nix/var/nix/profiles/per-user").permissions == 0o700)
         }
     }
 
-    @Test func refusesWhatNoImageHolds() throws {
+    @Test func refusesFilesThatNoImageCanHave() throws {
         let scratch = try ScratchDirectory()
         let pipe = try make("mkdir etc; mkfifo etc/pipe", in: scratch, "pipe")
-        #expect(message(try laid([pipe])).contains("named pipe"))
-        #expect(message(try laid([], ["\(pipe.string)/etc/pipe:/x"])).contains("named pipe"))
+        #expect(message(try added([pipe])).contains("named pipe"))
+        #expect(message(try added([], ["\(pipe.string)/etc/pipe:/x"])).contains("named pipe"))
         let file = try make("echo x >file; ln -s loop loop; ln -s nowhere dangling", in: scratch, "file")
-        #expect(message(try laid([file.appending("file")])).contains("it is not a folder"))
-        #expect(message(try laid([file.appending("none")])).contains("No such file"))
+        #expect(message(try added([file.appending("file")])).contains("it is not a folder"))
+        #expect(message(try added([file.appending("none")])).contains("No such file"))
         for link in ["loop", "dangling"] {
-            #expect(message(try laid([], ["\(file.string)/\(link):/x"])).contains(link))
-            #expect(message(try laid([file.appending(link)])).contains(link))
+            #expect(message(try added([], ["\(file.string)/\(link):/x"])).contains(link))
+            #expect(message(try added([file.appending(link)])).contains(link))
         }
         let lost = try make("echo x >lost+found", in: scratch, "lost")
-        let tree = try laid([lost]).tree
+        let tree = try added([lost]).tree
         #expect(message(try Ext4Formatter.layOut(tree, Ext4Options(uuid: Ext4Judge.uuid))).contains("lost+found"))
-        // Deep, twice, one over the other.
+        // A deep tree, merged with itself.
         let deep = try make(
             "path=$(printf 'd/%.0s' {1..900}); mkdir -p $path; echo x >${path}file", in: scratch, "deep")
-        #expect(try text(laid([deep, deep]).tree, "/" + String(repeating: "d/", count: 900) + "file") == "x\n")
+        #expect(try text(added([deep, deep]).tree, "/" + String(repeating: "d/", count: 900) + "file") == "x\n")
     }
 
     // MARK: Copies
 
-    @Test func readsCopiesFromTheRight() throws {
+    @Test func parsesCopiesFromTheEnd() throws {
         struct Expected {
             var text: String, source: String, destination: String, mode: UInt16?, owner: UInt32 = 0, group: UInt32 = 0
         }
@@ -212,18 +229,18 @@ import Testing
             (".:/b/", "no name"), ("1:2:3:4", "no DEST"), ("600", "no DEST"), ("1:2:3", "no DEST"),
             ("a:/" + String(repeating: "n", count: 256), "cannot be a name"),
         ] {
-            let said = message(try RootCopy(parsing: text))
-            #expect(said.contains(word), "'\(text)': \(said)")
+            let error = message(try RootCopy(parsing: text))
+            #expect(error.contains(word), "'\(text)': \(error)")
         }
     }
 
-    @Test func copiesGetTheModesAndOwnersThatAreSaid() throws {
+    @Test func copiesGetTheirModesAndOwners() throws {
         let scratch = try ScratchDirectory()
         let directory = try make(
-            "mkdir -p tree/sub; echo a >tree/a; echo b >tree/sub/b; chmod 755 tree/a; ln -s a tree/link; ln tree/a tree/a2; "
-                + "chmod 604 tree/sub/b; touch -d @77 tree/a; ln -s tree/a top", in: scratch, "files"
+            "mkdir -p tree/sub; echo a >tree/a; echo b >tree/sub/b; chmod 755 tree/a; ln -s a tree/link; "
+                + "ln tree/a tree/a2; chmod 604 tree/sub/b; touch -d @77 tree/a; ln -s tree/a top", in: scratch, "files"
         ).string
-        let tree = try laid(
+        let tree = try added(
             [],
             [
                 "\(directory)/tree:/etc/tree:0640:12:34", "\(directory)/tree:/srv/", "\(directory)/top:/root/.file",
@@ -241,13 +258,13 @@ import Testing
         try check("/etc/tree/link", 0o777, 12, 34)
         #expect(tree.node(at: "/etc/tree/a") == tree.node(at: "/etc/tree/a2"))
         #expect(try attributes(tree, "/etc/tree/a").modified == 77)
-        // Directories that were missing.
+        // Directories that did not exist.
         try check("/etc", 0o755)
         #expect(try attributes(tree, "/etc").modified == 1)
         try check("/srv/tree/a", 0o755)
         try check("/srv/tree/sub/b", 0o444)
         try check("/srv/bare", 0o055)
-        // A link that is named itself is what it leads to.
+        // A source that is a link is followed.
         #expect(try text(tree, "/root/.file") == "a\n")
         #expect(tree.node(at: "/srv/tree/link").map { tree.kind(of: $0) } == .symlink)
     }
@@ -256,8 +273,8 @@ import Testing
         let scratch = try ScratchDirectory()
         let directory = try make("mkdir etc; echo 0 >etc/x; ln -s etc link; echo f >file", in: scratch, "files")
         let file = try make("echo 1 >1; echo 2 >2; mkdir d", in: scratch, "copies").string
-        #expect(try text(laid([directory], ["\(file)/1:/etc/x", "\(file)/2:/etc/x"]).tree, "/etc/x") == "2\n")
-        #expect(try text(laid([directory], ["\(file)/2:/etc/x", "\(file)/1:/etc/x"]).tree, "/etc/x") == "1\n")
+        #expect(try text(added([directory], ["\(file)/1:/etc/x", "\(file)/2:/etc/x"]).tree, "/etc/x") == "2\n")
+        #expect(try text(added([directory], ["\(file)/2:/etc/x", "\(file)/1:/etc/x"]).tree, "/etc/x") == "1\n")
         // A copy never turns a file into a directory or the reverse, and follows no link of the image.
         for (copy, word) in [
             ("\(file)/1:/etc", "end DEST with '/'"), ("\(file)/d:/file", "it is a folder"),
@@ -265,7 +282,8 @@ import Testing
             ("\(file)/1:/boot/extlinux", "there is a folder in the image"),
             ("\(file)/1:/boot/extlinux/extlinux.conf/x", "is a file there"),
         ] {
-            #expect(message(try laid([directory], [copy])).contains(word), "\(message(try laid([directory], [copy])))")
+            #expect(
+                message(try added([directory], [copy])).contains(word), "\(message(try added([directory], [copy])))")
         }
     }
 }

@@ -2,7 +2,7 @@ import SystemPackage
 
 @testable import ImageKit
 
-/// A small system in its own store, with the packages that boards boot from: files of some bytes with the right names.
+/// A small system in a store of its own, and the packages that boards boot from: short files with the right names.
 struct SampleSystem {
     let store: TemporaryStore
     static let system = storePath(1, "nixos-system-sample-25.11"), linux = storePath(2, "linux-6.6.30")
@@ -40,13 +40,13 @@ struct SampleSystem {
         try store.file("nix/store/\(path.baseName)/\(name)", content)
     }
 
-    /// Gives the system a kernel whose header claims `memory` bytes.
+    /// Gives the system a kernel whose header says that it takes `memory` bytes.
     func setKernel(memory: UInt64, size: Int = 4096) throws {
         var kernel = [UInt8](repeating: 7, count: 4096)
-        kernel.store(UInt64(0), at: 8)
-        kernel.store(memory, at: 16)
-        kernel.store(UInt64(0xA), at: 24)
-        kernel.store(bytes: Array("ARMd".utf8), at: 56)
+        kernel.store(UInt64(0), at: KernelImage.Field.textOffset)
+        kernel.store(memory, at: KernelImage.Field.imageSize)
+        kernel.store(UInt64(0xA), at: KernelImage.Field.flags)
+        kernel.store(bytes: KernelImage.magic, at: KernelImage.Field.magic.lowerBound)
         let file = try store.file("nix/store/\(Self.linux.baseName)/Image", kernel)
         if size > kernel.count { _ = try Judge.run("truncate", ["-s", "\(size)", file.string]) }
     }
@@ -57,7 +57,7 @@ struct SampleSystem {
         try file(Self.etc, "etc/fstab", text)
     }
 
-    /// The package of Raspberry Pi, with more files than any board needs.
+    /// Adds Raspberry Pi's own package, with more files than any board needs.
     func addFirmware() throws {
         var names = ["bootcode.bin", "kernel8.img", "LICENCE.dtbo"]
         for kind in ["", "_cd", "_db", "_x", "4", "4cd", "4db", "4x"] {
@@ -75,7 +75,7 @@ struct SampleSystem {
 
     func addArmstubs() throws { try file(Self.armstubs, "armstub8-gic.bin", "stub") }
 
-    /// A U-Boot package for a configuration, with built-in variables.
+    /// Adds a U-Boot package for a configuration, with built-in variables.
     func addUBoot(_ configuration: String, _ number: UInt64, variables: [String] = Self.ubootVariables) throws
         -> StorePath
     {
@@ -93,7 +93,7 @@ struct SampleSystem {
         "code\0a=b: not one\n\u{1}\0%s=%d\0" + variables.map { $0 + "\0" }.joined() + "\0more text\0x=1\0"
     }
 
-    /// The usual case: all three packages.
+    /// Adds all three packages, as is usual.
     func addPackages() throws -> [StorePath] {
         try addFirmware()
         try addArmstubs()
@@ -109,14 +109,14 @@ struct SampleSystem {
         return recipe
     }
 
-    /// The content of the firmware partition.
+    /// The firmware partition of an image.
     func firmware(_ recipe: ImageRecipe) throws(ImageError) -> FirmwareTree {
         try recipe.bootOptions.check()
         var roots: [StorePath] = []
         for closure in recipe.closures { roots.append(try recipe.store.resolve(closure)) }
-        // The tests do not use the content and the references of the paths, so the paths are not scanned.
-        let known = try Registration(roots.map { info($0) })
-        let closure = try Closure(roots: roots, from: known)
+        // Hashes and references do not matter here, so the paths are not scanned.
+        let registration = try Registration(roots.map { info($0) })
+        let closure = try Closure(roots: roots, from: registration)
         let toplevel = recipe.boot == .none ? nil : try Toplevel.find(in: roots, of: recipe.store)
         return try FirmwareTree(
             recipe.bootOptions, closure: closure, in: recipe.store, toplevel: toplevel, progress: nil)
@@ -126,15 +126,20 @@ struct SampleSystem {
     func menu(_ recipe: ImageRecipe) throws -> String {
         let toplevel = try Toplevel(Self.system, in: recipe.store)
         guard let toplevel else { throw ImageError(.internal, "no system") }
-        var tree = FileTree(), sketch = TreeBuilder()
-        try ExtlinuxFiles.add(toplevel, recipe.bootOptions, in: recipe.store, to: &tree, &sketch)
-        tree.root = try sketch.build(into: &tree)
+        var tree = FileTree(), builder = TreeBuilder()
+        try ExtlinuxFiles.add(toplevel, recipe.bootOptions, in: recipe.store, to: &tree, &builder)
+        tree.root = try builder.build(into: &tree)
         return try tree.text("/boot/extlinux/extlinux.conf")
     }
 }
 
+extension FirmwareTree {
+    /// The warnings, with the library's own words for settings.
+    var warningTexts: [String] { warnings.map(\.description) }
+}
+
 extension FileTree {
-    /// The content of a file as text.
+    /// A file's content as text.
     func text(_ path: String) throws -> String {
         guard let node = node(at: path) else { throw ImageError(.notFound, "no file", path: path) }
         return String(decoding: try read(node, atMost: 1 << 24), as: UTF8.self)

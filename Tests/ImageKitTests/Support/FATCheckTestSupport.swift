@@ -2,11 +2,11 @@ import Foundation
 
 @testable import ImageKit
 
-/// A FAT volume in memory, to be spoilt at places that have a name.
-struct SpoiltFAT {
+/// A FAT volume in memory, to be damaged at offsets with names.
+struct DamagedFAT {
     var bytes: FATBytes
-    let layout: FATLayout
-    /// Where each slot of a directory lies, the root directory's first.
+    let layout: FATVolume.Layout
+    /// The offset of each directory slot, those of the root directory first.
     let slots: [Int]
 
     init(_ bytes: FATBytes) throws {
@@ -16,8 +16,8 @@ struct SpoiltFAT {
         var slots: [Int] = []
         func collect(_ directory: FATVolume.Entry) throws {
             var claims: FATClusterSet?
-            let places = try volume.places(of: directory, claims: &claims) { (_) throws(ImageError) in }
-            try volume.readSlots(of: places) { (_, offset) throws(ImageError) in
+            let ranges = try volume.slotRanges(of: directory, claims: &claims) { (_) throws(ImageError) in }
+            try volume.readSlots(in: ranges) { (_, offset) throws(ImageError) in
                 slots.append(Int(offset))
                 return true
             }
@@ -27,17 +27,18 @@ struct SpoiltFAT {
         self.slots = slots
     }
 
-    /// FAT16 of the formatter: directories `d` and `d/e`, files `a` (three clusters), `d/b`, `empty` and one with a long name.
-    static func ours() throws -> SpoiltFAT {
+    /// FAT16 of the formatter: directories `d` and `d/e`, files `a` (three clusters), `d/b`, `empty`, and a file with
+    /// a long name.
+    static func formatted() throws -> DamagedFAT {
         let sample = SampleTree(files: [
             "a": FATFormatterTests.bytes(1300, 1), "d/b": FATFormatterTests.bytes(700, 2), "d/e/": [], "empty": [],
             "A long name of 2.text": [7],
         ])
-        return try SpoiltFAT(FATBytes.map(FATFormatter.layOut(sample.built(), options: FATOptions(size: 3 << 20))))
+        return try DamagedFAT(FATBytes.map(FATFormatter.layOut(sample.built(), FATOptions(size: 3 << 20)).map))
     }
 
     /// FAT12 or FAT32 of mkfs.vfat, filled by mtools.
-    static func theirs(_ options: [String], mebibytes: UInt64) throws -> SpoiltFAT {
+    static func foreign(_ options: [String], mebibytes: UInt64) throws -> DamagedFAT {
         let fat = try ForeignFAT(options + ["-n", "FIRMWARE"], size: mebibytes << 20)
         try fat.directory("/d")
         try fat.directory("/d/e")
@@ -46,51 +47,56 @@ struct SpoiltFAT {
         try fat.put(FATFormatterTests.bytes(size + 1, 2), "/d/b")
         try fat.put([7], "/A long name of 2.text")
         try fat.put([8], "/d/e/another long name")
-        return try SpoiltFAT(FATBytes.file(fat.image))
+        return try DamagedFAT(FATBytes.file(fat.image))
     }
 
-    /// Overwrites an entry, in all copies of the FAT unless one is named.
+    /// Overwrites an entry of the FAT, in one copy or in all.
     mutating func link(_ cluster: Int, _ value: UInt32, copy: Int? = nil) {
         for index in 0..<Int(layout.fatCopies) where index == copy ?? index {
             let start = Int(layout.fatOffset) + index * Int(layout.fatSize)
             switch layout.kind {
             case .fat12:
-                let place = start + cluster * 3 / 2
-                let old = bytes.bytes.load(UInt16.self, at: place) ?? 0
+                let offset = start + cluster * 3 / 2
+                let old = bytes.bytes.load(UInt16.self, at: offset) ?? 0
                 let new = UInt16(truncatingIfNeeded: value)
-                bytes.bytes.store(cluster % 2 == 0 ? old & 0xF000 | new & 0xFFF : old & 0xF | new << 4, at: place)
+                bytes.bytes.store(cluster % 2 == 0 ? old & 0xF000 | new & 0xFFF : old & 0xF | new << 4, at: offset)
             case .fat16: bytes.bytes.store(UInt16(truncatingIfNeeded: value), at: start + 2 * cluster)
             case .fat32: bytes.bytes.store(value, at: start + 4 * cluster)
             }
         }
     }
 
-    /// Where the slot of this short name begins.
+    /// The offset of the slot with this short name.
     func slot(_ short: String) throws -> Int {
         let name = Array(short.utf8) + Array(repeating: 0x20, count: 11 - short.utf8.count)
-        guard let place = slots.first(where: { bytes.bytes[$0..<$0 + 11].elementsEqual(name) }) else {
+        guard let offset = slots.first(where: { bytes.bytes[$0..<$0 + 11].elementsEqual(name) }) else {
             throw ImageError(.notFound, "no slot", path: short)
         }
-        return place
+        return offset
     }
 
-    /// Where the slot lies that ends the root directory of FAT12 or FAT16.
+    /// The offset of a piece of the long name before the slot `ALONGN~1TEX`; 1 is the first piece of the name.
+    func piece(_ number: Int) throws -> Int { try slot("ALONGN~1TEX") - number * FATDirectoryEntry.size }
+
+    /// The offset of the slot that ends the root directory of FAT12 or FAT16.
     var rootEnd: Int {
-        var place = Int(layout.rootOffset)
-        while bytes.bytes[place] != 0 { place += FATDirectoryEntry.size }
-        return place
+        var offset = Int(layout.rootOffset)
+        while bytes.bytes[offset] != 0 { offset += FATDirectoryEntry.size }
+        return offset
     }
 
-    /// The first cluster of this short name.
-    func cluster(_ short: String) throws -> Int { Int(bytes.bytes.load(UInt16.self, at: try slot(short) + 26) ?? 0) }
+    /// The first cluster of the file with this short name.
+    func cluster(_ short: String) throws -> Int {
+        Int(bytes.bytes.load(UInt16.self, at: try slot(short) + FATDirectoryEntry.Field.clusterLow) ?? 0)
+    }
 
-    /// Where its first cluster begins.
+    /// The offset of the first cluster of the file with this short name.
     func content(_ short: String) throws -> Int { Int(layout.offset(ofCluster: UInt64(try cluster(short)))) }
 
     mutating func set<T: FixedWidthInteger>(_ value: T, at offset: Int) { bytes.bytes.store(value, at: offset) }
     mutating func set(_ text: String, at offset: Int) { bytes.bytes.store(bytes: text.utf8, at: offset) }
 
-    /// What the check finds, and the tree it gives.
+    /// The findings of the check, and its tree.
     func check() throws -> (found: [Finding], tree: FileTree?) {
         var found: [Finding] = []
         let tree = try FATCheck.run(bytes) { found.append($0) }
@@ -99,7 +105,7 @@ struct SpoiltFAT {
 }
 
 extension Judge {
-    /// What fsck.fat says of an image, besides its name and its summary; empty where it is content.
+    /// The output of fsck.fat about an image, without its name and its summary; empty if it finds nothing.
     static func fsckFAT(_ image: String) throws -> String {
         let said = try run("fsck.fat", ["-n", image]).said
         return said.split(separator: "\n").filter {
@@ -107,7 +113,7 @@ extension Judge {
         }.joined(separator: "\n")
     }
 
-    /// The same, of bytes.
+    /// The output of fsck.fat about a volume in memory.
     static func fsckFAT(_ bytes: FATBytes, in scratch: borrowing ScratchDirectory) throws -> String {
         let file = scratch.path + "/judged.img"
         try Data(bytes.bytes).write(to: URL(fileURLWithPath: file))

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ImageKit
 
-/// A directory that is there for one test.
+/// A directory that exists for one test.
 struct ScratchDirectory: ~Copyable {
     let path = NSTemporaryDirectory() + "mkpiimg-test-\(UUID().uuidString)"
 
@@ -12,7 +12,7 @@ struct ScratchDirectory: ~Copyable {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    /// Writes a map into a sparse file and gives its path.
+    /// Writes a map into a sparse file and returns its path.
     func write(_ map: SegmentMap, as name: String = "fat.img") throws -> String {
         let file = try empty(name, size: map.size)
         let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: file))
@@ -24,7 +24,7 @@ struct ScratchDirectory: ~Copyable {
         return file
     }
 
-    /// A disk that sfdisk has divided as the script says.
+    /// A disk with a partition table that sfdisk makes from a script.
     func disk(_ script: String, as name: String = "disk.img", size: UInt64) throws -> String {
         let file = try empty(name, size: size)
         let run = try Judge.run("sfdisk", ["--quiet", file], input: script)
@@ -75,7 +75,7 @@ struct SampleTree {
         return tree
     }
 
-    /// Every directory and file: a directory's content is `nil`.
+    /// Every directory and file; the content of a directory is `nil`.
     var everything: [String: [UInt8]?] {
         var all: [String: [UInt8]?] = [:]
         for (path, content) in files {
@@ -99,12 +99,12 @@ struct SplitMix: RandomNumberGenerator {
     }
 }
 
-/// A reader of FAT for tests alone: written for itself from the specification, sharing nothing with the formatter.
+/// A reader of FAT for tests alone: written from the specification, without any code of the library.
 struct PlainFATReader {
     struct Entry {
         var name: String
         var slot: [UInt8]
-        /// A directory's is `nil`.
+        /// `nil` for a directory.
         var content: [UInt8]?
     }
 
@@ -114,7 +114,7 @@ struct PlainFATReader {
     private(set) var entries: [String: Entry] = [:]
     private(set) var label: [UInt8]?
     private let cluster: UInt64, data: UInt64, fat: UInt64, is32: Bool
-    /// Clusters met, to see that none is met twice.
+    /// The clusters of all chains, to detect a cluster in two chains.
     private(set) var seen: Set<UInt64> = []
 
     init(_ map: SegmentMap) throws {
@@ -133,14 +133,14 @@ struct PlainFATReader {
     }
 
     private mutating func chain(_ first: UInt64) throws -> [UInt8] {
-        var place = first
+        var next = first
         var found: [UInt8] = []
         let width: UInt64 = is32 ? 4 : 2
-        while place < (is32 ? 0x0FFF_FFF8 : 0xFFF8) {
-            guard place >= 2, seen.insert(place).inserted else { throw Damage(what: "cluster \(place) met twice") }
-            found += try bytes.read(Int(cluster), at: data + (place - 2) * cluster)
-            let entry = try bytes.read(Int(width), at: fat + place * width)
-            place = entry.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        while next < (is32 ? 0x0FFF_FFF8 : 0xFFF8) {
+            guard next >= 2, seen.insert(next).inserted else { throw Damage(what: "cluster \(next) twice") }
+            found += try bytes.read(Int(cluster), at: data + (next - 2) * cluster)
+            let entry = try bytes.read(Int(width), at: fat + next * width)
+            next = entry.reversed().reduce(0) { $0 << 8 | UInt64($1) }
         }
         return found
     }

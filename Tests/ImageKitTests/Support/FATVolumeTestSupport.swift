@@ -3,7 +3,7 @@ import SystemPackage
 
 @testable import ImageKit
 
-/// Bytes in memory, to be read and spoilt.
+/// A source of bytes in memory, which a test can damage.
 struct FATBytes: ByteSource {
     var bytes: [UInt8]
     var size: UInt64 { UInt64(bytes.count) }
@@ -27,7 +27,7 @@ struct FATBytes: ByteSource {
     }
 }
 
-/// A file of the host, read where it is asked for: most of a large image is a hole.
+/// A file of the host, read on demand: most of a large image is a hole.
 final class FATImageFile: ByteSource {
     private let descriptor: FileDescriptor
     let size: UInt64
@@ -46,7 +46,7 @@ final class FATImageFile: ByteSource {
 }
 
 extension FileTree {
-    /// Every name with its content; a directory's is `nil`.
+    /// Every path with its content; the content of a directory is `nil`.
     func everything() throws -> [String: [UInt8]?] {
         var found: [String: [UInt8]?] = [:]
         try walk(from: root) { path, node throws(ImageError) in
@@ -59,14 +59,14 @@ extension FileTree {
     }
 }
 
-/// A filesystem made and filled by the tools that others use.
+/// A filesystem that mkfs.vfat has made and mtools has filled.
 struct ForeignFAT: ~Copyable {
     let scratch: ScratchDirectory
     let image: String
 
     /// Makes it with `mkfs.vfat` and these options.
     init(_ options: [String], size: UInt64) throws {
-        // Everything that may throw comes before the directory is this value's.
+        // A value that is not copyable must not throw after its first property is set.
         let scratch = try ScratchDirectory()
         let image = try scratch.empty("fat.img", size: size)
         try Self.must("mkfs.vfat", options + [image])
@@ -96,7 +96,7 @@ struct ForeignFAT: ~Copyable {
         try Self.must("mcopy", ["-m", "-o", "-i", image, file, "::" + path])
     }
 
-    /// What mtools copies out of it.
+    /// All files and directories that mtools copies out of it.
     func everything() throws -> [String: [UInt8]?] {
         let copy = scratch.path + "/copy"
         try? FileManager.default.removeItem(atPath: copy)

@@ -3,7 +3,7 @@ import SystemPackage
 
 @testable import ImageKit
 
-/// A directory with `nix/store` in it for one test, removed with this object.
+/// A directory with a `nix/store`, for one test. It is removed with this object.
 final class TemporaryStore: Sendable {
     let root: FilePath
     var location: StoreLocation { StoreLocation(root: root) }
@@ -19,10 +19,10 @@ final class TemporaryStore: Sendable {
         _ = try? Subprocess.run("rm", ["-rf", root.string])
     }
 
-    /// The path of a file below the root.
-    func place(_ path: String) -> FilePath { root.pushing(FilePath(path)) }
+    /// The absolute path of a relative one.
+    func path(_ path: String) -> FilePath { root.pushing(FilePath(path)) }
 
-    /// Creates a directory and its parents.
+    /// Makes a directory and its parents.
     @discardableResult
     func directory(_ path: String) throws -> FilePath {
         var made = root
@@ -33,16 +33,16 @@ final class TemporaryStore: Sendable {
         return made
     }
 
-    /// Creates a file and its parent directories.
+    /// Makes a file and its parents.
     @discardableResult
     func file(_ path: String, _ content: some Sequence<UInt8>, executable: Bool = false) throws -> FilePath {
-        let place = place(path)
+        let file = self.path(path)
         try directory(FilePath(path).removingLastComponent().string)
         let descriptor = try FileDescriptor.open(
-            place, .writeOnly, options: [.create, .truncate],
+            file, .writeOnly, options: [.create, .truncate],
             permissions: FilePermissions(rawValue: executable ? 0o755 : 0o644))
         _ = try descriptor.closeAfter { try descriptor.writeAll(content) }
-        return place
+        return file
     }
 
     @discardableResult
@@ -50,17 +50,17 @@ final class TemporaryStore: Sendable {
         try file(path, Array(content.utf8), executable: executable)
     }
 
-    /// Creates a symbolic link and its parent directories.
+    /// Makes a symbolic link and its parents.
     @discardableResult
     func link(_ path: String, to target: String) throws -> FilePath {
-        let place = place(path)
+        let link = self.path(path)
         try directory(FilePath(path).removingLastComponent().string)
-        guard place.withPlatformString({ symlink(target, $0) }) == 0 else { throw Errno(rawValue: errno) }
-        return place
+        guard link.withPlatformString({ symlink(target, $0) }) == 0 else { throw Errno(rawValue: errno) }
+        return link
     }
 }
 
-/// A store path whose hash part is derived from `number`.
+/// A store path whose hash part depends on `number`.
 func storePath(_ number: UInt64, _ name: String = "x") -> StorePath {
     var random = SplitMix(state: number)
     let hash = (0..<20).map { _ in UInt8(truncatingIfNeeded: random.next()) }
@@ -71,12 +71,12 @@ func storePath(_ number: UInt64, _ name: String = "x") -> StorePath {
     }
 }
 
-/// A hash that is derived from `number`.
+/// A hash that depends on `number`.
 func narHash(_ number: UInt8) -> NARHash {
     NARHash(bytes: [UInt8](repeating: number, count: 32)) ?? { preconditionFailure("32 bytes are a hash") }()
 }
 
-/// The registered information of a path in tests of closures.
+/// An entry of a registration, with a hash that does not matter.
 func info(_ path: StorePath, _ references: [StorePath] = [], size: UInt64 = 112) -> PathInfo {
     PathInfo(path: path, narHash: narHash(7), narSize: size, references: references)
 }
@@ -91,5 +91,5 @@ func message<Value>(_ body: @autoclosure () throws(ImageError) -> Value) -> Stri
     }
 }
 
-/// Whether Nix is installed, to compare with it.
+/// Whether Nix is installed, to compare with.
 let hasNix = (try? Subprocess.run("nix-store", ["--version"]))?.status == 0

@@ -4,10 +4,10 @@ import Testing
 @testable import ImageKit
 
 /// A suite that adds files to a small root filesystem.
-protocol RootLaying {}
+protocol AddsToRoot {}
 
-extension RootLaying {
-    /// Creates files with a shell script that runs in a new directory.
+extension AddsToRoot {
+    /// Makes files with a shell script that runs in a new directory.
     func make(_ script: String, in scratch: borrowing ScratchDirectory, _ name: String) throws -> FilePath {
         let directory = scratch.path + "/" + name
         let made = try Judge.run("bash", ["-euc", "umask 022; mkdir \"$1\"; cd \"$1\"; \(script)", "-", directory])
@@ -15,20 +15,21 @@ extension RootLaying {
         return FilePath(directory)
     }
 
-    /// The generated part of a root filesystem: a store, a menu, a registration.
+    /// A generated root filesystem: a store, a menu, a registration.
     func generated() throws -> FileTree {
         var tree = FileTree()
-        var sketch = TreeBuilder()
+        var builder = TreeBuilder()
         let store = try tree.addDirectory([], FileAttributes(permissions: 0o755))
-        try sketch.put(store, at: "/nix/store")
+        try builder.put(store, at: "/nix/store")
         for path in ["/boot/extlinux/extlinux.conf", "/registration", "/nix/var/nix/profiles/system"] {
-            try sketch.put(tree.addFile("generated".utf8, FileAttributes(permissions: 0o444)), at: path)
+            try builder.put(tree.addFile("generated".utf8, FileAttributes(permissions: 0o444)), at: path)
         }
-        tree.root = try sketch.build(into: &tree)
+        tree.root = try builder.build(into: &tree)
         return tree
     }
 
-    func laid(
+    /// The root filesystem with additions.
+    func added(
         _ directories: [FilePath] = [], _ copies: [String] = []
     ) throws(ImageError) -> (tree: FileTree, isPrivate: Bool, warnings: [String]) {
         var tree: FileTree
@@ -36,8 +37,8 @@ extension RootLaying {
         var additions = RootAdditions()
         additions.directories = directories
         for copy in copies { additions.copies.append(try RootCopy(parsing: copy)) }
-        let said = try additions.lay(over: &tree, in: StoreLocation(), keeping: kept, progress: nil)
-        return (tree, said.isPrivate, said.warnings)
+        let result = try additions.apply(to: &tree, in: StoreLocation(), keeping: kept, progress: nil)
+        return (tree, result.isPrivate, result.warnings.map(\.description))
     }
 
     func text(_ tree: FileTree, _ path: String) throws -> String {

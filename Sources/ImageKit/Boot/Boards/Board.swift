@@ -1,37 +1,37 @@
-/// A Raspberry Pi, and what its firmware partition must hold.
+/// A Raspberry Pi, and the files that its firmware partition must have.
 ///
-/// The files' names are those that the boards' boot ROM and firmware look for (Raspberry Pi documentation, "Boot directory
-/// contents" and "config.txt", conditional filters); which of them go where is what NixOS' images have.
+/// The names are those that the boot ROM and the firmware look for (Raspberry Pi documentation, "Boot directory
+/// contents" and "config.txt", conditional filters). The choice of files follows NixOS' images.
 public struct Board: Sendable, Hashable {
-    /// What it is chosen by: `pi4`.
+    /// The name that it is chosen by: `pi4`.
     public let name: String
-    /// What it is called: `Raspberry Pi 4 B, 400, CM4`.
+    /// The names of its models: `Raspberry Pi 4 B, 400, CM4`.
     public let title: String
-    /// Other names it can be chosen by.
+    /// Other names that it can be chosen by.
     public let aliases: [String]
-    /// The systems that run on it: `aarch64`, `armv7l` or `armv6l`, as Nix names them.
+    /// The architecture of its systems, as Nix names it: `aarch64`, `armv7l` or `armv6l`.
     public let architecture: String
-    /// Files of Raspberry Pi's firmware that it does not start without.
+    /// Files of Raspberry Pi's firmware without which it does not start.
     let firmware: [String]
-    /// More of them, laid down where there are any. One `*` stands for anything.
+    /// More files of the firmware, copied if a package has them. One `*` stands for any text.
     let optionalFirmware: [String]
-    /// The device tree it does not start without, and all that its variants look for.
+    /// The device tree without which it does not start, and patterns for those that its variants look for.
     let deviceTree: String, deviceTrees: [String]
-    /// What hands the processor over to U-Boot, where the firmware's own does not do.
+    /// The program that hands the processor over to U-Boot, if the firmware's built-in one is not suitable.
     let armstub: String?
-    /// U-Boot's file on the card, where this board has one of its own.
+    /// U-Boot's file on the card, if this board has one of its own.
     let uboot: String?
-    /// How U-Boot's makers call the configuration that it is built for.
+    /// The name of U-Boot's configuration for it.
     let ubootConfiguration: String
     /// The board's settings in `config.txt`, in order.
     let settings: [Setting]
 
     /// A line of `config.txt`.
     struct Setting: Sendable, Hashable {
-        /// The models it is for, as `config.txt` filters them.
+        /// The filter of `config.txt` for the models that it is for.
         let filter: String
         let line: String
-        /// Whether it is only needed where the firmware starts U-Boot.
+        /// Whether it is only needed if the firmware starts U-Boot.
         let isForUBoot: Bool
 
         init(_ filter: String, _ line: String, forUBoot: Bool = false) {
@@ -43,7 +43,7 @@ public struct Board: Sendable, Hashable {
 
     /// Whether it runs in 64 bits.
     var is64Bit: Bool { architecture == "aarch64" }
-    /// The filters under which its own U-Boot is named.
+    /// The filters of `config.txt` under which its own U-Boot is named.
     let ubootFilters: [String]
 }
 
@@ -51,7 +51,7 @@ extension Board {
     private static let oldFirmware = ["bootcode.bin", "start.elf", "fixup.dat"]
     private static let oldOptional = ["start_*.elf", "fixup_*.dat"]
 
-    /// Every board there is.
+    /// Every known board.
     public static let all: [Board] = [
         Board(
             name: "pi0", title: "Raspberry Pi Zero, Zero W", aliases: ["pi0w", "zero", "zerow"],
@@ -81,7 +81,7 @@ extension Board {
             uboot: "u-boot-rpi3.bin", ubootConfiguration: "rpi_3",
             // The serial console's clock must not change under U-Boot.
             settings: [Setting("pi3", "core_freq=250", forUBoot: true)],
-            // A Raspberry Pi 2 of version 1.2 is the same computer, and has a filter of its own.
+            // A Raspberry Pi 2 version 1.2 is the same computer with a filter of its own.
             ubootFilters: ["pi3", "pi2"]),
         Board(
             name: "zero2w", title: "Raspberry Pi Zero 2 W", aliases: ["pi02", "pi02w", "zero2"],
@@ -107,18 +107,18 @@ extension Board {
             ubootConfiguration: commonConfiguration,
             settings: [
                 Setting("cm5", "dtoverlay=dwc2,dr_mode=host"),
-                // Some revisions show U-Boot key presses that nobody made.
+                // On some revisions, U-Boot sees key presses that did not happen.
                 Setting("pi5", "enable_uart=0", forUBoot: true),
             ], ubootFilters: ["pi5"]),
     ]
 
-    /// The file and the configuration of the one U-Boot that starts every 64-bit board.
+    /// The file name and the configuration of the U-Boot that starts every 64-bit board.
     static let commonUBoot = "u-boot.bin", commonConfiguration = "rpi_arm64"
 
-    /// Names for all the boards that run the same systems.
+    /// Names for all boards of an architecture.
     public static let combinations = ["armv6l", "armv7l", "aarch64"]
 
-    /// What `name` means: one board, or all of an architecture; `nil` for a name nobody has.
+    /// The boards of a name, in any case: one board, or all of an architecture. `nil` for an unknown name.
     public static func named(_ name: String) -> [Board]? {
         let name = name.lowercased()
         if combinations.contains(name) { return all.filter { $0.architecture == name } }
@@ -126,6 +126,6 @@ extension Board {
         return boards.isEmpty ? nil : boards
     }
 
-    /// What an image is for unless something else is asked for: every 64-bit board.
+    /// The boards that an image is for by default: every 64-bit board.
     public static let standard: [Board] = named("aarch64") ?? []
 }

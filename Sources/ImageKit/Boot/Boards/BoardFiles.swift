@@ -1,67 +1,74 @@
 import SystemPackage
 
-/// What a set of boards takes of what there is, what it lacks, and the `config.txt` that goes with it.
+/// The files of the firmware partition that a set of boards needs: where they come from, which are missing, and the
+/// `config.txt` that goes with them.
 struct BoardFiles {
-    /// Files of the partition's top directory, by name, and where on the host they are.
+    /// The paths on the host of files for the partition's top directory, by name.
     private(set) var picks: [String: FilePath] = [:]
-    /// The files that each board lacks.
+    /// The files that no package has, by board.
     private(set) var missing: [(board: Board, files: [String])] = []
+    /// The `config.txt` for these boards.
     private(set) var config = ConfigTxtWriter()
     /// The names of the U-Boots on the partition, in the order of the boards.
     private(set) var uboots: [String] = []
 
     /// - Parameters:
-    ///   - present: names in the top directory that need not be picked, in lower case: they are in directories that are laid
-    ///     down whole.
+    ///   - present: names in the top directory that need not be picked, in lower case: directories that are copied
+    ///     whole have them.
     init(
         _ options: BootOptions, hasInitrd: Bool, packages: FirmwarePackages, present: Set<String>
     ) {
         let boards = options.boards, style = options.style
-        let common = style == .extlinux && Self.takesCommonUBoot(boards, packages, present)
-        if common {
-            uboots = [Board.commonUBoot]
-            config.add("kernel=\(Board.commonUBoot)")
-        } else if style == .kernel {
-            config.add("os_prefix=\(DirectKernel.directory)/\(DirectKernel.defaultName)/")
-            config.add("kernel=\(DirectKernel.kernelName)")
-            if let tree = options.deviceTree.file?.split(separator: "/").last { config.add("device_tree=\(tree)") }
-            if hasInitrd { config.add("initramfs \(DirectKernel.initrdName) followkernel") }
-        }
+        let usesCommonUBoot = style == .extlinux && Self.usesCommonUBoot(boards, packages, present)
+        addStart(options, hasInitrd: hasInitrd, usesCommonUBoot: usesCommonUBoot)
         config.add("arm_64bit=\(boards.allSatisfy(\.is64Bit) ? 1 : 0)")
         config.add("enable_uart=1")
         config.add("avoid_warnings=1")
         for board in boards {
-            var lacks: [String] = []
-            func take(_ name: String, _ path: FilePath?) {
+            var lacking: [String] = []
+            func pick(_ name: String, _ path: FilePath?) {
                 if present.contains(name) || picks[name] != nil { return }
-                if let path { picks[name] = path } else { lacks.append(name) }
+                if let path { picks[name] = path } else { lacking.append(name) }
             }
-            for name in board.firmware { take(name, packages.firmware(like: name).first?.path) }
-            for pattern in board.optionalFirmware { pick(packages.firmware(like: pattern), present) }
+            for name in board.firmware { pick(name, packages.firmware(like: name).first?.path) }
+            for pattern in board.optionalFirmware { pickAll(packages.firmware(like: pattern), present) }
             if style != .kernel {
-                take(board.deviceTree, packages.firmware(like: board.deviceTree).first?.path)
-                for pattern in board.deviceTrees { pick(packages.firmware(like: pattern), present) }
+                pick(board.deviceTree, packages.firmware(like: board.deviceTree).first?.path)
+                for pattern in board.deviceTrees { pickAll(packages.firmware(like: pattern), present) }
             }
             if style == .extlinux {
-                if let name = board.uboot, !common {
-                    take(name, packages.uboot(of: board))
+                if let name = board.uboot, !usesCommonUBoot {
+                    pick(name, packages.uboot(of: board))
                     for filter in board.ubootFilters { config.add("kernel=\(name)", filter: filter) }
                     if !uboots.contains(name) { uboots.append(name) }
                 } else {
-                    take(Board.commonUBoot, packages.commonUBoot)
+                    pick(Board.commonUBoot, packages.commonUBoot)
                 }
                 if let stub = board.armstub {
-                    take(stub, packages.armstub(stub) ?? packages.firmware(like: stub).first?.path)
+                    pick(stub, packages.armstub(stub) ?? packages.firmware(like: stub).first?.path)
                 }
             }
             for setting in board.settings where style == .extlinux || !setting.isForUBoot {
                 config.add(setting.line, filter: setting.filter)
             }
-            if !lacks.isEmpty { missing.append((board, lacks)) }
+            if !lacking.isEmpty { missing.append((board, lacking)) }
         }
     }
 
-    /// Counts more files as missing.
+    /// Adds the settings that name the program which the firmware starts, if it is the same on all boards.
+    private mutating func addStart(_ options: BootOptions, hasInitrd: Bool, usesCommonUBoot: Bool) {
+        if usesCommonUBoot {
+            uboots = [Board.commonUBoot]
+            config.add("kernel=\(Board.commonUBoot)")
+        } else if options.style == .kernel {
+            config.add("os_prefix=\(DirectKernel.directory)/\(DirectKernel.defaultName)/")
+            config.add("kernel=\(DirectKernel.kernelName)")
+            if let tree = options.deviceTree.file?.split(separator: "/").last { config.add("device_tree=\(tree)") }
+            if hasInitrd { config.add("initramfs \(DirectKernel.initrdName) followkernel") }
+        }
+    }
+
+    /// Adds to the missing files.
     mutating func addMissing(_ more: [(board: Board, files: [String])]) {
         for (board, files) in more {
             if let index = missing.firstIndex(where: { $0.board == board }) {
@@ -72,15 +79,15 @@ struct BoardFiles {
         }
     }
 
-    private mutating func pick(_ files: [(name: String, path: FilePath)], _ present: Set<String>) {
+    private mutating func pickAll(_ files: [(name: String, path: FilePath)], _ present: Set<String>) {
         for (name, path) in files where !present.contains(name.lowercased()) && picks[name] == nil {
             picks[name] = path
         }
     }
 
-    /// Whether one U-Boot is for all the boards: where there is one, and none for each board in a directory. Where there is
-    /// none at all, it is the one to ask for.
-    private static func takesCommonUBoot(
+    /// Whether all boards start from one U-Boot: if there is one, and no directory has one for each board. If there is
+    /// no U-Boot at all, the common one is what to ask for.
+    private static func usesCommonUBoot(
         _ boards: [Board], _ packages: FirmwarePackages, _ present: Set<String>
     ) -> Bool {
         if present.contains(Board.commonUBoot) { return true }
@@ -90,16 +97,20 @@ struct BoardFiles {
         return !boards.contains { isOwnPresent($0) || packages.uboot(of: $0) != nil }
     }
 
-    /// What to do about what is missing.
+    /// The error for missing files, with a remedy.
     func missingError(chosenFrom boards: [Board]) -> ImageError {
-        let lacks = missing.map { "\($0.board.name) needs \($0.files.joined(separator: ", "))" }
-        let complete = boards.filter { board in !missing.contains { $0.board == board } }.map(\.name)
+        let lacking = missing.map { "\($0.board.name) needs \($0.files.joined(separator: ", "))" }
+        var remedy: Advice =
+            "put the packages that hold them (raspberrypifw, U-Boot, raspberrypi-armstubs) into the closure or "
+            + "give them as one more \(.closure), or name their store paths with \(.firmware), or name a folder with "
+            + "these files with \(.firmware) (with a config.txt of your own in it, nothing is asked of it)"
+        let complete = boards.filter { board in !missing.contains { $0.board == board } }
+        if !complete.isEmpty {
+            remedy = remedy + "; or leave boards out:"
+            for board in complete { remedy = remedy + " \(.board, board.name)" }
+        }
         return ImageError(
-            .notFound, "the firmware partition would lack files", reason: lacks.joined(separator: "; "),
-            remedy: "put the packages that hold them (raspberrypifw, U-Boot, raspberrypi-armstubs) into the closure or "
-                + "give them as one more --closure, or name their store paths with --firmware, or name a folder with "
-                + "these files with --firmware (with a config.txt of your own in it, nothing is asked of it)"
-                + (complete.isEmpty ? "" : "; or leave boards out: --board \(complete.joined(separator: " --board "))")
-                + "; or leave booting to others with '--boot none'")
+            .notFound, "the firmware partition would lack files", reason: lacking.joined(separator: "; "),
+            remedy: remedy + "; or leave booting to others with '\(.boot, "none")'")
     }
 }

@@ -1,12 +1,12 @@
-/// What stands in a `config.txt`, for whoever wants to know what a board does with it. (`ConfigTxtWriter` writes one.)
+/// The settings of a `config.txt`, and which of them a board uses. (`ConfigTxtWriter` writes one.)
 ///
 /// ```
 ///   kernel=u-boot.bin              no filter: for every board
-///   [pi4]                          a filter, which holds until one of the same kind takes its place
+///   [pi4]                          a filter, which holds until one of the same kind replaces it
 ///   armstub=armstub8-gic.bin
-///   [gpio4=1]                      one of another kind: both have to be met
+///   [gpio4=1]                      a filter of another kind: both must be met
 ///   enable_uart=1
-///   [all]                          no filters any more
+///   [all]                          ends all filters
 ///   initramfs initrd followkernel  two settings are written without '='
 /// ```
 ///
@@ -14,24 +14,24 @@
 public struct ConfigTxt: Sendable, Hashable {
     /// A line `key=value`.
     public struct Setting: Sendable, Hashable {
-        /// Its name, as it is written.
+        /// Its name, as written.
         public var key: String
-        /// All that follows, without spaces at its end.
+        /// The rest of the line, without trailing spaces.
         public var value: String
     }
 
-    /// Lines that hold under the same filters.
+    /// Lines under the same filters.
     public struct Section: Sendable, Hashable {
-        /// The filters that all have to be met, in lower case, like `pi4`; none where the lines are for every board.
+        /// The filters, in lower case, like `pi4`; all must be met. Empty if the lines are for every board.
         public var filter: [String]
         /// The settings in their order.
         public var settings: [Setting]
     }
 
-    /// The sections in their order; those without settings are left out.
+    /// The sections that have settings, in their order.
     public private(set) var sections: [Section] = []
 
-    /// Reads a file. What is no setting is passed over, as the firmware does.
+    /// Parses a file. Lines that are no settings are ignored, as the firmware does.
     public static func parse(_ text: String) -> ConfigTxt {
         var config = ConfigTxt()
         var section = Section(filter: [], settings: [])
@@ -41,7 +41,7 @@ public struct ConfigTxt: Sendable, Hashable {
             if line.hasPrefix("["), let end = line.firstIndex(of: "]") {
                 config.add(section)
                 let name = line[line.index(after: line.startIndex)..<end]
-                // What is longer than any line that the firmware reads, no board meets.
+                // The firmware does not read the end of such a long line, so no board meets the filter.
                 let filter = name.utf8.count <= ConfigTxtWriter.maximumLineLength ? name.lowercased() : "none"
                 section = Section(filter: Self.filter(section.filter, and: filter), settings: [])
                 continue
@@ -60,60 +60,64 @@ public struct ConfigTxt: Sendable, Hashable {
         if !section.settings.isEmpty { sections.append(section) }
     }
 
-    /// Reads a file of a firmware partition, with the files that it includes in their places.
-    /// - Parameter find: gives what is at a path there.
+    /// Parses a file of a firmware partition, with the settings of included files where they are included.
+    ///
+    /// - Parameter find: returns the node at a path of the partition.
+    /// - Throws: when a file cannot be read.
     static func load(
         _ bytes: [UInt8], in tree: FileTree, find: (String) -> FileTree.NodeID?
     ) throws(ImageError) -> ConfigTxt {
-        var left = Included()
+        var budget = IncludeBudget()
         return try parse(String(decoding: bytes, as: UTF8.self))
-            .including(from: tree, under: [], depth: 0, &left, find: find)
+            .including(from: tree, under: [], depth: 0, &budget, find: find)
     }
 
-    /// No file is longer, and no more of them are included: the firmware goes further, but nobody does.
+    /// The longest file that is read, in bytes. The firmware reads longer ones, which do not occur in practice.
     static let maximumSize = 1 << 20
-    private static let depthLimit = 4
+    /// How deep files may include each other. The firmware's own maximum is higher, which no file needs.
+    private static let maximumDepth = 4
 
-    /// What may still be included.
-    private struct Included {
+    /// How many lines that include files are followed, and how many bytes the files may have in total.
+    private struct IncludeBudget {
         var lines = 32, bytes: UInt64 = 2 << 20
     }
 
     private func including(
-        from tree: FileTree, under filter: [String], depth: Int, _ left: inout Included,
+        from tree: FileTree, under filter: [String], depth: Int, _ budget: inout IncludeBudget,
         find: (String) -> FileTree.NodeID?
     ) throws(ImageError) -> ConfigTxt {
         var whole = ConfigTxt()
         for section in sections {
             let filter = section.filter.reduce(filter) { Self.filter($0, and: $1) }
-            var part = Section(filter: filter, settings: [])
+            var pending = Section(filter: filter, settings: [])  // the lines since the last included file
             for setting in section.settings {
-                part.settings.append(setting)
-                guard setting.key == "include", depth < Self.depthLimit, left.lines > 0 else { continue }
-                // Those that lead to nothing cost a search, too.
-                left.lines -= 1
-                guard let node = find(setting.value), tree.size(of: node) <= left.bytes else { continue }
-                left.bytes -= tree.size(of: node)
-                whole.add(part)
-                part.settings = []
+                pending.settings.append(setting)
+                guard setting.key == "include", depth < Self.maximumDepth, budget.lines > 0 else { continue }
+                // A line that names a missing file also costs a search.
+                budget.lines -= 1
+                guard let node = find(setting.value), tree.size(of: node) <= budget.bytes else { continue }
+                budget.bytes -= tree.size(of: node)
+                whole.add(pending)
+                pending.settings = []
                 let text = String(decoding: try tree.read(node, atMost: Self.maximumSize), as: UTF8.self)
                 whole.sections += try Self.parse(text)
-                    .including(from: tree, under: filter, depth: depth + 1, &left, find: find).sections
+                    .including(from: tree, under: filter, depth: depth + 1, &budget, find: find).sections
             }
-            whole.add(part)
+            whole.add(pending)
         }
         return whole
     }
 
-    /// The filters that hold after one more.
+    /// The filters that hold after another one.
     private static func filter(_ filters: [String], and name: String) -> [String] {
         if name == "all" { return [] }
         let next = filters.filter { kind(ofFilter: $0) != kind(ofFilter: name) } + [name]
-        // Nobody asks so much at once; without a bound, a file made for it would take the square of its length.
+        // No file has so many in practice. Without a maximum, a hostile file would take time in the square of its
+        // length.
         return next.count <= 16 ? next : ["none"]
     }
 
-    /// What a filter asks about. Of what asks about the same, the last one holds.
+    /// The property that a filter tests. Of filters that test the same property, the last one holds.
     private static func kind(ofFilter name: String) -> String {
         if name == "none" || name.hasPrefix("pi") || name.hasPrefix("cm") || name.hasPrefix("board-type") {
             return "model"
@@ -121,29 +125,30 @@ public struct ConfigTxt: Sendable, Hashable {
         return name.hasPrefix("0x") ? "serial" : String(name.prefix { $0.isLetter || $0 == "_" })
     }
 
-    // MARK: Looking
+    // MARK: Settings
 
-    /// All settings, whatever they are for.
+    /// All settings, whatever their filters.
     public var settings: [Setting] { sections.flatMap(\.settings) }
 
-    /// The settings that stand under a filter, like `pi4`; `all` for those that stand under none.
+    /// The settings under a filter, like `pi4`; `all` for those without a filter.
     public func settings(filter name: String) -> [Setting] {
         sections.filter { name == "all" ? $0.filter.isEmpty : $0.filter.contains(name.lowercased()) }
             .flatMap(\.settings)
     }
 
-    /// The settings that hold on a board, in their order: the last one of a key counts, unless it is one to be repeated.
+    /// The settings that a board uses, in their order. Of most keys the last setting counts; some are meant to be
+    /// repeated.
     ///
-    /// The board is the one that gives its family the name (`pi4` is a Raspberry Pi 4 B). Filters that ask for what no image
-    /// can know (a serial number, a pin, a screen) are not met.
+    /// The board is the one that its family is named after (`pi4` is a Raspberry Pi 4 B). Filters for properties of a
+    /// single device (a serial number, a pin, a screen) are not met.
     public func settings(for board: Board) -> [Setting] {
-        let met = board.filters
+        let filters = board.filters
         return sections.filter { section in
-            section.filter.allSatisfy { met.contains($0) || $0.hasPrefix("hdmi:") }
+            section.filter.allSatisfy { filters.contains($0) || $0.hasPrefix("hdmi:") }
         }.flatMap(\.settings)
     }
 
-    /// The directory that overlays are taken from, or rather what is put before their names.
+    /// The prefix of overlays' file names, usually a directory.
     static func overlayPrefix(in settings: [Setting]) -> String {
         guard let prefix = settings.last(where: { $0.key == "overlay_prefix" })?.value, isShort(prefix),
             !prefix.hasPrefix("/"), !prefix.split(separator: "/").contains("..")
@@ -162,29 +167,29 @@ public struct ConfigTxt: Sendable, Hashable {
         return names
     }
 
-    /// The files that an `initramfs` line names: one or, with commas, several.
+    /// The files that an `initramfs` line names, separated by commas.
     static func initramfsFiles(of value: String) -> [String] {
         value.prefix { $0 != " " }.split(separator: ",").map(String.init)
     }
 
-    /// What is put before the names of an operating system's files, each once; always also nothing, as the firmware falls
-    /// back to that.
+    /// The prefixes of an operating system's files, each once. The empty one is always among them: the firmware falls
+    /// back to it.
     static func prefixes(in settings: [Setting]) -> [String] {
-        let named = Set(settings.filter { $0.key == "os_prefix" }.map(\.value)).sorted().prefix(prefixLimit)
+        let named = Set(settings.filter { $0.key == "os_prefix" }.map(\.value)).sorted().prefix(maximumPrefixes)
         return [""] + named.filter(isShort)
     }
 
-    /// Whether something can be put before names: the firmware reads no line that is longer.
+    /// Whether a prefix fits into a line that the firmware reads, and is not empty.
     private static func isShort(_ prefix: String) -> Bool {
         !prefix.isEmpty && prefix.utf8.count <= ConfigTxtWriter.maximumLineLength
     }
 
-    private static let prefixLimit = 16
+    private static let maximumPrefixes = 16
 
-    /// What the firmware starts when no kernel is named, on one board or another.
+    /// The kernels that the firmware of the different boards starts if no setting names one.
     static let usualKernels = ["kernel.img", "kernel7.img", "kernel7l.img", "kernel8.img", "kernel_2712.img"]
 
-    /// A file that a setting names and that is not there.
+    /// A file that a setting names and that the partition lacks.
     struct MissingFile: Hashable {
         var key: String
         /// The file's name, or the overlay's.
@@ -192,13 +197,13 @@ public struct ConfigTxt: Sendable, Hashable {
         var isOverlay: Bool { key == "dtoverlay" }
     }
 
-    /// The files that settings name and that are not there, each once.
-    /// - Parameter has: whether there is a file of this path on the partition.
+    /// The files that settings name and that the partition lacks, each once.
+    /// - Parameter has: whether the partition has a file at a path.
     static func missingFiles(of settings: [Setting], has: (String) -> Bool) -> [MissingFile] {
         var missing: [MissingFile] = []
         var seen: Set<MissingFile> = []
         let prefixes = prefixes(in: settings)
-        func look(_ key: String, _ name: String, _ paths: [String]) {
+        func check(_ key: String, _ name: String, _ paths: [String]) {
             let file = MissingFile(key: key, name: name)
             guard !name.isEmpty, seen.insert(file).inserted else { return }
             if !paths.contains(where: { path in prefixes.contains { has($0 + path) } }) { missing.append(file) }
@@ -206,23 +211,23 @@ public struct ConfigTxt: Sendable, Hashable {
         for setting in settings {
             switch setting.key {
             case "kernel", "armstub", "device_tree", "include", "start_file", "fixup_file":
-                look(setting.key, setting.value, [setting.value])
+                check(setting.key, setting.value, [setting.value])
             case "initramfs", "ramfsfile":
-                for name in initramfsFiles(of: setting.value) { look("initramfs", name, [name]) }
+                for name in initramfsFiles(of: setting.value) { check("initramfs", name, [name]) }
             default: break
             }
         }
-        // Kernels find theirs below os_prefix.
+        // The overlays of a kernel are below its os_prefix.
         let directories = Set([overlayPrefix(in: settings), "overlays/"]).sorted()
         for name in overlays(in: settings) {
-            look("dtoverlay", name, directories.flatMap { ["\($0)\(name).dtbo", "\($0)\(name)-overlay.dtb"] })
+            check("dtoverlay", name, directories.flatMap { ["\($0)\(name).dtbo", "\($0)\(name)-overlay.dtb"] })
         }
         return missing
     }
 }
 
 extension Board {
-    /// The model filters that it meets.
+    /// The model filters that the board meets.
     var filters: Set<String> {
         switch name {
         case "pi3-32": ["pi3"]

@@ -1,11 +1,10 @@
-/// A `config.txt` to be written, which the firmware of a Raspberry Pi reads before anything else. (``ConfigTxt`` is one
-/// that is read.)
+/// Writes a `config.txt`, which the firmware of a Raspberry Pi reads before anything else. (``ConfigTxt`` reads one.)
 ///
 /// ```
 ///   kernel=u-boot.bin          for every board
 ///   arm_64bit=1
 ///
-///   [pi4]                      what follows is for a Raspberry Pi 4 only, until the next filter
+///   [pi4]                      for a Raspberry Pi 4 only, until the next filter
 ///   arm_boost=1
 ///
 ///   [all]
@@ -15,13 +14,13 @@
 /// Source: Raspberry Pi documentation, "config.txt": "File format" (a line has at most 98 characters, the rest is
 /// ignored) and "Conditional filters".
 struct ConfigTxtWriter {
-    /// The most characters that the firmware reads of a line.
+    /// The number of characters that the firmware reads of a line.
     static let maximumLineLength = 98
 
     private var sections: [(filter: String?, lines: [String])] = [(nil, [])]
 
-    /// Adds a line for the boards that a filter lets through, after the filter's other lines; `nil` is what stands before
-    /// any filter. Filters come in the order in which they were first used.
+    /// Adds a line for the boards that meet a filter, after the filter's other lines; `nil` for all boards. Filters are
+    /// written in the order of their first use.
     mutating func add(_ line: String, filter: String? = nil) {
         if let index = sections.firstIndex(where: { $0.filter == filter }) {
             if !sections[index].lines.contains(line) { sections[index].lines.append(line) }
@@ -30,6 +29,7 @@ struct ConfigTxtWriter {
         }
     }
 
+    /// The file's content.
     var text: String {
         var text = "# Made by mkpiimg. Changes are kept: NixOS never writes this file.\n"
         for (filter, lines) in sections where !lines.isEmpty {
@@ -39,12 +39,12 @@ struct ConfigTxtWriter {
         return text
     }
 
-    /// Lines that were asked for, as a section that comes after everything else and is for every board.
+    /// Lines that the user asked for, as a section for every board at the end of the file.
     static func addition(_ lines: [String]) -> String {
         lines.isEmpty ? "" : "\n[all]\n" + lines.map { $0 + "\n" }.joined()
     }
 
-    /// Throws when the firmware would not read a line as it was meant.
+    /// Throws when the firmware would not read the whole line.
     static func check(_ line: String) throws(ImageError) {
         func refuse(_ reason: String, _ remedy: Advice) -> ImageError {
             ImageError(.invalidInput, "config.txt cannot have the line", path: line, reason: reason, remedy: remedy)

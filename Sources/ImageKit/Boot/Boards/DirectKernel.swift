@@ -1,7 +1,7 @@
 import Glibc
 import SystemPackage
 
-/// A kernel that the board's firmware starts by itself, without U-Boot: everything it needs is on the firmware partition.
+/// A kernel that the board's firmware starts without U-Boot: all its files are on the firmware partition.
 ///
 /// ```
 ///   config.txt                      os_prefix=nixos/default/
@@ -9,17 +9,17 @@ import SystemPackage
 ///   nixos/default/initrd
 ///   nixos/default/cmdline.txt       kernel parameters init=/nix/store/…/init
 ///   nixos/default/*.dtb
-///   nixos/default/overlays/README   without it, the firmware takes overlays from the top directory
+///   nixos/default/overlays/README   if missing, the firmware takes overlays from the top directory
 ///   nixos/default/overlays/*.dtbo
 ///   nixos/default-<specialisation>/…
 /// ```
 ///
-/// Source: Raspberry Pi documentation, "config.txt", `os_prefix` and `overlay_prefix`. The names are those that the
-/// community's NixOS modules for the Raspberry Pi use, which go on with `nixos/<generation>-default`.
+/// Source: Raspberry Pi documentation, "config.txt", `os_prefix` and `overlay_prefix`. The names are those of the
+/// community's NixOS modules for the Raspberry Pi, which continue with `nixos/<generation>-default`.
 struct DirectKernel {
     static let directory = "nixos", defaultName = "default", kernelName = "kernel.img", initrdName = "initrd"
 
-    /// Boards for which there is no device tree.
+    /// Boards without a device tree, and the name of the missing file.
     private(set) var missing: [(board: Board, files: [String])] = []
 
     private let options: BootOptions
@@ -28,7 +28,7 @@ struct DirectKernel {
     private let rules: FileTree.ScanRules
     private static let file = FileAttributes(permissions: 0o644)
 
-    /// - Parameter rules: how files and directories are read.
+    /// - Parameter rules: for reading files and directories.
     init(_ options: BootOptions, packages: FirmwarePackages, store: StoreLocation, rules: FileTree.ScanRules) {
         self.options = options
         self.packages = packages
@@ -37,35 +37,37 @@ struct DirectKernel {
     }
 
     /// Adds a system's files to the partition.
-    /// - Parameter overlays: those that `config.txt` names.
+    /// - Parameter overlays: the names in `config.txt`.
     mutating func add(
-        _ toplevel: Toplevel, overlays: [String], to tree: inout FileTree, _ sketch: inout TreeBuilder
+        _ toplevel: Toplevel, overlays: [String], to tree: inout FileTree, _ builder: inout TreeBuilder
     ) throws(ImageError) {
-        try add(toplevel, named: Self.defaultName, overlays, &tree, &sketch)
+        try add(toplevel, named: Self.defaultName, overlays, &tree, &builder)
         for specialisation in toplevel.specialisations {
             try add(
-                specialisation.toplevel, named: "\(Self.defaultName)-\(specialisation.name)", overlays, &tree, &sketch)
+                specialisation.toplevel, named: "\(Self.defaultName)-\(specialisation.name)", overlays, &tree, &builder)
         }
     }
 
     private mutating func add(
         _ toplevel: Toplevel, named name: String, _ overlays: [String], _ tree: inout FileTree,
-        _ sketch: inout TreeBuilder
+        _ builder: inout TreeBuilder
     ) throws(ImageError) {
-        let place = "/\(Self.directory)/\(name)/"
-        try sketch.put(scan(toplevel.kernel.physical, &tree), at: place + Self.kernelName)
-        if let initrd = toplevel.initrd { try sketch.put(scan(initrd.physical, &tree), at: place + Self.initrdName) }
+        let directory = "/\(Self.directory)/\(name)/"
+        try builder.put(scan(toplevel.kernel.physical, &tree), at: directory + Self.kernelName)
+        if let initrd = toplevel.initrd {
+            try builder.put(scan(initrd.physical, &tree), at: directory + Self.initrdName)
+        }
         let line = (options.parameters(of: toplevel) + ["init=\(toplevel.initPath)"]).joined(separator: " ")
-        try sketch.put(tree.addFile(Array((line + "\n").utf8), Self.file), at: place + "cmdline.txt")
+        try builder.put(tree.addFile(Array((line + "\n").utf8), Self.file), at: directory + "cmdline.txt")
 
         for (name, path) in try deviceTrees(of: toplevel, isDefault: name == Self.defaultName) {
-            try sketch.put(scan(path, &tree), at: place + name)
+            try builder.put(scan(path, &tree), at: directory + name)
         }
         for (name, path) in try overlayFiles(of: toplevel, overlays) {
-            try sketch.put(scan(path, &tree), at: place + "overlays/" + name)
+            try builder.put(scan(path, &tree), at: directory + "overlays/" + name)
         }
         let readme = "mkpiimg: with this file here, the firmware takes overlays from this folder.\n"
-        try sketch.put(tree.addFile(Array(readme.utf8), Self.file), at: place + "overlays/README")
+        try builder.put(tree.addFile(Array(readme.utf8), Self.file), at: directory + "overlays/README")
     }
 
     private func scan(_ path: FilePath, _ tree: inout FileTree) throws(ImageError) -> FileTree.NodeID {
@@ -73,7 +75,8 @@ struct DirectKernel {
         return try tree.scan(path, rules: rules, links: &links)
     }
 
-    /// The device trees that the firmware may look for: the kernel's own, and the firmware's where that has none.
+    /// The device trees that the firmware may look for: the kernel's own, and the firmware's for boards that it has
+    /// none for.
     private mutating func deviceTrees(
         of toplevel: Toplevel, isDefault: Bool
     ) throws(ImageError) -> [(name: String, path: FilePath)] {
@@ -88,7 +91,7 @@ struct DirectKernel {
         if let file = try options.deviceTreeFile(of: toplevel, in: store), let name = options.deviceTree.file {
             found[name.split(separator: "/").last.map(String.init) ?? name] = file.physical
         }
-        // A model whose tree the kernel calls otherwise, or has not: without one the firmware gives up the whole directory.
+        // For a model whose tree the kernel lacks or names differently: without it, the firmware ignores the directory.
         for board in options.boards {
             for pattern in [board.deviceTree] + board.deviceTrees {
                 for (name, path) in packages.firmware(like: pattern) where found[name] == nil { found[name] = path }
@@ -100,22 +103,22 @@ struct DirectKernel {
         return found.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
-    /// All of the kernel's overlays; where it brings none, those of the firmware's that are named.
+    /// All of the kernel's overlays; if it has none, those overlays of the firmware that `config.txt` names.
     private func overlayFiles(
         of toplevel: Toplevel, _ named: [String]
     ) throws(ImageError) -> [(name: String, path: FilePath)] {
         if let trees = toplevel.deviceTrees {
-            let own = try files(in: trees.physical.appending("overlays"))
+            let overlays = try files(in: trees.physical.appending("overlays"))
                 .filter { $0.name.hasSuffix(".dtbo") || $0.name.hasSuffix(".dtb") }
-            if !own.isEmpty { return own }
+            if !overlays.isEmpty { return overlays }
         }
         return FirmwareTree.overlayFiles(named, packages)
     }
 
-    /// What is in a directory of the store, sorted by name; nothing where there is no such directory.
+    /// The files in a directory of the store, sorted by name; empty if there is no such directory.
     private func files(in directory: FilePath) throws(ImageError) -> [(name: String, path: FilePath)] {
-        // A link leads to the store that is given, not to the host's.
-        guard let place = try? store.follow(directory).physical, HostPath.kind(of: place) == S_IFDIR else { return [] }
-        return try DirectoryNames.read(directory: place).texts.map { ($0, place.appending($0)) }
+        // A link leads to the given store, not to the host's.
+        guard let path = try? store.follow(directory).physical, FileStatus.type(of: path) == S_IFDIR else { return [] }
+        return try DirectoryNames.read(directory: path).texts.map { ($0, path.appending($0)) }
     }
 }

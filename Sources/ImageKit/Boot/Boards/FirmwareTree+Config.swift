@@ -1,39 +1,47 @@
 import SystemPackage
 
-/// `config.txt` on the firmware partition: where it comes from, and whether what it names is there.
+/// `config.txt` on the firmware partition: its origin, and whether the files that it names are present.
 extension FirmwareTree {
-    /// The bytes of `config.txt`, and whether a directory brought it.
-    func config(
-        _ files: BoardFiles, _ options: BootOptions
-    ) throws(ImageError) -> (bytes: [UInt8], isOwn: Bool) {
+    /// `config.txt` as it will be on the partition.
+    struct Config {
+        /// The text, with the lines that the user added.
+        var bytes: [UInt8]
+        /// Whether a directory brought the file. Otherwise it is generated.
+        var isFromUser: Bool
+        /// The settings, with those of included files.
+        var settings: [ConfigTxt.Setting]
+    }
+
+    /// Reads the `config.txt` of the directories, or generates one.
+    func config(_ files: BoardFiles, _ options: BootOptions) throws(ImageError) -> Config {
         let addition = Array(ConfigTxtWriter.addition(options.configLines).utf8)
-        if let own = node(at: "config.txt") {
-            var bytes = try tree.read(own, atMost: ConfigTxt.maximumSize)
-            if !addition.isEmpty, let last = bytes.last, last != UInt8(ascii: "\n") { bytes.append(0x0A) }
-            return (bytes + addition, true)
+        let bytes: [UInt8], isFromUser: Bool
+        if let node = node(at: "config.txt") {
+            var text = try tree.read(node, atMost: ConfigTxt.maximumSize)
+            if !addition.isEmpty, let last = text.last, last != UInt8(ascii: "\n") { text.append(0x0A) }
+            (bytes, isFromUser) = (text + addition, true)
+        } else {
+            let text = options.style == .none ? [] : Array(files.config.text.utf8)
+            (bytes, isFromUser) = (text + addition, false)
         }
-        return ((options.style == .none ? [] : Array(files.config.text.utf8)) + addition, false)
+        let settings = try ConfigTxt.load(bytes, in: tree) { self.node(at: $0) }.settings
+        return Config(bytes: bytes, isFromUser: isFromUser, settings: settings)
+    }
+
+    /// Replaces `config.txt` in the top directory, whatever its case.
+    mutating func replaceConfig(with bytes: [UInt8]) throws(ImageError) {
+        var children = tree.children(of: tree.root).map { (name: Array($0.name), node: $0.node) }
+        let node = tree.addFile(bytes, Self.file)
+        for index in children.indices where Self.isConfig(children[index].name) { children[index].node = node }
+        tree.root = try tree.addDirectory(children, tree.attributes(of: tree.root))
     }
 
     private static func isConfig(_ name: [UInt8]) -> Bool {
         String(decoding: name, as: UTF8.self).lowercased() == "config.txt"
     }
 
-    mutating func replaceConfig(
-        in root: FileTree.NodeID, with config: [UInt8]
-    ) throws(ImageError) -> FileTree.NodeID {
-        var children = tree.children(of: root).map { (name: Array($0.name), node: $0.node) }
-        let node = tree.addFile(config, Self.file)
-        for index in children.indices where Self.isConfig(children[index].name) { children[index].node = node }
-        return try tree.addDirectory(children, tree.attributes(of: root))
-    }
-
-    /// The settings of `config.txt`, with those of the files that it includes in their places.
-    func settings(of config: [UInt8]) throws(ImageError) -> [ConfigTxt.Setting] {
-        try ConfigTxt.load(config, in: tree) { node(at: $0) }.settings
-    }
-
-    /// Warns of files that `config.txt` names and that are not there, and where it starts nothing of this image's.
+    /// Warns of files that `config.txt` names and the partition lacks, and of a `config.txt` that does not start the
+    /// image.
     mutating func checkNames(in settings: [ConfigTxt.Setting], _ options: BootOptions) {
         for file in ConfigTxt.missingFiles(of: settings, has: { node(at: $0) != nil }) {
             let name = file.isOverlay ? "the overlay '\(file.name)'" : "'\(file.name)'"
@@ -55,7 +63,7 @@ extension FirmwareTree {
         }
     }
 
-    /// An overlay's file, those of its variants for newer boards, and the table that says which variant is whose.
+    /// The files of overlays, those of their variants for newer boards, and the table that assigns variants to boards.
     static func overlayFiles(
         _ names: [String], _ packages: FirmwarePackages
     ) -> [(name: String, path: FilePath)] {

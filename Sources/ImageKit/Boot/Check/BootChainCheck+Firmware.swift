@@ -1,6 +1,6 @@
-/// What the firmware of a Raspberry Pi reads.
+/// The files that the firmware of a Raspberry Pi reads.
 extension BootChainCheck {
-    /// Files of the firmware that boards need, and the filters that such boards meet.
+    /// The firmware's files for families of boards, and the filters that boards of each family meet.
     private static let families: [(files: [String], filters: Set<String>)] = [
         (
             ["bootcode.bin", "start.elf", "fixup.dat"],
@@ -9,54 +9,63 @@ extension BootChainCheck {
         (["start4.elf", "fixup4.dat"], ["pi4", "pi400", "cm4", "cm4s"]),
     ]
 
+    /// Checks `config.txt`, the files that it names, and U-Boot's stored variables.
     func checkFirmware(_ firmware: Filesystem, _ boot: inout Chain) throws(ImageError) {
-        let tree = firmware.tree
-        let place = "/config.txt"
-        guard let node = node(at: place, on: firmware) else { return }
+        let path = "/config.txt"
+        guard let node = node(at: path, on: firmware) else { return }
         let config: ConfigTxt
         do {
-            config = try ConfigTxt.load(tree.read(node, atMost: ConfigTxt.maximumSize), in: tree) {
+            config = try ConfigTxt.load(firmware.tree.read(node, atMost: ConfigTxt.maximumSize), in: firmware.tree) {
                 self.node(at: $0, on: firmware)
             }
         } catch {
             guard error.blame.isInput else { throw error }
             boot.isReported = true
-            return report(.bootConfig, "it cannot be read: \(error.fault)", place, on: firmware)
+            return report(.bootConfig, "it cannot be read: \(error.fault)", path, on: firmware)
         }
-        let settings = config.settings
         checkFamilies(config, on: firmware)
-        for file in ConfigTxt.missingFiles(of: settings, has: { has($0, on: firmware) }) {
+        for file in ConfigTxt.missingFiles(of: config.settings, has: { has($0, on: firmware) }) {
             if file.isOverlay {
-                report(.bootOverlay, "it names the overlay '\(file.name)', which is not there", place, on: firmware)
+                report(.bootOverlay, "it names the overlay '\(file.name)', which is not there", path, on: firmware)
             } else {
                 if file.key == "kernel" { boot.isReported = true }
-                report(.bootConfig, "'\(file.key)' names '\(file.name)', which is not there", place, on: firmware)
+                report(.bootConfig, "'\(file.key)' names '\(file.name)', which is not there", path, on: firmware)
             }
         }
         try checkEnvironment(on: firmware)
+        try checkKernels(config.settings, path, on: firmware, &boot)
+        try checkCommandLines(config.settings, on: firmware, &boot)
+    }
 
-        // Kernels: those that are named, or what the firmware takes otherwise.
+    /// Checks the kernels and initial RAM disks that settings name, or those that the firmware starts by default.
+    private func checkKernels(
+        _ settings: [ConfigTxt.Setting], _ configPath: String, on firmware: Filesystem, _ boot: inout Chain
+    ) throws(ImageError) {
         let prefixes = ConfigTxt.prefixes(in: settings)
         let named = settings.filter { $0.key == "kernel" }.map(\.value)
-        let started = look(for: named.isEmpty ? ConfigTxt.usualKernels : named, below: prefixes, on: firmware)
-        if started.isEmpty, named.isEmpty {
+        let kernels = files(named.isEmpty ? ConfigTxt.usualKernels : named, below: prefixes, on: firmware)
+        if kernels.isEmpty, named.isEmpty {
             boot.isReported = true
             report(
                 .bootKernel,
                 "it names no kernel, and '\(ConfigTxt.usualKernels.joined(separator: "', '"))' are not there",
-                place, on: firmware)
+                configPath, on: firmware)
         }
-        let initial = settings.filter { $0.key == "initramfs" || $0.key == "ramfsfile" }
+        let ramDisks = settings.filter { $0.key == "initramfs" || $0.key == "ramfsfile" }
             .flatMap { ConfigTxt.initramfsFiles(of: $0.value) }
-        for (path, node) in started + look(for: initial, below: prefixes, on: firmware) {
+        for (path, node) in kernels + files(ramDisks, below: prefixes, on: firmware) {
             try checkContent(node, "/" + path, on: firmware)
         }
-        for (path, node) in started where try isUBoot(node, path, on: firmware) { boot.hasUBoot = true }
+        for (path, node) in kernels where try isUBoot(node, path, on: firmware) { boot.hasUBoot = true }
+    }
 
-        // Where the firmware starts Linux, its command line lies beside it.
-        let lines = settings.filter { $0.key == "cmdline" }.map(\.value) + ["cmdline.txt"]
-        for (path, node) in look(for: lines, below: prefixes, on: firmware) {
-            guard tree.kind(of: node) == .file,
+    /// Checks the command lines of kernels that the firmware starts: they are in files beside the kernels.
+    private func checkCommandLines(
+        _ settings: [ConfigTxt.Setting], on firmware: Filesystem, _ boot: inout Chain
+    ) throws(ImageError) {
+        let names = settings.filter { $0.key == "cmdline" }.map(\.value) + ["cmdline.txt"]
+        for (path, node) in files(names, below: ConfigTxt.prefixes(in: settings), on: firmware) {
+            guard firmware.tree.kind(of: node) == .file,
                 let text = try text(of: node, "/" + path, on: firmware, orReport: .bootConfig)
             else { continue }
             boot.commandLines += 1
@@ -65,9 +74,9 @@ extension BootChainCheck {
         }
     }
 
-    /// What files of these names lead to, each once, and the path that did.
-    private func look(
-        for names: [String], below prefixes: [String], on firmware: Filesystem
+    /// The files of these names, each once, with the path that led to it.
+    private func files(
+        _ names: [String], below prefixes: [String], on firmware: Filesystem
     ) -> [(path: String, node: FileTree.NodeID)] {
         var found: [(path: String, node: FileTree.NodeID)] = []
         var seen: Set<FileTree.NodeID> = []
@@ -81,22 +90,22 @@ extension BootChainCheck {
         return found
     }
 
-    /// Whether there is a file, as far as that is still looked at.
+    /// Whether there is a file. Always true once the effort budget is spent.
     private func has(_ path: String, on firmware: Filesystem) -> Bool {
         node(at: path, on: firmware) != nil || effort.isExhausted
     }
 
-    /// Makes sure that the firmware of boards which have some of it, or which `config.txt` is for, is all there.
+    /// Reports missing firmware files of board families that have some of their files, or that `config.txt` is for.
     private func checkFamilies(_ config: ConfigTxt, on firmware: Filesystem) {
-        let there = Self.families.map { family in family.files.filter { has($0, on: firmware) } }
-        guard there.contains(where: { !$0.isEmpty }) else {
+        let present = Self.families.map { family in family.files.filter { has($0, on: firmware) } }
+        guard present.contains(where: { !$0.isEmpty }) else {
             return report(
                 .bootNoFirmware, "neither 'start.elf' nor 'start4.elf' is there", "/", on: firmware)
         }
-        // A file of one's own may take the place of these.
+        // Other files may replace these.
         guard !config.settings.contains(where: { ["start_file", "fixup_file"].contains($0.key) }) else { return }
         let filters = Set(config.sections.flatMap(\.filter))
-        for (family, present) in zip(Self.families, there) {
+        for (family, present) in zip(Self.families, present) {
             guard !present.isEmpty || !family.filters.isDisjoint(with: filters) else { continue }
             for name in family.files where !has(name, on: firmware) {
                 report(.bootFirmware, "it is not there", "/" + name, on: firmware)
@@ -104,14 +113,20 @@ extension BootChainCheck {
         }
     }
 
+    /// The longest file of variables that is read, in bytes.
+    private static let maximumEnvironmentSize = 1 << 20
+    /// The largest file that is taken for U-Boot, in bytes. U-Boot has less than a MiB, and a kernel several.
+    private static let maximumUBootSize = 2 << 20
+
+    /// Checks the checksum of U-Boot's stored variables.
     private func checkEnvironment(on firmware: Filesystem) throws(ImageError) {
         let name = UBootEnvironment.fileName
         guard let node = node(at: name, on: firmware), firmware.tree.kind(of: node) == .file,
-            effort.take(fileOf: 1 << 20)
+            effort.spend(fileOf: UInt64(Self.maximumEnvironmentSize))
         else { return }
         do {
-            let bytes = try firmware.tree.read(node, atMost: 1 << 20)
-            // An empty one is as good as none.
+            let bytes = try firmware.tree.read(node, atMost: Self.maximumEnvironmentSize)
+            // U-Boot ignores an empty file.
             guard bytes.contains(where: { $0 != 0 && $0 != 0xFF }), !UBootEnvironment.isSound(bytes) else { return }
             report(.bootEnvironment, "its sum is wrong", "/" + name, on: firmware)
         } catch {
@@ -120,17 +135,16 @@ extension BootChainCheck {
         }
     }
 
-    /// Whether a file is U-Boot, by its name or by the variables that it has in it.
+    /// Whether a file is U-Boot, by its name or by the variables in it.
     private func isUBoot(
         _ node: FileTree.NodeID, _ path: String, on firmware: Filesystem
     ) throws(ImageError) -> Bool {
         guard firmware.tree.kind(of: node) == .file else { return false }
         if path.lowercased().split(separator: "/").last?.hasPrefix("u-boot") == true { return true }
-        // U-Boot has less than a MiB, and kernels more than some.
         let size = firmware.tree.size(of: node)
-        guard size <= 2 << 20, effort.take(fileOf: size) else { return false }
+        guard size <= Self.maximumUBootSize, effort.spend(fileOf: size) else { return false }
         do {
-            return UBootEnvironment(builtInto: try firmware.tree.read(node, atMost: 2 << 20)) != nil
+            return UBootEnvironment(builtInto: try firmware.tree.read(node, atMost: Self.maximumUBootSize)) != nil
         } catch {
             guard error.blame.isInput else { throw error }
             return false

@@ -1,39 +1,40 @@
-/// What U-Boot reads.
+/// The menu that U-Boot reads.
 extension BootChainCheck {
+    /// Checks a menu and the files that it names.
     func checkMenu(
-        _ node: FileTree.NodeID, at place: String, on filesystem: Filesystem, _ boot: inout Chain
+        _ node: FileTree.NodeID, at path: String, on filesystem: Filesystem, _ boot: inout Chain
     ) throws(ImageError) {
         boot.menus += 1
-        guard let text = try text(of: node, place, on: filesystem, orReport: .bootMenu) else { return }
+        guard let text = try text(of: node, path, on: filesystem, orReport: .bootMenu) else { return }
         let menu = ExtlinuxConfig.parse(text)
         guard !menu.entries.isEmpty else {
-            return report(.bootMenu, "it has no entries", place, on: filesystem)
+            return report(.bootMenu, "it has no entries", path, on: filesystem)
         }
         if menu.defaultEntry == nil, let label = menu.defaultLabel {
-            report(.bootDefault, "DEFAULT names '\(label)', and no LABEL does", place, on: filesystem)
+            report(.bootDefault, "DEFAULT names '\(label)', and no LABEL does", path, on: filesystem)
         }
-        // Entries share files, which are looked for once.
+        // Files that entries share are checked once.
         var seen: Set<String> = []
-        let usual = menu.defaultEntry?.label
-        for entry in menu.entries.prefix(Self.entryLimit) where !effort.isExhausted {
+        let defaultLabel = menu.defaultEntry?.label
+        for entry in menu.entries.prefix(Self.maximumEntries) where !effort.isExhausted {
             boot.entries += 1
-            try check(entry, isDefault: entry.label == usual, place, on: filesystem, &seen, &boot)
+            try check(entry, isDefault: entry.label == defaultLabel, path, on: filesystem, &seen, &boot)
         }
     }
 
     private func check(
-        _ entry: ExtlinuxConfig.Entry, isDefault: Bool, _ place: String, on filesystem: Filesystem,
+        _ entry: ExtlinuxConfig.Entry, isDefault: Bool, _ menuPath: String, on filesystem: Filesystem,
         _ seen: inout Set<String>, _ boot: inout Chain
     ) throws(ImageError) {
-        let directory = String(place.prefix(upTo: place.lastIndex(of: "/") ?? place.startIndex))
-        // A label that goes on for ever is not said again with each of its files.
-        let said = "the entry '\(entry.label.prefix(100))'"
+        let directory = String(menuPath.prefix(upTo: menuPath.lastIndex(of: "/") ?? menuPath.startIndex))
+        // A very long label is not repeated with each of its files.
+        let subject = "the entry '\(entry.label.prefix(100))'"
         func path(_ file: String) -> String { ExtlinuxConfig.path(of: file, inMenuAt: directory) }
         guard let kernel = entry.kernel else {
-            if isDefault { report(.bootMenu, "\(said) names no kernel", place, on: filesystem) }
+            if isDefault { report(.bootMenu, "\(subject) names no kernel", menuPath, on: filesystem) }
             return
         }
-        // 'kernel image#configuration' is a part of a file.
+        // 'image#configuration' names a configuration in a file.
         for (keyword, file) in [
             ("LINUX", kernel.split(separator: "#").first.map(String.init) ?? kernel), ("INITRD", entry.initrd),
         ] {
@@ -41,7 +42,7 @@ extension BootChainCheck {
             guard let node = node(at: path(file), on: filesystem),
                 try checkContent(node, path(file), on: filesystem)
             else {
-                report(.bootFile, "\(said) names it (\(keyword)), and it is not there", path(file), on: filesystem)
+                report(.bootFile, "\(subject) names it (\(keyword)), and it is not there", path(file), on: filesystem)
                 continue
             }
         }
@@ -50,26 +51,28 @@ extension BootChainCheck {
             guard let node = node(at: path(file), on: filesystem),
                 try checkContent(node, path(file), on: filesystem)
             else {
-                report(.bootDeviceTree, "\(said) names it, and it is not there", path(file), on: filesystem)
+                report(.bootDeviceTree, "\(subject) names it, and it is not there", path(file), on: filesystem)
                 continue
             }
         }
         if let file = entry.fdtDirectory, seen.insert("FDTDIR" + file).inserted {
-            checkDeviceTrees(path(file), said, on: filesystem)
+            checkDeviceTrees(path(file), subject, on: filesystem)
         }
         if let line = entry.append {
-            checkCommandLine(line, place, on: filesystem, &boot, entry: String(entry.label.prefix(100)))
+            checkCommandLine(line, menuPath, on: filesystem, &boot, entry: String(entry.label.prefix(100)))
         }
     }
 
-    private func checkDeviceTrees(_ path: String, _ said: String, on filesystem: Filesystem) {
+    /// Checks that a directory has a device tree.
+    private func checkDeviceTrees(_ path: String, _ subject: String, on filesystem: Filesystem) {
         let tree = filesystem.tree
         guard let directory = node(at: path, on: filesystem), tree.kind(of: directory) == .directory else {
             return report(
-                .bootDeviceTree, "\(said) names the folder (FDTDIR), and it is not there", path, on: filesystem)
+                .bootDeviceTree, "\(subject) names the folder (FDTDIR), and it is not there", path, on: filesystem)
         }
-        // U-Boot finds a board's file in the directory of the board's maker.
+        // U-Boot looks for a board's file in the directory of the board's vendor.
         if hasDeviceTree(in: directory, on: filesystem) { return }
-        report(.bootDeviceTree, "\(said) names the folder (FDTDIR), and there is no '.dtb' in it", path, on: filesystem)
+        report(
+            .bootDeviceTree, "\(subject) names the folder (FDTDIR), and there is no '.dtb' in it", path, on: filesystem)
     }
 }

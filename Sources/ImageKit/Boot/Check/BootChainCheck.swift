@@ -1,4 +1,4 @@
-/// Checks whether everything is there on the way from a board's firmware to the system.
+/// Checks whether an image has all files between a board's firmware and the system.
 ///
 /// ```
 ///   config.txt ──▶ U-Boot ──▶ extlinux.conf ──▶ kernel, initrd, device trees
@@ -6,15 +6,15 @@
 ///       └────────▶ kernel, cmdline.txt ───────▶ root= ─────────────────────────────────▲
 /// ```
 ///
-/// What is on no filesystem of the image, or works in another way (EFI, a script for U-Boot), is not looked into.
+/// Files that are on no filesystem of the image and other ways to boot (EFI, a script for U-Boot) are not checked.
 struct BootChainCheck {
     /// A filesystem of the image.
     struct Filesystem {
-        /// The number of the partition that it is in.
+        /// The number of its partition.
         var partition: Int
-        /// That partition's identifier.
+        /// The identifier of its partition.
         var partitionID: String?
-        /// Its type, as fstab calls it.
+        /// Its type, as in fstab.
         var type: String
         var label: String?
         var uuid: String?
@@ -22,10 +22,10 @@ struct BootChainCheck {
 
         var isFAT: Bool { type == "vfat" }
 
-        /// Whether it is what a mount or the kernel asks for.
+        /// Whether it has the identity that a mount or the kernel asks for.
         func matches(_ identity: FilesystemTable.Identity) -> Bool {
             switch identity {
-            // FAT knows no lower case.
+            // FAT has no lower case.
             case .label(let name): label == name || isFAT && label?.uppercased() == name.uppercased()
             case .uuid(let name): uuid?.lowercased() == name.lowercased()
             case .partitionUUID(let name): partitionID?.lowercased() == name.lowercased()
@@ -34,22 +34,22 @@ struct BootChainCheck {
     }
 
     let filesystems: [Filesystem]
-    /// Numbers of all partitions, whatever is in them.
+    /// The numbers of all partitions, whatever their content.
     let partitions: Set<Int>
-    /// Identifiers of those in which nothing could be read.
+    /// The identifiers of partitions that could not be read.
     let unreadIDs: Set<String>
-    /// Hears what is found, with the number of the partition that it is about.
+    /// Called for each finding, with the number of its partition.
     private let onFinding: (Finding) -> Void
 
-    /// What it has cost so far.
+    /// The effort that is left.
     let effort: BootEffort
     /// Finds files, by the number of the partition.
     private let files: [Int: BootFiles]
 
-    /// Texts are read up to here: menus, command lines, fstab.
-    static let maximumText = 1 << 20
-    /// As many entries of a menu and lines of an fstab are looked at; nobody has more.
-    static let entryLimit = 1000
+    /// The longest text that is read (menu, command line, fstab), in bytes.
+    static let maximumTextLength = 1 << 20
+    /// How many entries of a menu and lines of an fstab are checked; more do not occur in practice.
+    static let maximumEntries = 1000
 
     init(
         _ filesystems: [Filesystem], partitions: Set<Int>, unreadIDs: Set<String> = [],
@@ -67,21 +67,21 @@ struct BootChainCheck {
         self.onFinding = onFinding
     }
 
-    /// Checks all there is.
-    /// - Returns: how many ways to boot were followed: menu entries and command lines.
+    /// Checks every way to boot.
+    /// - Returns: the number of menu entries and command lines that were followed.
     func run() throws(ImageError) -> UInt64 {
         let firmware = filesystems.first { $0.isFAT && node(at: "config.txt", on: $0) != nil }
         var boot = Chain()
         if let firmware { try checkFirmware(firmware, &boot) }
         for filesystem in filesystems {
-            for path in ExtlinuxConfig.places {
+            for path in ExtlinuxConfig.menuPaths {
                 guard let node = node(at: path, on: filesystem), filesystem.tree.kind(of: node) == .file else {
                     continue
                 }
                 try checkMenu(node, at: path, on: filesystem, &boot)
             }
         }
-        // What is on a filesystem that could not be read, nobody knows.
+        // A menu may be on a filesystem that could not be read.
         if boot.hasUBoot, boot.menus == 0, unreadIDs.isEmpty, let firmware, !hasOtherMenu {
             report(
                 .bootNoMenu, "there is no '/boot/extlinux/extlinux.conf', and nothing else that U-Boot looks for",
@@ -99,20 +99,20 @@ struct BootChainCheck {
         return boot.entries + boot.commandLines
     }
 
-    /// What was met on the way.
+    /// What the check has found out about the way to boot.
     struct Chain {
         /// Whether the firmware starts U-Boot.
         var hasUBoot = false
         var menus: UInt64 = 0, entries: UInt64 = 0
         /// Kernels that the firmware starts itself.
         var commandLines: UInt64 = 0
-        /// Whether something is said already about nothing being started.
+        /// Whether a finding already says why nothing starts.
         var isReported = false
-        /// The systems that are started: directories that hold `init`.
+        /// The systems that are started: directories that have `init`.
         var toplevels: Set<String> = []
     }
 
-    /// Whether there is something else that U-Boot starts.
+    /// Whether there is another file or directory that U-Boot boots from.
     private var hasOtherMenu: Bool {
         let names = ["boot.scr", "boot.scr.uimg", "efi/boot", "pxelinux.cfg"]
         return filesystems.contains { filesystem in
@@ -122,23 +122,24 @@ struct BootChainCheck {
         }
     }
 
-    /// The filesystem that the system is on: the one with a store, or the one that has what systems have.
+    /// The filesystem of the system: the one with a store, or with `/etc`, or the first that is not FAT.
     var system: Filesystem? {
-        let others = filesystems.filter { !$0.isFAT }
-        return others.first { $0.tree.node(at: StorePath.directory) != nil }
-            ?? others.first { $0.tree.node(at: "/etc") != nil } ?? others.first
+        let candidates = filesystems.filter { !$0.isFAT }
+        return candidates.first { $0.tree.node(at: StorePath.directory) != nil }
+            ?? candidates.first { $0.tree.node(at: "/etc") != nil } ?? candidates.first
     }
 
     // MARK: Files
 
-    /// What is at a path: on FAT whatever the case is, elsewhere with links followed.
+    /// The node at a path: on FAT without regard to case, elsewhere by following links.
     func node(at path: String, on filesystem: Filesystem) -> FileTree.NodeID? {
         files[filesystem.partition]?.node(at: path)
     }
 
-    /// Whether a file has not been examined yet. From then on it has.
-    func isNew(_ node: FileTree.NodeID, on filesystem: Filesystem) -> Bool {
-        files[filesystem.partition]?.isNew(node) ?? false
+    /// Marks a file as checked.
+    /// - Returns: whether it was not checked before.
+    private func markChecked(_ node: FileTree.NodeID, on filesystem: Filesystem) -> Bool {
+        files[filesystem.partition]?.markChecked(node) ?? false
     }
 
     /// Whether there is a device tree in a directory or below it.
@@ -148,23 +149,23 @@ struct BootChainCheck {
 
     // MARK: Findings
 
-    /// Says what was found, unless more was asked for than is looked at: then nobody knows any more what is there.
-    func report(_ kind: Finding.Kind, _ what: String, _ path: String? = nil, on filesystem: Filesystem) {
+    /// Reports a finding, unless the effort budget is spent: from then on, absence proves nothing.
+    func report(_ kind: Finding.Kind, _ detail: String, _ path: String? = nil, on filesystem: Filesystem) {
         guard !effort.isExhausted else { return }
-        var finding = Finding(kind, what, path: path)
+        var finding = Finding(kind, detail, path: path)
         finding.partition = filesystem.partition
         onFinding(finding)
     }
 
-    /// Makes sure that a file which is started is none of those that have lost their content. Each is looked at once.
-    /// - Returns: whether there is a file.
+    /// Reports a boot file that is empty, begins with zeros, or cannot be read. Checks each file once.
+    /// - Returns: whether the node is a file.
     @discardableResult
     func checkContent(_ node: FileTree.NodeID, _ path: String, on filesystem: Filesystem) throws(ImageError) -> Bool {
         let tree = filesystem.tree
         guard tree.kind(of: node) == .file else { return false }
-        guard isNew(node, on: filesystem), effort.take(fileOf: 512) else { return true }
+        guard markChecked(node, on: filesystem), effort.spend(fileOf: UInt64(Self.headLength)) else { return true }
         do {
-            let head = try tree.read(node, atMost: 512)
+            let head = try tree.read(node, atMost: Self.headLength)
             if head.allSatisfy({ $0 == 0 }) {
                 report(
                     .bootEmpty, head.isEmpty ? "it is empty" : "its first \(head.count) bytes are zero", path,
@@ -177,13 +178,18 @@ struct BootChainCheck {
         return true
     }
 
-    /// A file's text; `nil` where it cannot be read, which is reported as `kind`, or where enough has been read.
+    /// How much of a boot file is checked for zeros, in bytes.
+    private static let headLength = 512
+
+    /// A file's text. `nil` if it cannot be read, which is reported as `kind`, or if the effort budget is spent.
     func text(
         of node: FileTree.NodeID, _ path: String, on filesystem: Filesystem, orReport kind: Finding.Kind
     ) throws(ImageError) -> String? {
-        guard effort.take(fileOf: min(filesystem.tree.size(of: node), UInt64(Self.maximumText))) else { return nil }
+        guard effort.spend(fileOf: min(filesystem.tree.size(of: node), UInt64(Self.maximumTextLength))) else {
+            return nil
+        }
         do {
-            return String(decoding: try filesystem.tree.read(node, atMost: Self.maximumText), as: UTF8.self)
+            return String(decoding: try filesystem.tree.read(node, atMost: Self.maximumTextLength), as: UTF8.self)
         } catch {
             guard error.blame.isInput else { throw error }
             report(kind, "it cannot be read: \(error.fault)", path, on: filesystem)

@@ -1,25 +1,25 @@
-/// What following a boot chain may cost, on all filesystems of an image together.
+/// The effort that a check may spend on a boot chain, on all filesystems of an image together.
 ///
-/// Menus and settings are texts of up to a MiB, so those of a hostile image can name the same file, or ways through a maze
-/// of links, some hundred thousand times. What boots comes nowhere near these bounds.
+/// Menus and settings are texts of up to a MiB. Those of a hostile image can name the same file, or paths through a
+/// maze of links, several hundred thousand times. An image that boots needs only a small part of the budget.
 final class BootEffort {
     private var names: Int, files: Int, bytes: UInt64
-    /// Whether it was more than that; then nothing is known any more.
+    /// Whether the budget is spent. From then on, absence proves nothing.
     private(set) var isExhausted = false
 
     /// - Parameters:
-    ///   - names: how many names are looked at, in directories and on the ways to files.
-    ///   - files: how many files are read. (In a compressed image, each may be in a frame of its own.)
-    ///   - bytes: how much of them is read.
+    ///   - names: the number of names to look at, in directories and in paths.
+    ///   - files: the number of files to read. (In a compressed image, each may be in a frame of its own.)
+    ///   - bytes: the number of bytes to read.
     init(names: Int = 1 << 17, files: Int = 2048, bytes: UInt64 = 64 << 20) {
         self.names = names
         self.files = files
         self.bytes = bytes
     }
 
-    /// Counts names that are going to be looked at.
-    /// - Returns: whether that is still allowed.
-    func take(names count: Int) -> Bool {
+    /// Spends names, before they are looked at.
+    /// - Returns: whether the budget allows it.
+    func spend(names count: Int) -> Bool {
         guard !isExhausted, count <= names else {
             isExhausted = true
             return false
@@ -28,9 +28,9 @@ final class BootEffort {
         return true
     }
 
-    /// Counts a file, of which so much is going to be read.
-    /// - Returns: whether that is still allowed.
-    func take(fileOf count: UInt64) -> Bool {
+    /// Spends a file and the bytes to be read of it.
+    /// - Returns: whether the budget allows it.
+    func spend(fileOf count: UInt64) -> Bool {
         guard !isExhausted, files > 0, count <= bytes else {
             isExhausted = true
             return false
@@ -41,20 +41,20 @@ final class BootEffort {
     }
 }
 
-/// Finds files of one filesystem as those do who boot from it: on FAT whatever the case is, elsewhere with links followed.
+/// Finds files of a filesystem as firmware and U-Boot do: on FAT without regard to case, elsewhere by following links.
 final class BootFiles {
     private let tree: FileTree
     private let ignoresCase: Bool
     private let effort: BootEffort
-    /// Directories of FAT in which something was looked for: what they hold, by its name in lower case.
+    /// The nodes in directories of FAT, by their names in lower case. Filled on demand.
     private var directories: [FileTree.NodeID: [String: FileTree.NodeID]] = [:]
-    /// Files that have been examined.
-    private var examined: Set<FileTree.NodeID> = []
-    /// Whether there is a device tree in or below a directory, where that was asked.
+    /// Files whose content was checked.
+    private var checked: Set<FileTree.NodeID> = []
+    /// Whether directories have a device tree in or below them. Filled on demand.
     private var deviceTrees: [FileTree.NodeID: Bool] = [:]
 
-    /// Linux takes no longer path, and nobody else does.
-    private static let longestPath = 4096
+    /// The longest path that Linux accepts (`PATH_MAX`), in bytes.
+    private static let maximumPathLength = 4096
 
     init(_ tree: FileTree, ignoringCase: Bool, effort: BootEffort) {
         self.tree = tree
@@ -62,13 +62,13 @@ final class BootFiles {
         self.effort = effort
     }
 
-    /// What is at a path; `nil` where nothing is, or nobody would look any more.
+    /// The node at a path; `nil` if it does not exist, or if the budget is spent.
     func node(at path: String) -> FileTree.NodeID? {
-        guard path.utf8.count <= Self.longestPath else { return nil }
-        guard ignoresCase else { return tree.node(followingLinksAt: path) { effort.take(names: 1) } }
+        guard path.utf8.count <= Self.maximumPathLength else { return nil }
+        guard ignoresCase else { return tree.node(followingLinksAt: path) { effort.spend(names: 1) } }
         var node = tree.root
-        for part in path.split(separator: "/") {
-            guard effort.take(names: 1), let next = names(in: node)[part.lowercased()] else { return nil }
+        for name in path.split(separator: "/") {
+            guard effort.spend(names: 1), let next = names(in: node)[name.lowercased()] else { return nil }
             node = next
         }
         return node
@@ -85,12 +85,13 @@ final class BootFiles {
         return names
     }
 
-    /// Whether a file has not been examined yet. From then on it has.
-    func isNew(_ node: FileTree.NodeID) -> Bool { examined.insert(node).inserted }
+    /// Marks a file as checked.
+    /// - Returns: whether it was not checked before.
+    func markChecked(_ node: FileTree.NodeID) -> Bool { checked.insert(node).inserted }
 
-    /// Whether there is a device tree in a directory or below it.
+    /// Whether there is a device tree in a directory or below it. The search is not recursive.
     func hasDeviceTree(in directory: FileTree.NodeID) -> Bool {
-        var pending = [directory], met: [FileTree.NodeID] = []
+        var pending = [directory], visited: [FileTree.NodeID] = []
         var isFound = false
         search: while let next = pending.popLast() {
             if let known = deviceTrees[next] {
@@ -98,9 +99,9 @@ final class BootFiles {
                 isFound = true
                 break
             }
-            met.append(next)
+            visited.append(next)
             let children = tree.children(of: next)
-            guard effort.take(names: children.count + 1) else { return false }
+            guard effort.spend(names: children.count + 1) else { return false }
             for (name, node) in children {
                 if tree.kind(of: node) == .directory {
                     pending.append(node)
@@ -110,8 +111,9 @@ final class BootFiles {
                 }
             }
         }
-        // Where one is found, it may be in any of the directories that were met, or in none of them.
-        for directory in met where !isFound { deviceTrees[directory] = false }
+        // A device tree that was found may be in any visited directory, so only the first directory is known to have
+        // it.
+        for directory in visited where !isFound { deviceTrees[directory] = false }
         deviceTrees[directory] = isFound
         return isFound
     }

@@ -1,34 +1,34 @@
-/// What ``BootChainCheck`` finds.
+/// The findings of ``BootChainCheck``.
 extension Finding.Kind {
-    // MARK: What there is
+    // MARK: The image
 
-    /// No sign of how a board would boot from it.
+    /// The image has neither a menu nor a kernel that firmware starts.
     public static let bootNone = Self(
         "boot-none", .note, "Nothing on it says how a board boots from it, so that was not checked.")
-    /// Raspberry Pi's firmware is not on it.
+    /// The image does not have Raspberry Pi's firmware.
     public static let bootNoFirmware = Self(
         "boot-no-firmware", .note,
         "Only boards that have their firmware in flash memory (Raspberry Pi 5) or elsewhere can start from it.")
-    /// The kernel's root filesystem is none that can be read here.
+    /// The kernel's root filesystem cannot be read.
     public static let bootNoRoot = Self(
         "boot-no-root", .note,
         "What the kernel starts is on no filesystem that can be read here, and was not looked for.")
 
-    /// There is so much to follow that it was given up.
+    /// The image names so many files that the check stopped.
     public static let bootMany = Self(
         "boot-many", .damage, "Nothing that boots names so much; what is left of it was not checked.")
 
     // MARK: The firmware partition
 
-    /// A board's firmware is not complete.
+    /// A board's firmware is incomplete.
     public static let bootFirmware = Self("boot-firmware", .damage, "The board does not start at all.")
-    /// `config.txt` names a file that is not there.
+    /// `config.txt` names a missing file, or cannot be read.
     public static let bootConfig = Self(
         "boot-config", .damage, "The boards that the line is for do not start, or not with what was meant.")
-    /// `config.txt` names an overlay that is not there.
+    /// `config.txt` names a missing overlay.
     public static let bootOverlay = Self(
         "boot-overlay", .warning, "The board starts, but the hardware that the overlay is for does not work.")
-    /// There is nothing that the firmware would start.
+    /// The firmware finds no kernel.
     public static let bootKernel = Self("boot-kernel", .damage, "The board's firmware finds nothing to start.")
     /// U-Boot's stored variables are damaged.
     public static let bootEnvironment = Self(
@@ -36,32 +36,32 @@ extension Finding.Kind {
 
     // MARK: U-Boot's menu
 
-    /// U-Boot is started, and finds no menu.
+    /// The firmware starts U-Boot, which finds no menu.
     public static let bootNoMenu = Self("boot-no-menu", .damage, "U-Boot finds nothing to start, and stops.")
-    /// The menu has nothing to choose from, or cannot be read.
+    /// The menu has no usable entries, or cannot be read.
     public static let bootMenu = Self("boot-menu", .damage, "U-Boot finds nothing to start, and stops.")
-    /// The menu's default is not in it.
+    /// The menu does not have its default entry.
     public static let bootDefault = Self(
         "boot-default", .damage, "What boots when nobody chooses is not what the menu says.")
-    /// A file of the menu is not there.
+    /// The menu names a missing kernel or initial RAM disk.
     public static let bootFile = Self("boot-file", .damage, "What the menu offers does not start.")
-    /// The device trees that the menu names are not there.
+    /// The menu names missing device trees.
     public static let bootDeviceTree = Self(
         "boot-device-tree", .damage, "The kernel does not start, or gets a device tree that is not its own.")
 
-    // MARK: What is started
+    // MARK: The system
 
-    /// A file that is started is empty, or zeros.
+    /// A boot file is empty or begins with zeros, or cannot be read.
     public static let bootEmpty = Self("boot-empty", .damage, "The file has lost its content: it cannot be started.")
-    /// The kernel's command line names a program that is not there.
+    /// The kernel's command line names a missing program, or one that cannot be executed.
     public static let bootInit = Self("boot-init", .damage, "The kernel starts, finds no system, and stops.")
-    /// The kernel's command line names a root filesystem that is not there.
+    /// The kernel's command line names a missing root filesystem.
     public static let bootRoot = Self(
         "boot-root", .damage, "The kernel starts, waits for a root filesystem that never comes, and stops.")
-    /// `fstab` names a filesystem that is not there.
+    /// `fstab` names a missing filesystem.
     public static let bootMount = Self(
         "boot-mount", .damage, "The system waits for the filesystem while it starts, and then does not go on.")
-    /// `fstab` names a filesystem that is not there, and that the system can do without.
+    /// `fstab` names a missing filesystem that the system does not need.
     public static let bootMountElsewhere = Self(
         "boot-mount-elsewhere", .note, "The filesystem is not in the image; another disk may have it.")
 }

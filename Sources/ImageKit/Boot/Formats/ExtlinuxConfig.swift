@@ -1,4 +1,4 @@
-/// What stands in an `extlinux.conf`, for whoever wants to know what U-Boot makes of it. (`ExtlinuxMenu` writes one.)
+/// The entries of an `extlinux.conf`, as U-Boot reads them. (`ExtlinuxMenu` writes one.)
 ///
 /// ```
 ///   DEFAULT nixos-default             a label
@@ -12,62 +12,62 @@
 ///     APPEND init=… console=…
 /// ```
 ///
-/// Keywords may be written in either case, and their values go on to the end of the line. Of what a label has twice, U-Boot
-/// takes the last. Source: U-Boot's documentation, "Generic Distro Configuration Concept" and "README.pxe".
+/// Keywords are in any case, and their values extend to the end of the line. If an entry has a keyword twice, U-Boot
+/// uses the last one. Source: U-Boot's documentation, "Generic Distro Configuration Concept" and "README.pxe".
 public struct ExtlinuxConfig: Sendable, Hashable {
-    /// What can be chosen.
+    /// A system that can be chosen.
     public struct Entry: Sendable, Hashable {
-        /// What `DEFAULT` calls it.
+        /// The name that `DEFAULT` uses.
         public var label: String
-        /// What the menu shows.
+        /// The text in the menu.
         public var menuLabel: String?
-        /// The file of the kernel, as it is written.
+        /// The kernel's file, as written.
         public var kernel: String?
-        /// The file of the initial RAM disk.
+        /// The initial RAM disk's file.
         public var initrd: String?
-        /// The directory in which U-Boot finds the board's device tree.
+        /// The directory in which U-Boot looks for the board's device tree.
         public var fdtDirectory: String?
-        /// The file of the device tree.
+        /// The device tree's file.
         public var fdt: String?
-        /// Files that are laid over the device tree.
+        /// The files of overlays for the device tree.
         public var overlays: [String] = []
         /// The kernel's command line.
         public var append: String?
 
-        /// The words of the command line that begin with `name=`, without that; the last one counts.
+        /// The values of the command line's words `name=…`; of most parameters the last one counts.
         public func parameters(_ name: String) -> [String] {
             KernelCommandLine(append ?? "").values(of: name)
         }
     }
 
-    /// Tenths of a second until the default boots; 0 where U-Boot waits for ever, `nil` where nothing is said.
+    /// Tenths of a second until the default boots; 0 if U-Boot waits for ever, `nil` if the file has no timeout.
     public private(set) var timeout: UInt64?
     /// The title above the entries.
     public private(set) var title: String?
-    /// The label of the entry that boots by itself.
+    /// The label of the entry that boots by default.
     public private(set) var defaultLabel: String?
     /// The entries in their order.
     public private(set) var entries: [Entry] = []
 
-    /// What boots when nobody chooses: what `DEFAULT` names, or the first where it names nothing; `nil` where it names
-    /// something that is not there.
+    /// The entry that boots if the user makes no choice: the one that `DEFAULT` names, or the first entry if the menu
+    /// has no `DEFAULT`. `nil` if `DEFAULT` names no entry.
     public var defaultEntry: Entry? {
         guard let defaultLabel else { return entries.first }
         return entries.first { $0.label == defaultLabel }
     }
 
-    /// Reads a menu. What is no keyword is passed over.
+    /// Parses a menu. Unknown keywords are ignored.
     public static func parse(_ text: String) -> ExtlinuxConfig {
         var config = ExtlinuxConfig()
         for line in text.split(whereSeparator: \.isNewline) {
             let (word, rest) = Self.split(line)
             guard !word.hasPrefix("#") else { continue }
-            config.take(word.lowercased(), String(rest))
+            config.apply(word.lowercased(), String(rest))
         }
         return config
     }
 
-    private mutating func take(_ keyword: String, _ value: String) {
+    private mutating func apply(_ keyword: String, _ value: String) {
         switch keyword {
         case "default": defaultLabel = value
         case "timeout": timeout = UInt64(value.prefix { $0.isASCII && $0.isNumber })
@@ -76,25 +76,27 @@ public struct ExtlinuxConfig: Sendable, Hashable {
             let (word, rest) = Self.split(value[...])
             switch word.lowercased() {
             case "title": title = String(rest)
-            case "label": change { $0.menuLabel = String(rest) }
+            case "label": changeLast { $0.menuLabel = String(rest) }
             case "default": if let entry = entries.last { defaultLabel = entry.label }
             default: break
             }
-        case "kernel", "linux": change { $0.kernel = value }
-        case "initrd": change { $0.initrd = value }
-        case "append": change { $0.append = value }
-        case "fdt", "devicetree": change { $0.fdt = value }
-        case "fdtdir", "devicetreedir": change { $0.fdtDirectory = value }
-        case "fdtoverlays", "devicetree-overlay": change { $0.overlays = value.split(separator: " ").map(String.init) }
+        case "kernel", "linux": changeLast { $0.kernel = value }
+        case "initrd": changeLast { $0.initrd = value }
+        case "append": changeLast { $0.append = value }
+        case "fdt", "devicetree": changeLast { $0.fdt = value }
+        case "fdtdir", "devicetreedir": changeLast { $0.fdtDirectory = value }
+        case "fdtoverlays", "devicetree-overlay":
+            changeLast { $0.overlays = value.split(separator: " ").map(String.init) }
         default: break
         }
     }
 
-    private mutating func change(_ body: (inout Entry) -> Void) {
+    /// Changes the entry that the line belongs to, which is the last one so far.
+    private mutating func changeLast(_ body: (inout Entry) -> Void) {
         if !entries.isEmpty { body(&entries[entries.count - 1]) }
     }
 
-    /// The first word of a line, and what follows it, without the spaces around them.
+    /// The first word of a line and the rest, without the spaces around them.
     private static func split(_ line: Substring) -> (word: Substring, rest: Substring) {
         let line = line.drop(while: \.isWhitespace)
         let word = line.prefix { !$0.isWhitespace }
@@ -103,20 +105,20 @@ public struct ExtlinuxConfig: Sendable, Hashable {
         return (word, rest)
     }
 
-    /// Where U-Boot looks for a menu on the partition that it boots from, in this order.
-    static let places = ["/extlinux/extlinux.conf", "/boot/extlinux/extlinux.conf"]
+    /// The paths at which U-Boot looks for a menu on the partition that it boots from, in this order.
+    static let menuPaths = ["/extlinux/extlinux.conf", "/boot/extlinux/extlinux.conf"]
 
-    /// The path in the filesystem that a file of the menu has: those that do not begin with a slash are counted from the
-    /// menu's directory.
+    /// The path in the filesystem of a file that the menu names: one without a leading slash is relative to the menu's
+    /// directory.
     public static func path(of file: String, inMenuAt directory: String = "/boot/extlinux") -> String {
-        var parts: [Substring] = []
-        for part in (file.hasPrefix("/") ? file : directory + "/" + file).split(separator: "/") {
-            switch part {
+        var names: [Substring] = []
+        for name in (file.hasPrefix("/") ? file : directory + "/" + file).split(separator: "/") {
+            switch name {
             case ".": break
-            case "..": _ = parts.popLast()
-            default: parts.append(part)
+            case "..": _ = names.popLast()
+            default: names.append(name)
             }
         }
-        return "/" + parts.joined(separator: "/")
+        return "/" + names.joined(separator: "/")
     }
 }

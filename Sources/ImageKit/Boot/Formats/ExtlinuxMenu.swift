@@ -1,4 +1,4 @@
-/// The menu that U-Boot reads from the root partition, as NixOS writes it.
+/// Writes the menu that U-Boot reads from the root partition, as NixOS does. (``ExtlinuxConfig`` reads one.)
 ///
 /// ```
 ///   # Generated file, all changes will be lost on nixos-rebuild!
@@ -6,7 +6,7 @@
 ///   DEFAULT nixos-default
 ///
 ///   TIMEOUT 50                          tenths of a second; 0 waits for ever
-///   MENU TITLE ----…                    left out where there is no waiting
+///   MENU TITLE ----…                    left out if U-Boot does not wait
 ///
 ///   LABEL nixos-default
 ///     MENU LABEL NixOS - Default
@@ -16,16 +16,17 @@
 ///     FDTDIR ../nixos/<copy of the device trees>        or FDT ../nixos/<one of them>
 /// ```
 ///
-/// Paths are relative to the menu's own directory. Source: U-Boot's documentation, "Generic Distro Configuration Concept",
-/// and what NixOS' generic-extlinux-compatible builder writes, which replaces the file at the first `nixos-rebuild`.
+/// Paths are relative to the menu's own directory. Sources: U-Boot's documentation, "Generic Distro Configuration
+/// Concept"; the output of NixOS' generic-extlinux-compatible builder, which replaces the file at the first
+/// `nixos-rebuild`.
 struct ExtlinuxMenu {
-    /// One system that can be booted. File names are those of the copies in `/boot/nixos`.
+    /// A system that can be booted. File names are those of the copies in `/boot/nixos`.
     struct Entry {
-        /// Where the device tree comes from, unless it is the one that the firmware loaded.
+        /// The device tree, unless it is the one that the firmware loaded.
         enum DeviceTrees {
-            /// A directory, in which U-Boot finds the board's.
+            /// A directory in which U-Boot looks for the board's device tree.
             case directory(String)
-            /// A file.
+            /// One file for all boards.
             case file(String)
         }
 
@@ -38,9 +39,10 @@ struct ExtlinuxMenu {
     }
 
     var entries: [Entry]
-    /// Until the first entry boots.
+    /// How long the menu waits before the first entry boots.
     var timeout: MenuTimeout
 
+    /// The file's content.
     var text: String {
         var text = """
             # Generated file, all changes will be lost on nixos-rebuild!
@@ -51,7 +53,7 @@ struct ExtlinuxMenu {
 
             """
         switch timeout {
-        // U-Boot takes 0 for waiting, so no waiting is a tenth of a second without a menu.
+        // To U-Boot, 0 means to wait for ever, so the shortest wait is a tenth of a second, without a menu.
         case .seconds(0): text += "TIMEOUT 1\n"
         case .seconds(let seconds): text += "TIMEOUT \(UInt64(seconds) * 10)\n" + Self.menuTitle
         case .forever: text += "TIMEOUT 0\n" + Self.menuTitle

@@ -1,18 +1,18 @@
-/// `fstab`: which filesystems a system mounts where.
+/// `fstab`: the filesystems that a system mounts.
 ///
 /// ```
 ///   /dev/disk/by-label/NIXOS_SD  /  ext4  x-initrd.mount  0 1
 ///   source                       mount point  type  options …        (spaces in a word are \040)
 /// ```
 ///
-/// Source: fstab(5). `/dev/disk/by-…` are udev's links, in which odd characters read `\x20`.
+/// Source: fstab(5). `/dev/disk/by-…` are udev's links, in which special characters are escaped as in `\x20`.
 struct FilesystemTable {
     /// A line.
     struct Mount: Equatable {
-        var source: String, place: String, type: String
+        var source: String, mountPoint: String, type: String
     }
 
-    /// How a mount finds its filesystem.
+    /// The property by which a mount finds its filesystem.
     enum Identity: Equatable {
         case label(String), uuid(String), partitionUUID(String)
     }
@@ -24,11 +24,11 @@ struct FilesystemTable {
             let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
             guard words.count >= 3, words[0].first != "#" else { return nil }
             return Mount(
-                source: Self.unescaped(words[0]), place: Self.unescaped(words[1]), type: String(words[2]))
+                source: Self.unescaped(words[0]), mountPoint: Self.unescaped(words[1]), type: String(words[2]))
         }
     }
 
-    /// What a mount's source says about the filesystem; `nil` where it names a device or something else.
+    /// The property that a mount's source names; `nil` if it names a device or something else.
     static func identity(of source: String) -> Identity? {
         for (prefix, make) in [
             ("/dev/disk/by-label/", Identity.label), ("LABEL=", Identity.label),
@@ -43,13 +43,13 @@ struct FilesystemTable {
 
     private static func unescaped(_ word: Substring) -> String { unescaped(word, digits: 3, radix: 8, after: "\\") }
 
-    /// Puts characters in the place of their numbers.
+    /// Replaces escape sequences, a mark and a number of so many digits, by the bytes that they stand for.
     private static func unescaped(_ word: Substring, digits: Int, radix: Int, after mark: String) -> String {
         var rest = Array(word.utf8)[...]
         var bytes: [UInt8] = []
         while let byte = rest.first {
             let code = rest.dropFirst(mark.utf8.count).prefix(digits)
-            // A sign is no digit, though Swift reads numbers with one.
+            // Swift parses numbers with a sign, but a sign is no digit.
             if rest.starts(with: mark.utf8), code.count == digits, code.first.map({ $0 >= 0x30 }) == true,
                 let value = UInt8(String(decoding: code, as: UTF8.self), radix: radix)
             {

@@ -1,33 +1,44 @@
-/// U-Boot's variables: those built into its binary, and those of a file `uboot.env` on the firmware partition, which take
-/// their place.
+/// U-Boot's variables: those built into its binary, and those of a file `uboot.env` on the firmware partition, which
+/// replace them.
 ///
 /// ```
-///   uboot.env (16 KiB)   0    CRC-32 of all that follows, little-endian
+///   uboot.env (16 KiB)   0    CRC-32 of the rest of the file, little-endian
 ///                        4    name=value NUL name=value NUL … NUL NUL, filled up with zeros
 /// ```
 ///
-/// Source: U-Boot's documentation, "Environment Variables", and its `env/fat.c`, `env/common.c` for the order of things:
-/// nothing of the built-in variables is kept once a file is read, so the file has to have them all. In the binary they lie
-/// in the same form, without a sum.
+/// Sources: U-Boot's documentation, "Environment Variables", and its `env/fat.c` and `env/common.c`: once a file is
+/// read, no built-in variable is kept, so the file must have them all. The binary has them in the same form, without a
+/// checksum.
 struct UBootEnvironment {
-    /// What the Raspberry Pi configurations of U-Boot make of `CONFIG_ENV_SIZE` and `CONFIG_ENV_FAT_FILE`.
+    /// `CONFIG_ENV_SIZE` (bytes) and `CONFIG_ENV_FAT_FILE` of U-Boot's Raspberry Pi configurations.
     static let fileSize = 0x4000, fileName = "uboot.env"
 
-    private(set) var variables: [(name: String, value: [UInt8])]
-
-    /// Whether a file `uboot.env` has the sum that it says. Configurations that keep two copies have a byte more before the
-    /// variables.
-    static func isSound(_ file: [UInt8]) -> Bool {
-        guard let sum: UInt32 = file.load(at: 0), file.count > 5 else { return false }
-        return sum == CRC32.of(file[4...]) || sum == CRC32.of(file[5...])
+    /// Offsets in the file, in bytes.
+    enum Field {
+        static let checksum = 0
+        static let variables = 4
+        /// In configurations that keep two copies, a byte of flags comes before the variables.
+        static let redundantVariables = 5
     }
 
-    /// The variables that are built into U-Boot's binary; `nil` where there are none that look like it.
+    /// The variables in the order of the file.
+    private(set) var variables: [(name: String, value: [UInt8])]
+
+    /// Whether the checksum of a file `uboot.env` is right.
+    static func isSound(_ file: [UInt8]) -> Bool {
+        guard let checksum: UInt32 = file.load(at: Field.checksum), file.count > Field.redundantVariables else {
+            return false
+        }
+        return checksum == CRC32.of(file[Field.variables...])
+            || checksum == CRC32.of(file[Field.redundantVariables...])
+    }
+
+    /// Finds the variables in U-Boot's binary; `nil` if it has none.
     init?(builtInto binary: [UInt8]) {
-        // An address that all of them have, and where a text cannot begin by chance.
+        // All configurations have this variable. The zero before it excludes texts that only contain the name.
         guard let hit = Self.index(of: Array("\0ramdisk_addr_r=".utf8), in: binary) else { return nil }
         var start = hit + 1
-        // Back to where what is before is no variable any more.
+        // Walk back to the first variable.
         while start > 1 {
             let before = binary[..<(start - 1)].lastIndex(of: 0).map { $0 + 1 } ?? 0
             guard Self.variable(binary[before..<(start - 1)]) != nil else { break }
@@ -42,7 +53,7 @@ struct UBootEnvironment {
         }
     }
 
-    /// A text `name=value`; `nil` where it is something else.
+    /// Parses `name=value`; `nil` for any other text.
     private static func variable(_ text: ArraySlice<UInt8>) -> (name: String, value: [UInt8])? {
         guard let equals = text.firstIndex(of: UInt8(ascii: "=")), equals > text.startIndex else { return nil }
         let name = text[..<equals]
@@ -58,6 +69,7 @@ struct UBootEnvironment {
         return (String(decoding: name, as: UTF8.self), Array(text[(equals + 1)...]))
     }
 
+    /// The index of the first occurrence of a pattern.
     private static func index(of pattern: [UInt8], in bytes: [UInt8]) -> Int? {
         guard let first = pattern.first, bytes.count >= pattern.count else { return nil }
         return (0...(bytes.count - pattern.count)).first { index in
@@ -65,7 +77,7 @@ struct UBootEnvironment {
         }
     }
 
-    /// A variable that holds an address.
+    /// The value of a variable that holds an address.
     private func address(_ name: String) -> UInt64? {
         guard let value = variables.last(where: { $0.name == name })?.value else { return nil }
         let text = String(decoding: value, as: UTF8.self)
@@ -74,18 +86,20 @@ struct UBootEnvironment {
 
     // MARK: Load addresses
 
-    /// The kernel's address, and where what lies behind it begins.
+    /// The memory between the kernel's load address and the next file that U-Boot loads.
     struct Room: Equatable {
+        /// The load address of the kernel.
         var kernel: UInt64
+        /// The address of the next file behind it.
         var end: UInt64
 
-        /// What U-Boot 2023.01 and its neighbours have for the Raspberry Pi.
+        /// The addresses of U-Boot 2023.01 and similar versions for the Raspberry Pi.
         static let usual = Room(kernel: 0x80000, end: 0x260_0000)
 
         private static let alignment: UInt64 = 2 << 20
 
-        /// Whether U-Boot can load a kernel there and move it to where it runs, without overwriting what it loaded before:
-        /// the device tree and the initial RAM disk.
+        /// Whether U-Boot can load a kernel there and move it to where it runs without overwriting the device tree and
+        /// the initial RAM disk, which it loaded before.
         func holds(_ image: KernelImage) -> Bool {
             guard kernel < 1 << 40, image.memorySize < 1 << 40, image.fileSize < 1 << 40, image.textOffset < 1 << 40
             else { return false }
@@ -95,22 +109,22 @@ struct UBootEnvironment {
             return max(loaded, moved) <= end
         }
 
-        /// The most memory that a kernel may take there.
-        var limit: UInt64 {
+        /// The largest kernel that fits, in bytes of memory.
+        var capacity: UInt64 {
             let start = kernel.roundedUp(to: Self.alignment)
             return end > start ? end - start : 0
         }
     }
 
-    /// The room for a kernel between the addresses; `nil` where they cannot be told.
+    /// The room for a kernel; `nil` if an address is missing.
     var room: Room? {
         guard let kernel = address("kernel_addr_r"), kernel < 1 << 40 else { return nil }
         let behind = ["fdt_addr_r", "ramdisk_addr_r"].compactMap(address).filter { $0 > kernel }
         return behind.min().map { Room(kernel: kernel, end: $0) }
     }
 
-    /// Moves what lies behind the kernel to where it is out of the way of any kernel: 222 MiB are free then, and the
-    /// initial RAM disk still fits into the smallest board's 512 MiB.
+    /// Moves the load addresses behind the kernel so far that any kernel fits: 222 MiB are free then, and the initial
+    /// RAM disk still fits into the smallest board's 512 MiB.
     mutating func makeRoom() {
         for (name, address) in [
             ("scriptaddr", "0x0e000000"), ("pxefile_addr_r", "0x0e100000"), ("fdt_addr_r", "0x0f000000"),
@@ -121,17 +135,18 @@ struct UBootEnvironment {
         }
     }
 
-    /// The file; `nil` where the variables do not fit, or one is missing without which U-Boot would stop at its prompt.
+    /// The file `uboot.env`; `nil` if the variables do not fit, or if one is missing that U-Boot cannot boot without.
     func encoded() -> [UInt8]? {
         guard ["bootcmd", "kernel_addr_r"].allSatisfy({ name in variables.contains { $0.name == name } }) else {
             return nil
         }
         var text: [UInt8] = []
         for (name, value) in variables { text += Array(name.utf8) + [UInt8(ascii: "=")] + value + [0] }
-        guard text.count < Self.fileSize - 5 else { return nil }
+        // One more zero ends the list.
+        guard text.count < Self.fileSize - Field.variables - 1 else { return nil }
         var file = [UInt8](repeating: 0, count: Self.fileSize)
-        file.store(bytes: text, at: 4)
-        file.store(CRC32.of(file[4...]), at: 0)
+        file.store(bytes: text, at: Field.variables)
+        file.store(CRC32.of(file[Field.variables...]), at: Field.checksum)
         return file
     }
 }

@@ -3,108 +3,107 @@ extension FATCheck {
     private typealias Field = FATBootSector.Field
     private typealias Field32 = FATBootSector.Field32
     private typealias Tail = FATBootSector.Tail
-    private typealias Info = FATBootSector.Info
+    private typealias InfoField = FATBootSector.InfoField
 
-    /// Where the byte with the state lies in the last fields: bit 0 says that the filesystem is in use, bit 1 that the
-    /// disk had errors.
-    private static let state = 1
-    private static let isDirty: UInt8 = 1, hasErrors: UInt8 = 2
-
-    /// How the filesystem is divided, and its boot sector: `nil` where that is wrong and the layout is of its backup.
+    /// The division of the filesystem, and its boot sector. The sector is `nil` if it is damaged and the layout is from
+    /// its backup. The result is `nil` if the backup is damaged as well.
     static func bootSector(
-        of source: any ByteSource, _ hear: (Finding) -> Void
-    ) throws(ImageError) -> (FATLayout, sector: [UInt8]?)? {
+        of source: any ByteSource, onFinding report: (Finding) -> Void
+    ) throws(ImageError) -> (FATVolume.Layout, sector: [UInt8]?)? {
         let size = FATBootSector.size
         guard source.size >= UInt64(size) else {
-            hear(Finding(.fatBootSector, "\(source.size) bytes are too few for a boot sector", offset: 0))
+            report(Finding(.fatBootSector, "\(source.size) bytes are too few for a boot sector", offset: 0))
             return nil
         }
         let sector = try source.read(size, at: 0)
-        let failure: ImageError
+        let damage: ImageError
         do throws(ImageError) {
-            return (try FATLayout(sector, sourceSize: source.size), sector)
+            return (try FATVolume.Layout(sector, sourceSize: source.size), sector)
         } catch {
-            failure = error
+            damage = error
         }
-        // Only FAT32 has another. It lies in sector 6, but how long a sector is, the first one would have said.
-        var found: (layout: FATLayout, offset: UInt64)?
+        // Only FAT32 has a backup. It is in sector 6, but the sector size is not known without the boot sector.
+        var found: (layout: FATVolume.Layout, offset: UInt64)?
         for sectorSize in [512, 1024, 2048, 4096] as [UInt64] where found == nil {
             let offset = FATBootSector.backupSector * sectorSize
             guard offset + UInt64(size) <= source.size else { break }
             let backup = try source.read(size, at: offset)
-            if let layout = try? FATLayout(backup, sourceSize: source.size), layout.kind == .fat32,
+            if let layout = try? FATVolume.Layout(backup, sourceSize: source.size), layout.kind == .fat32,
                 layout.sectorSize == sectorSize
             {
                 found = (layout, offset)
             }
         }
         let rest = found.map { "; its backup at byte \($0.offset) is sound, and the rest was checked by that" } ?? ""
-        hear(Finding(.fatBootSector, (failure.reason ?? failure.message) + rest, offset: failure.offset))
+        report(Finding(.fatBootSector, (damage.reason ?? damage.message) + rest, offset: damage.offset))
         return found.map { ($0.layout, nil) }
     }
 
-    /// What readers can do without, or disagree about.
-    func checkBootSector(_ sector: [UInt8], _ hear: (Finding) -> Void) throws(ImageError) {
-        func unusual(_ what: String, _ offset: Int) {
-            hear(Finding(.fatBootUnusual, what, offset: UInt64(clamping: offset)))
+    /// Checks the fields that readers do not need, or interpret differently.
+    func checkBootSector(_ sector: [UInt8], onFinding report: (Finding) -> Void) throws(ImageError) {
+        func reportUnusual(_ what: String, _ offset: Int) {
+            report(Finding(.fatBootUnusual, what, offset: UInt64(clamping: offset)))
         }
         let jump = Array(sector.prefix(3))
         if jump.first != 0xE9, jump.first != 0xEB || jump.last != 0x90 {
-            unusual("it does not begin with a jump", Field.jump)
+            reportUnusual("it does not begin with a jump", Field.jump)
         }
-        if layout.fatCopies > 2 { unusual("there are \(layout.fatCopies) copies of the FAT, not 1 or 2", Field.copies) }
-        if let few: UInt16 = sector.load(at: Field.sectors16), let many: UInt32 = sector.load(at: Field.sectors32),
-            few != 0, many != 0, UInt32(few) != many
+        if layout.fatCopies > 2 {
+            reportUnusual("there are \(layout.fatCopies) copies of the FAT, not 1 or 2", Field.copies)
+        }
+        if let short: UInt16 = sector.load(at: Field.sectors16), let long: UInt32 = sector.load(at: Field.sectors32),
+            short != 0, long != 0, UInt32(short) != long
         {
-            unusual("it says twice how many sectors there are: \(few) and \(many)", Field.sectors32)
+            reportUnusual("it says twice how many sectors there are: \(short) and \(long)", Field.sectors32)
         }
-        let tail = layout.kind == .fat32 ? Tail.start32 : Tail.start16
+        let tail = Tail.start(of: layout.kind)
         let type = String(decoding: sector.dropFirst(tail + Tail.type).prefix(8), as: UTF8.self)
         let expected = "FAT\(layout.kind.rawValue)   "
         if ["FAT12   ", "FAT16   ", "FAT32   "].contains(type), type != expected, layout.serial != nil {
-            unusual("it calls itself \(type.prefix(5)), and is \(expected.prefix(5))", tail + Tail.type)
+            reportUnusual("it calls itself \(type.prefix(5)), and is \(expected.prefix(5))", tail + Tail.type)
         }
-        if layout.kind == .fat32, layout.clusterCount < FATLayout.firstFAT32 {
-            hear(
+        if layout.kind == .fat32, layout.clusterCount < FATKind.fat32.clusterCounts.lowerBound {
+            report(
                 Finding(
                     .fatFewClusters,
-                    "it is FAT32 with \(layout.clusterCount) clusters, and that needs \(FATLayout.firstFAT32)",
+                    "it is FAT32 with \(layout.clusterCount) clusters, and that needs "
+                        + "\(FATKind.fat32.clusterCounts.lowerBound)",
                     offset: UInt64(Field32.sectorsPerFAT)))
         }
-        if let state: UInt8 = sector.load(at: tail + Self.state) {
-            let offset = UInt64(tail + Self.state)
-            if state & Self.isDirty != 0 {
-                hear(Finding(.fatDirty, "the boot sector says that it is in use", offset: offset))
+        if let state: UInt8 = sector.load(at: tail + Tail.state) {
+            let offset = UInt64(tail + Tail.state)
+            if state & Tail.isDirty != 0 {
+                report(Finding(.fatDirty, "the boot sector says that it is in use", offset: offset))
             }
-            if state & Self.hasErrors != 0 {
-                hear(Finding(.fatDiskErrors, "the boot sector says that the disk had errors", offset: offset))
+            if state & Tail.hasErrors != 0 {
+                report(Finding(.fatDiskErrors, "the boot sector says that the disk had errors", offset: offset))
             }
         }
-        if layout.kind == .fat32 { try checkBackup(sector, hear) }
+        if layout.kind == .fat32 { try checkBackup(sector, onFinding: report) }
     }
 
-    private func checkBackup(_ sector: [UInt8], _ hear: (Finding) -> Void) throws(ImageError) {
+    private func checkBackup(_ sector: [UInt8], onFinding report: (Finding) -> Void) throws(ImageError) {
         let number = UInt64(sector.load(UInt16.self, at: Field32.backupSector) ?? 0)
         let field = UInt64(Field32.backupSector)
         if number == 0 || number == 0xFFFF {
-            hear(Finding(.fatBackupMissing, "the boot sector names no backup of itself", offset: field))
+            report(Finding(.fatBackupMissing, "the boot sector names no backup of itself", offset: field))
             return
         }
         let offset = number * layout.sectorSize
         guard offset < layout.fatOffset else {
-            hear(
+            report(
                 Finding(
                     .fatBackup, "its backup should be in sector \(number), which is not one of the reserved ones",
                     offset: field))
             return
         }
-        var (one, other) = (sector, try source.read(FATBootSector.size, at: offset))
-        // Whether it is in use stands in the first one alone.
-        one[Tail.start32 + Self.state] = 0
-        other[Tail.start32 + Self.state] = 0
-        let different = zip(one, other).enumerated().filter { $0.element.0 != $0.element.1 }
+        var (original, backup) = (sector, try source.read(FATBootSector.size, at: offset))
+        // Only the original has the state of the filesystem.
+        original[Tail.start32 + Tail.state] = 0
+        backup[Tail.start32 + Tail.state] = 0
+        let different = zip(original, backup).enumerated().filter { $0.element.0 != $0.element.1 }
         if let first = different.first {
-            hear(
+            report(
                 Finding(
                     .fatBackup,
                     "\(different.count) bytes of its backup in sector \(number) are different, the first at byte "
@@ -112,66 +111,67 @@ extension FATCheck {
         }
     }
 
-    /// FAT32's FSInfo, against the FAT.
-    func checkInfo(_ boot: [UInt8], _ hear: (Finding) -> Void) throws(ImageError) {
+    /// Compares FAT32's FSInfo with the FAT.
+    func checkInfo(_ boot: [UInt8], onFinding report: (Finding) -> Void) throws(ImageError) {
         guard layout.kind == .fat32 else { return }
         guard let offset = layout.infoOffset else {
             let number = boot.load(UInt16.self, at: Field32.infoSector) ?? 0
-            let isNone = number == 0 || number == 0xFFFF
-            hear(
+            let isMissing = number == 0 || number == 0xFFFF
+            report(
                 Finding(
-                    isNone ? .fatInfoMissing : .fatInfo,
-                    isNone
+                    isMissing ? .fatInfoMissing : .fatInfo,
+                    isMissing
                         ? "there is no FSInfo sector"
                         : "FSInfo should be in sector \(number), which is not a reserved one",
                     offset: UInt64(Field32.infoSector)))
             return
         }
         let sector = try source.read(FATBootSector.size, at: offset)
-        for (place, expected) in [(Info.lead, Info.leadSignature), (Info.structure, Info.structureSignature)]
-        where sector.load(UInt32.self, at: place) != expected {
-            hear(
+        for (field, expected) in [
+            (InfoField.lead, InfoField.leadSignature), (InfoField.structure, InfoField.structureSignature),
+        ] where sector.load(UInt32.self, at: field) != expected {
+            report(
                 Finding(
-                    .fatInfo, "FSInfo has a wrong signature at its byte \(place)", offset: offset + UInt64(place)))
+                    .fatInfo, "FSInfo has a wrong signature at its byte \(field)", offset: offset + UInt64(field)))
             return
         }
-        if sector.load(UInt16.self, at: FATBootSector.signatureOffset) != FATBootSector.signature {
-            hear(
+        if sector.load(UInt16.self, at: Field.signature) != FATBootSector.signature {
+            report(
                 Finding(
-                    .fatInfo, "FSInfo does not end with 55 aa", offset: offset + UInt64(FATBootSector.signatureOffset)))
+                    .fatInfo, "FSInfo does not end with 55 aa", offset: offset + UInt64(Field.signature)))
         }
-        let count = sector.load(UInt32.self, at: Info.freeClusters) ?? .max
+        let count = sector.load(UInt32.self, at: InfoField.freeClusters) ?? .max
         if count == .max {
-            hear(
+            report(
                 Finding(
                     .fatInfoUnknown, "FSInfo does not say how many clusters are free",
-                    offset: offset + UInt64(Info.freeClusters)))
+                    offset: offset + UInt64(InfoField.freeClusters)))
         } else if UInt64(count) != free {
-            hear(
+            report(
                 Finding(
                     .fatFreeCount, "FSInfo says that \(count) clusters are free, and \(free) are",
-                    offset: offset + UInt64(Info.freeClusters)))
+                    offset: offset + UInt64(InfoField.freeClusters)))
         }
-        let last = sector.load(UInt32.self, at: Info.lastUsed) ?? .max
+        let last = sector.load(UInt32.self, at: InfoField.lastUsed) ?? .max
         if last != .max, last != 0, !layout.clusters.contains(UInt64(last)) {
-            hear(
+            report(
                 Finding(
                     .fatInfo,
                     "FSInfo says that cluster \(last) was used last, and there are 2 to "
-                        + "\(layout.clusterCount + 1)", offset: offset + UInt64(Info.lastUsed)))
+                        + "\(layout.clusterCount + 1)", offset: offset + UInt64(InfoField.lastUsed)))
         }
     }
 
-    /// The boot sector's label, against the root directory's.
-    func checkLabel(_ sector: [UInt8], _ hear: (Finding) -> Void) {
+    /// Compares the boot sector's label with the root directory's.
+    func checkLabel(_ sector: [UInt8], onFinding report: (Finding) -> Void) {
         let boot = volume.bootLabel
         let root = label.map(CodePage437.text).flatMap { $0.isEmpty ? nil : $0 }
         guard boot != root else { return }
-        let tail = layout.kind == .fat32 ? Tail.start32 : Tail.start16
-        // A boot sector without the field for it says nothing.
+        let tail = Tail.start(of: layout.kind)
+        // A boot sector without the field for a label is not in conflict with the root directory.
         guard layout.label != nil else { return }
         let described = { (label: String?) in label.map { "'\($0)'" } ?? "none" }
-        hear(
+        report(
             Finding(
                 .fatLabel,
                 "the boot sector has \(boot == nil ? "no label" : "the label \(described(boot))"), and the root folder "

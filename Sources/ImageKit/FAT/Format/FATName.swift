@@ -1,4 +1,4 @@
-/// A file's name as FAT keeps it: UTF-16 where it needs a long name, and a way to its short name of 8 + 3 characters.
+/// A file's name in the form of FAT: UTF-16 for its long name, and the way to its short name of 8 + 3 characters.
 ///
 /// ```
 ///   "config.txt"            ▶ CONFIG  TXT, both parts marked as lower case
@@ -6,26 +6,30 @@
 ///   "bcm2711-rpi-4-b.dtb"   ▶ BCM271~1DTB (a number makes it unique), and the long name
 /// ```
 ///
-/// Microsoft FAT specification 1.03, sections "Name Limits and Character Sets" and "The Basis-Name Generation
+/// Source: Microsoft FAT specification 1.03, sections "Name Limits and Character Sets" and "The Basis-Name Generation
 /// Algorithm".
 struct FATName {
-    /// How the name becomes a short one.
+    /// The way from the name to a short name.
     enum Short: Equatable {
-        /// It is one itself, up to case bits (``FATDirectoryEntry/Case``).
+        /// The name is a short name itself, up to case bits (``FATDirectoryEntry/Case``).
         case same([UInt8], lowerCase: UInt8)
-        /// It is one in upper case, but needs a long name for its case.
+        /// The name in upper case is a short name, but its case needs a long name.
         case upperCased([UInt8])
-        /// It is none: these upper-case characters (at most 8 and 3) and a number make one.
+        /// The name is not a short name: these upper-case characters (at most 8 and 3) and a number make one.
         case numbered(base: [UInt8], extension: [UInt8])
     }
 
     /// The name in UTF-16.
     let units: [UInt16]
-    /// Names with the same key are one name to FAT.
+    /// Names with the same key are the same name to FAT.
     let key: [UInt32]
     let short: Short
 
-    /// Reads a name of the tree. Throws ``ImageError/Code/invalidInput`` with `path` where FAT cannot hold it.
+    /// UTF-16 units that a long name can have.
+    static let maximumUnits = 255
+
+    /// Reads a name of the tree.
+    /// - Throws: ``ImageError/Code/invalidInput`` with `path` if FAT cannot hold the name.
     init(_ bytes: ArraySlice<UInt8>, path: @autoclosure () -> String) throws(ImageError) {
         func refuse(_ reason: String) -> ImageError {
             ImageError(
@@ -48,8 +52,8 @@ struct FATName {
 
     private static let forbidden: Set<Unicode.Scalar> = ["\"", "*", "/", ":", "<", ">", "?", "\\", "|"]
 
-    /// What is left of a name when case does not count: each character's simple upper case, then its lower case. That
-    /// is a little more than any one reader takes for equal (each has a table of its own), so that no two can disagree.
+    /// The name without its case: each character's simple upper case, converted to lower case. This makes a few more
+    /// names equal than any single reader does (each has its own table), so that no two readers can disagree.
     static func folded(_ text: some StringProtocol) -> [UInt32] { text.unicodeScalars.map(folded) }
 
     private static func folded(_ scalar: Unicode.Scalar) -> UInt32 {
@@ -62,9 +66,9 @@ struct FATName {
     }
 
     /// Whether two names have the same key.
-    static func isSame(_ one: some StringProtocol, _ other: some StringProtocol) -> Bool {
-        // One character at a time, as nearly all names differ in the first few.
-        one.unicodeScalars.lazy.map(folded).elementsEqual(other.unicodeScalars.lazy.map(folded))
+    static func isSame(_ left: some StringProtocol, _ right: some StringProtocol) -> Bool {
+        // Character by character, because nearly all names differ in the first few.
+        left.unicodeScalars.lazy.map(folded).elementsEqual(right.unicodeScalars.lazy.map(folded))
     }
 
     // MARK: Short names
@@ -81,8 +85,8 @@ struct FATName {
         return .numbered(base: base.map(shortCharacter), extension: rest.map(shortCharacter))
     }
 
-    /// What stands for a character in a short name: it in upper case, or an underscore. Only ASCII, as the rest would
-    /// depend on the reader's code page.
+    /// The byte for a character in a short name: its upper case, or an underscore. Only ASCII is kept, because the rest
+    /// would depend on the reader's code page.
     private static func shortCharacter(_ scalar: Unicode.Scalar) -> UInt8 {
         guard scalar.isASCII else { return UInt8(ascii: "_") }
         let byte = UInt8(truncatingIfNeeded: scalar.value)
@@ -93,26 +97,27 @@ struct FATName {
     private static func isLower(_ byte: UInt8) -> Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) }
     private static func isUpper(_ byte: UInt8) -> Bool { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) }
 
-    /// Whether a short name can have the character as it is.
+    /// Whether a short name can contain the character unchanged.
     private static func isShort(_ byte: UInt8) -> Bool {
         isUpper(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
             || "$%'-_@~`!(){}^#&".utf8.contains(byte)
     }
 
-    /// Whether a short name on a disk may be one.
+    /// How well a short name on a disk follows the rules.
     enum Fitness {
         case good
-        /// With lower-case letters, or characters that only long names may have.
+        /// It has lower-case letters, or characters that only long names may have.
         case unusual
-        /// With characters that no name may have, or without a beginning.
+        /// It has characters that no name may have, or begins with a space.
         case impossible
     }
 
-    /// Whether a file may have these 11 bytes as its short name. (Bytes from 0x80 on are of a code page that nobody knows.)
+    /// Whether a file may have these 11 bytes as its short name. (Bytes from 0x80 on are accepted: they belong to an
+    /// unknown code page.)
     static func fitness(ofShort name: [UInt8]) -> Fitness {
         var fitness = Fitness.good
         for (index, byte) in name.enumerated() {
-            // 05 stands for e5, which would look deleted.
+            // 05 stands for e5, which would mark the slot as deleted.
             if byte < 0x20 && !(index == 0 && byte == 0x05) || byte == 0x7F || (index == 0 && byte == 0x20)
                 || "\"*./:<>?\\|".utf8.contains(byte)
             {
@@ -147,59 +152,5 @@ struct FATName {
         let space = UInt8(ascii: " ")
         return base + Array(repeating: space, count: max(0, baseLength - base.count))
             + rest + Array(repeating: space, count: max(0, extensionLength - rest.count))
-    }
-}
-
-/// The short names of one directory: gives each name one that no other has.
-struct FATShortNames {
-    /// Where the search for a free number goes on, for a beginning and an extension with room for so many digits.
-    private struct Family: Hashable {
-        var start: [UInt8]
-        var rest: [UInt8]
-        var digits: Int
-    }
-
-    private var taken: Set<[UInt8]> = []
-    private var next: [Family: Int] = [:]
-
-    /// Short names for all names of a directory, in their order. Names that are short themselves come first, so that no
-    /// number takes one from them. The same names in the same order get the same. No two names may have the same key,
-    /// and there may be no more than a directory can hold.
-    static func assign(_ names: [FATName]) -> [[UInt8]] {
-        var all = FATShortNames()
-        for name in names {
-            switch name.short {
-            case .same(let short, _), .upperCased(let short): all.taken.insert(short)
-            case .numbered: break
-            }
-        }
-        return names.map { name in
-            switch name.short {
-            case .same(let short, _), .upperCased(let short): short
-            case .numbered(let base, let rest): all.number(base, rest)
-            }
-        }
-    }
-
-    /// The free name with the lowest number. Numbers are tried from where the last search for that family ended: a
-    /// directory of thousands of alike names takes no longer than one of different ones.
-    private mutating func number(_ base: [UInt8], _ rest: [UInt8]) -> [UInt8] {
-        var lowest = 1
-        while true {
-            let digits = String(lowest).utf8.count
-            let start = base.prefix(max(0, 7 - digits))
-            let family = Family(start: Array(start), rest: rest, digits: digits)
-            var candidate = next[family] ?? lowest
-            while candidate < lowest * 10 {
-                let short = FATName.padded(start + [UInt8(ascii: "~")] + String(candidate).utf8, rest)
-                candidate += 1
-                if taken.insert(short).inserted {
-                    next[family] = candidate
-                    return short
-                }
-            }
-            next[family] = candidate
-            lowest *= 10
-        }
     }
 }

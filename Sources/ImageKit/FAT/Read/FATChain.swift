@@ -1,50 +1,45 @@
-/// The clusters of a file or directory, as far as the FAT leads from one to the next.
+/// The clusters of a file or directory, up to the end of the chain in the FAT or its first damage.
 struct FATChain {
-    /// Clusters that follow each other: the first, and how many.
-    struct Run: Equatable {
-        var first: UInt64
-        var count: UInt64
-    }
-
-    /// How it came to an end.
+    /// The end of a chain.
     enum End: Equatable {
-        /// With a cluster that the FAT calls the last.
+        /// The FAT marks the last cluster as the end.
         case last
-        /// It goes on, but as many clusters as were asked for have been followed.
+        /// The chain continues after the requested number of clusters.
         case longer
-        /// It is broken: in this way, said in words, and by the entry of the FAT that lies here.
+        /// The chain is damaged. The reason is a clause for messages; the offset is that of the entry of the FAT.
         case broken(Fault, reason: String, offset: UInt64?)
     }
 
-    /// How it is broken.
+    /// The kinds of damage.
     enum Fault: Equatable {
-        /// Where it should begin, there is no cluster.
+        /// The first cluster does not exist.
         case start
-        /// It comes to this cluster, which was claimed before.
+        /// The chain leads to this cluster, which was claimed before.
         case claimed(UInt64)
-        /// It comes to a free cluster.
+        /// The chain leads to a free cluster.
         case free
-        /// It comes to a bad cluster.
+        /// The chain leads to a bad cluster.
         case bad
-        /// It comes to a number that no cluster has.
+        /// The chain leads to a cluster that does not exist.
         case range
     }
 
-    private(set) var runs: [Run] = []
-    /// Clusters in all runs.
+    private(set) var extents: [FATExtent] = []
+    /// The number of clusters in all extents.
     private(set) var count: UInt64 = 0
     private(set) var end = End.last
 
-    /// No cluster at all.
+    /// An empty chain.
     init() {}
 
-    /// Follows the chain from `first` on, for at most `limit` clusters, and never more than there are.
+    /// Follows the chain from `first` on, for at most `limit` clusters, and never more than the volume has.
     ///
-    /// Neighbours are joined as they come, so that memory goes by the number of pieces. With `claims`, a cluster that
-    /// was claimed before (by this chain: a circle; or by another: a cross-link) breaks the chain.
-    /// - Throws: only what reading the source throws.
+    /// Neighbouring clusters are joined at once, so that memory is proportional to the number of extents. With
+    /// `claims`, a cluster that was claimed before ends the chain: by this chain, which is a circle, or by another,
+    /// which is a cross-link.
+    /// - Throws: only errors of reading the source.
     init(
-        _ table: FATTable, _ layout: FATLayout, from first: UInt64, atMost limit: UInt64,
+        _ table: FATTable, _ layout: FATVolume.Layout, from first: UInt64, atMost limit: UInt64,
         claims: inout FATClusterSet?
     ) throws(ImageError) {
         let limit = min(limit, layout.clusterCount)
@@ -85,57 +80,14 @@ struct FATChain {
 
     private mutating func append(_ cluster: UInt64) {
         count += 1
-        if let last = runs.last, last.first + last.count == cluster {
-            runs[runs.count - 1].count += 1
+        if let last = extents.last, last.first + last.count == cluster {
+            extents[extents.count - 1].count += 1
         } else {
-            runs.append(Run(first: cluster, count: 1))
+            extents.append(FATExtent(first: cluster, count: 1))
         }
     }
 
     private func broken(_ fault: Fault, _ table: FATTable, after cluster: UInt64, _ reason: String) -> End {
         .broken(fault, reason: "its cluster \(cluster) \(reason)", offset: table.offset(ofEntry: cluster))
-    }
-}
-
-/// Clusters that belong to somebody. Only parts of the volume where some do take memory, 4 KiB for 32,768 clusters.
-struct FATClusterSet {
-    private var pages: [UInt64: [UInt64]] = [:]
-    private static let clustersPerPage: UInt64 = 1 << 15
-
-    /// Puts a cluster in; `false` where it is in already.
-    mutating func insert(_ cluster: UInt64) -> Bool {
-        let place = cluster % Self.clustersPerPage
-        let word = Int(place / 64)
-        let bit: UInt64 = 1 << (place % 64)
-        // Changed in place: a copy of the page for each cluster would be slow.
-        return pages[
-            cluster / Self.clustersPerPage, default: [UInt64](repeating: 0, count: Int(Self.clustersPerPage / 64))
-        ].withUnsafeMutableBufferPointer { page in
-            if page[word] & bit != 0 { return false }
-            page[word] |= bit
-            return true
-        }
-    }
-
-    /// Takes the runs of clusters that are in this set and not in the other, lowest first.
-    func runs(notIn other: FATClusterSet, _ take: (FATChain.Run) -> Void) {
-        var run = FATChain.Run(first: 0, count: 0)
-        for (index, page) in pages.sorted(by: { $0.key < $1.key }) {
-            let others = other.pages[index]
-            for (place, word) in page.enumerated() {
-                var left = others.map { word & ~$0[place] } ?? word
-                while left != 0 {
-                    let cluster = index * Self.clustersPerPage + UInt64(place * 64 + left.trailingZeroBitCount)
-                    left &= left - 1
-                    if run.first + run.count == cluster {
-                        run.count += 1
-                        continue
-                    }
-                    if run.count > 0 { take(run) }
-                    run = FATChain.Run(first: cluster, count: 1)
-                }
-            }
-        }
-        if run.count > 0 { take(run) }
     }
 }

@@ -1,38 +1,39 @@
 extension FATVolume {
-    /// Everything on the volume. Files' bytes stay where they are: one that lies in one piece is a range of the source,
-    /// any other a source of its own over its pieces.
+    /// Reads all directories of the volume. The bytes of files are not read: a file with one extent is a range of the
+    /// source, any other file a source over its extents.
     ///
-    /// Each cluster belongs to one file or directory, so what is linked crosswise or in circles is found. Of what is
-    /// damaged, `onDamage` hears one error after the other, and unless it throws (as it does by default), the rest is
-    /// read on: directories as far as they can be had, files where all of their bytes can be.
-    ///
-    /// Throws ``ImageError/Code/doesNotFit`` where there are more than ``entryLimit`` entries.
+    /// Each cluster may belong to one file or directory only, so cross-links and circles are found as damage. The time
+    /// of the root directory is 0.
+    /// - Parameter onDamage: called once per error, with its path. If it returns, reading continues: readable entries
+    ///   of a damaged directory are kept, and a file is kept only if all its bytes can be read. The default throws.
+    /// - Throws: ``ImageError/Code/doesNotFit`` if there are more than ``maximumEntries`` entries; errors of reading
+    ///   the source, and of `onDamage`.
     public func tree(
         onDamage: (ImageError) throws(ImageError) -> Void = { (error) throws(ImageError) in throw error }
     ) throws(ImageError) -> FileTree {
-        try tree(entryLimit: Self.entryLimit, onDamage: onDamage)
+        try tree(maximumEntries: Self.maximumEntries, onDamage: onDamage)
     }
 
-    /// The same, with a limit to try.
+    /// Reads the tree with another limit, for tests.
     func tree(
-        entryLimit: Int, onDamage: (ImageError) throws(ImageError) -> Void
+        maximumEntries: Int, onDamage: (ImageError) throws(ImageError) -> Void
     ) throws(ImageError) -> FileTree {
-        var walk = TreeWalk(volume: self, entryLimit: entryLimit)
+        var walk = TreeWalk(volume: self, maximumEntries: maximumEntries)
         return try walk.run(onDamage)
     }
 
-    /// A walk through all directories, with a stack of its own, so that depth does not cost the thread's.
+    /// A walk through all directories, with its own stack, so that deep directories do not use up that of the thread.
     private struct TreeWalk {
-        /// A directory on the way from the root to where the walk is.
+        /// A directory on the way from the root to the current one.
         struct Level {
             var directory: Entry
-            /// Directories in it that have not been walked.
+            /// Its subdirectories that have not been read yet.
             var rest: [Entry] = []
             var children: [(name: [UInt8], node: FileTree.NodeID)] = []
         }
 
         let volume: FATVolume
-        let entryLimit: Int
+        let maximumEntries: Int
         var tree = FileTree()
         var levels: [Level] = []
         var claims: FATClusterSet? = FATClusterSet()
@@ -42,9 +43,9 @@ extension FATVolume {
             levels.append(try read(volume.root, onDamage))
             while !levels.isEmpty {
                 if let next = levels[levels.count - 1].rest.popLast() {
-                    guard levels.count < FATVolume.depthLimit else {
+                    guard levels.count < FATVolume.maximumDepth else {
                         try onDamage(
-                            volume.damaged(next, "it lies more than \(FATVolume.depthLimit) folders deep"))
+                            volume.damaged(next, "it lies more than \(FATVolume.maximumDepth) folders deep"))
                         continue
                     }
                     levels.append(try read(next, onDamage))
@@ -66,11 +67,11 @@ extension FATVolume {
             _ directory: Entry, _ onDamage: (ImageError) throws(ImageError) -> Void
         ) throws(ImageError) -> Level {
             var level = Level(directory: directory)
-            let places = try volume.places(of: directory, claims: &claims, onDamage: onDamage)
+            let slots = try volume.slotRanges(of: directory, claims: &claims, onDamage: onDamage)
             var found: [Entry] = []
-            let limit = entryLimit - entries
-            try volume.readEntries(of: directory, in: places) { (entry) throws(ImageError) in
-                guard found.count < limit else { throw FATVolume.tooMany(entryLimit) }
+            let remaining = maximumEntries - entries
+            try volume.readEntries(of: directory, in: slots) { (entry) throws(ImageError) in
+                guard found.count < remaining else { throw FATVolume.tooMany(maximumEntries) }
                 found.append(entry)
                 return true
             } onDamage: { (error) throws(ImageError) in
@@ -91,7 +92,7 @@ extension FATVolume {
             return level
         }
 
-        /// Adds a file, where all of its bytes can be had.
+        /// Adds a file, if all its bytes can be read.
         private mutating func add(
             _ file: Entry, _ onDamage: (ImageError) throws(ImageError) -> Void
         ) throws(ImageError) -> FileTree.NodeID? {
@@ -107,12 +108,12 @@ extension FATVolume {
                     volume.damaged(file, "its chain of clusters goes on after its \(file.size) bytes"))
             }
             guard file.size > 0 else { return tree.addFile([], file.attributes) }
-            if chain.runs.count == 1, let run = chain.runs.first {
+            if chain.extents.count == 1, let extent = chain.extents.first {
                 return tree.addFile(
-                    volume.source, offset: volume.layout.offset(ofCluster: run.first), size: file.size,
+                    volume.source, offset: volume.layout.offset(ofCluster: extent.first), size: file.size,
                     file.attributes)
             }
-            let source = ExtentSource(volume.source, size: file.size, joining: volume.places(of: chain))
+            let source = ExtentSource(volume.source, size: file.size, joining: volume.byteRanges(of: chain))
             return tree.addFile(source, offset: 0, size: file.size, file.attributes)
         }
     }

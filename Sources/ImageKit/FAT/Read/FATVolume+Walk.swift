@@ -1,64 +1,64 @@
 extension FATVolume {
-    /// A name that a walk has come to, and where what it leads to lies.
+    /// A file or directory during a walk, and the location of its data.
     public struct Visit: Sendable {
-        /// How many directories it is in; 0 for the root directory, which has no name.
+        /// The number of directories above it; 0 for the root directory, which has no name.
         public let depth: Int
         /// The file or directory.
         public let entry: Entry
-        /// Where its clusters lie, in bytes of the source, as far as the FAT leads.
+        /// The byte ranges of the source with its clusters, up to the first damage of its chain.
         public let data: [Range<UInt64>]
     }
 
-    /// Visits every name, a directory before what is in it, in the order in which they stand there. What is damaged is left
-    /// out: clusters that another file has, directories that are in themselves, names that cannot be.
+    /// Visits every name in the order on the disk, each directory before its entries. Damaged parts are left out:
+    /// clusters of another file, directories that contain themselves, impossible names.
     ///
-    /// - Throws: ``ImageError/Code/doesNotFit`` where there are more than ``entryLimit`` entries; what reading throws.
+    /// - Throws: ``ImageError/Code/doesNotFit`` if there are more than ``maximumEntries`` entries; errors of reading
+    ///   the source.
     public func walk(_ visit: (Visit) throws(ImageError) -> Void) throws(ImageError) {
         var claims: FATClusterSet? = FATClusterSet()
         var levels: [[Entry]] = []
         var count = 0
 
-        func come(to entry: Entry) throws(ImageError) {
+        func enter(_ entry: Entry) throws(ImageError) {
             let depth = levels.count
             guard entry.isDirectory else {
-                // A chain may be longer than the file needs: those clusters are taken all the same.
+                // Clusters beyond the file's size belong to it as well.
                 var chain = FATChain()
                 if layout.clusters.contains(entry.firstCluster) {
                     chain = try FATChain(
                         table, layout, from: entry.firstCluster, atMost: layout.clusterCount, claims: &claims)
                 }
-                return try visit(Visit(depth: depth, entry: entry, data: places(of: chain)))
+                return try visit(Visit(depth: depth, entry: entry, data: byteRanges(of: chain)))
             }
-            let slots = try places(of: entry, claims: &claims) { (_) throws(ImageError) in }
+            let slots = try slotRanges(of: entry, claims: &claims) { (_) throws(ImageError) in }
             try visit(Visit(depth: depth, entry: entry, data: fixedRoot(entry) == nil ? slots : []))
             var found: [Entry] = []
-            if depth < Self.depthLimit {
+            if depth < Self.maximumDepth {
                 try readEntries(of: entry, in: slots) { (entry) throws(ImageError) in
                     count += 1
-                    guard count <= Self.entryLimit else { throw Self.tooMany() }
+                    guard count <= Self.maximumEntries else { throw Self.tooMany() }
                     found.append(entry)
                     return true
                 } onDamage: { (_) throws(ImageError) in
-                    // An entry without a name has nothing to be shown by.
+                    // An entry without a valid name cannot be shown.
                 }
             }
             levels.append(found.reversed())
         }
 
-        try come(to: root)
+        try enter(root)
         while let level = levels.indices.last {
             if let entry = levels[level].popLast() {
-                try come(to: entry)
+                try enter(entry)
             } else {
                 levels.removeLast()
             }
         }
     }
 
-    /// What the FAT calls free, in bytes of the source, ascending.
+    /// The byte ranges of the source with free clusters, ascending.
     ///
-    /// - Parameter limit: as many clusters are looked at from the first one on, which bounds the time; those after them are
-    ///   not told.
+    /// - Parameter limit: the number of clusters to examine, from the first one on, which bounds the time.
     public func freeRanges(atMost limit: UInt64 = 1 << 22) throws(ImageError) -> [Range<UInt64>] {
         var found: [Range<UInt64>] = []
         let clusters = layout.clusters

@@ -1,4 +1,5 @@
-/// Which clusters hold what. They are given out from the first on, each directory and file in one run.
+/// The assignment of clusters to directories and files. Clusters are allocated from the first on, one extent for each
+/// directory and file.
 ///
 /// ```
 ///   FAT entry   0          1        2    3    4        5        6    ...
@@ -6,47 +7,46 @@
 ///                                   └─ one chain ──────┘
 /// ```
 ///
-/// Microsoft FAT specification 1.03, section "FAT Data Structure".
+/// Source: Microsoft FAT specification 1.03, section "FAT Data Structure".
 struct FATAllocation {
-    /// Clusters in one run: the first, and how many.
-    typealias Run = (first: UInt64, count: UInt64)
-
-    private let width: FATGeometry.Width
+    private let kind: FATKind
+    /// The last clusters of all chains.
     private var ends: [UInt64] = []
-    /// The next cluster that is free.
+    /// The first free cluster.
     private(set) var next: UInt64 = 2
 
-    /// None given out.
-    init(_ width: FATGeometry.Width) {
-        self.width = width
+    /// A FAT in which all clusters are free.
+    init(_ kind: FATKind) {
+        self.kind = kind
     }
 
-    /// Clusters given out.
+    /// The number of allocated clusters.
     var used: UInt64 { next - 2 }
 
-    /// Gives out `count` clusters. (That there are enough was made sure before.) An empty run has cluster 0, which is
-    /// how an empty file's entry says that there is none.
-    mutating func take(_ count: UInt64) -> Run {
-        guard count > 0 else { return (0, 0) }
-        let run = (first: next, count: count)
+    /// Allocates `count` clusters. The caller has made sure that there are enough. An empty extent has cluster 0, which
+    /// is the value in the entry of an empty file.
+    mutating func allocate(_ count: UInt64) -> FATExtent {
+        guard count > 0 else { return FATExtent(first: 0, count: 0) }
+        let extent = FATExtent(first: next, count: count)
         next += count
         ends.append(next - 1)
-        return run
+        return extent
     }
 
-    /// The FAT's sectors up to the last that has a used entry; what follows is zero.
+    /// The FAT's sectors up to the last one with an entry that is used; the rest is zero.
     func encoded() -> [UInt8] {
-        let size = Int(width.entrySize)
+        let size = Int(kind.bits / 8)
         var table = [UInt8](repeating: 0, count: (Int(next) * size).roundedUp(to: Int(FATGeometry.sectorSize)))
         func set(_ cluster: UInt64, _ value: UInt32) {
-            switch width {
-            case .fat16: table.store(UInt16(truncatingIfNeeded: value), at: Int(cluster) * size)
-            case .fat32: table.store(value & 0x0FFF_FFFF, at: Int(cluster) * size)  // the top 4 bits are not ours
+            if kind == .fat32 {
+                table.store(value & 0x0FFF_FFFF, at: Int(cluster) * size)  // the top 4 bits are reserved
+            } else {
+                table.store(UInt16(truncatingIfNeeded: value), at: Int(cluster) * size)
             }
         }
         let end: UInt32 = 0xFFFF_FFFF
         set(0, end << 8 | UInt32(FATBootSector.media))
-        set(1, end)  // with the bits that say: cleanly unmounted, no errors
+        set(1, end)  // its top bits mean: cleanly unmounted, no errors
         for cluster in 2..<next { set(cluster, UInt32(truncatingIfNeeded: cluster + 1)) }
         for last in ends { set(last, end) }
         return table

@@ -1,32 +1,3 @@
-/// What is asked of a FAT filesystem besides its content.
-public struct FATOptions: Sendable, Hashable {
-    /// The volume's label, up to 11 characters; empty for none.
-    public var label: String
-    /// The volume's serial number. Linux shows the default as UUID `2178-694E`.
-    public var serial: UInt32
-    /// The partition's size in bytes, a multiple of 512; `nil` for 30 MiB, or twice as many whole MiB as the content
-    /// needs where that, or room to replace its largest file, is more.
-    public var size: UInt64?
-    /// What the boot sector says of where the partition lies, in sectors. `mkfs.vfat` on a file says 0, and nothing
-    /// that boots a Raspberry Pi looks at it.
-    public var hiddenSectors: UInt32
-
-    /// See the properties of the same names; the defaults are those of NixOS' images.
-    public init(
-        label: String = "FIRMWARE", serial: UInt32 = 0x2178_694E, size: UInt64? = nil, hiddenSectors: UInt32 = 0
-    ) {
-        self.label = label
-        self.serial = serial
-        self.size = size
-        self.hiddenSectors = hiddenSectors
-    }
-
-    /// A serial number as Linux shows it: `2178-694E`.
-    public static func serialText(_ serial: UInt32) -> String {
-        (serial >> 16).digits(width: 4, uppercase: true) + "-" + (serial & 0xFFFF).digits(width: 4, uppercase: true)
-    }
-}
-
 /// Lays a tree out as a FAT16 or FAT32 filesystem.
 ///
 /// ```
@@ -34,82 +5,112 @@ public struct FATOptions: Sendable, Hashable {
 ///                                                      ▲ mark
 /// ```
 ///
-/// Nothing is read while laying out: a file's bytes stay where the tree says they are. Every directory and file lies in
-/// one run of clusters, and every entry has the same date, so the result depends on names, contents and options alone.
-/// Permissions, owners and times of the tree are not kept (FAT has no place for most of them), and hard links become
-/// copies.
+/// No file is read: the layout refers to the bytes where the tree has them. Every directory and file has one extent,
+/// and every entry has the same date, so the result depends on names, contents and options alone. Permissions, owners
+/// and times of the tree are dropped (FAT has no fields for most of them), and hard links become copies.
 public enum FATFormatter {
-    /// The filesystem as a map of the partition's size, sealed.
+    /// A filesystem that is laid out.
+    public struct Layout: Sendable {
+        /// The bytes of the whole partition and their origins, sealed.
+        public var map: SegmentMap
+        /// Figures of the filesystem, for people and tests.
+        public var summary: Summary
+    }
+
+    /// Figures of a filesystem.
+    public struct Summary: Sendable, Hashable {
+        /// The kind of FAT: FAT16 or FAT32.
+        public var kind: FATKind
+        /// Bytes in a cluster.
+        public var clusterSize: UInt64
+        /// Clusters of the filesystem, and how many of them are free.
+        public var clusters: UInt64, freeClusters: UInt64
+    }
+
+    /// Lays out `tree`. `progress` can stop it.
     ///
-    /// Throws ``ImageError/Code/invalidInput`` for names FAT cannot hold or not tell apart, symbolic links, an
-    /// impossible label or size; ``ImageError/Code/doesNotFit`` for a fixed size that is too small, too many files in a
-    /// directory, and a file of 4 GiB or more.
+    /// - Throws: ``ImageError/Code/invalidInput`` for names that FAT cannot hold or cannot distinguish, for symbolic
+    ///   links, and for an invalid label or size; ``ImageError/Code/doesNotFit`` for content that exceeds a fixed size,
+    ///   for too many files in a directory, and for a file of 4 GiB or more; ``ImageError/Code/cancelled``.
     public static func layOut(
-        _ tree: FileTree, options: FATOptions = FATOptions()
-    ) throws(ImageError) -> SegmentMap {
+        _ tree: FileTree, _ options: FATOptions = FATOptions(), progress: Progress? = nil
+    ) throws(ImageError) -> Layout {
         let label = try encodedLabel(options.label)
-        let plan = try FATPlan(tree, hasLabel: label != nil)
-        let geometry = try geometry(for: plan, size: options.size)
+        let plan = try FATPlan(tree, hasLabel: label != nil, progress: progress)
+        let geometry = try geometry(for: plan, options)
         let boot = FATBootSector(
             geometry: geometry, label: label ?? Array("NO NAME    ".utf8), serial: options.serial,
             hiddenSectors: options.hiddenSectors)
 
-        var allocation = FATAllocation(geometry.width)
+        var allocation = FATAllocation(geometry.kind)
         let directories = plan.directories.indices.map { index in
-            if index == 0, geometry.width == .fat16 { return (first: 0, count: 0) as FATAllocation.Run }
-            return allocation.take(
+            if index == 0, geometry.kind == .fat16 { return FATExtent(first: 0, count: 0) }
+            return allocation.allocate(
                 FATPlan.clusters(ofDirectory: plan.directories[index].size, clusterSize: geometry.clusterSize))
         }
         let firstFileCluster = allocation.next
-        let files = plan.files.map { allocation.take($0.size.dividedRoundingUp(by: geometry.clusterSize)) }
+        let files = plan.files.map { allocation.allocate($0.size.dividedRoundingUp(by: geometry.clusterSize)) }
 
         var map = SegmentMap(size: geometry.partitionSize)
         addSystemArea(boot, allocation, to: &map)
         for index in plan.directories.indices {
             let offset =
-                index == 0 && geometry.width == .fat16
+                index == 0 && geometry.kind == .fat16
                 ? geometry.rootOffset : geometry.offset(ofCluster: directories[index].first)
-            map.add(slots(of: index, in: plan, label: label, directories, files), at: offset)
+            map.add(encodedDirectory(index, of: plan, label: label, directories, files), at: offset)
         }
         if allocation.next > firstFileCluster {
             map.addMark(at: geometry.offset(ofCluster: firstFileCluster))
         }
         addData(of: tree, plan, files, geometry, to: &map)
         try map.seal()
-        return map
+        let summary = Summary(
+            kind: geometry.kind, clusterSize: geometry.clusterSize, clusters: geometry.clusterCount,
+            freeClusters: geometry.clusterCount - allocation.used)
+        return Layout(map: map, summary: summary)
     }
 
-    /// The geometry of the asked size, in which the content was made sure to fit, or of the usual one that will do.
-    private static func geometry(for plan: FATPlan, size: UInt64?) throws(ImageError) -> FATGeometry {
-        guard let size else { return try plan.roomyGeometry() }
+    /// The size in bytes, whole MiB, of the smallest FAT partition that holds `tree` and a volume label.
+    ///
+    /// It can be far more than the sum of the files. A file takes whole clusters. The root directory of FAT16 has 512
+    /// entries, and a long name takes several; a tree with more of them needs FAT32 (512 MiB).
+    /// - Throws: the errors of ``layOut(_:_:progress:)`` about trees that fit no FAT filesystem of any size.
+    public static func minimumSize(for tree: FileTree) throws(ImageError) -> UInt64 {
+        try FATPlan(tree, hasLabel: true).smallestGeometry(atLeast: 0).partitionSize
+    }
+
+    /// The geometry of the requested size, if the content fits; without a size, a geometry with room for changes.
+    private static func geometry(for plan: FATPlan, _ options: FATOptions) throws(ImageError) -> FATGeometry {
+        guard let size = options.size else { return try plan.roomyGeometry() }
         let geometry = try FATGeometry(partitionSize: size)
+        let files = options.purpose.map { "the \($0) files" } ?? "the files"
         guard plan.rootFits(geometry) else {
             throw ImageError(
-                .doesNotFit, "the firmware files do not fit",
+                .doesNotFit, "\(files) do not fit",
                 reason: "their names take \(plan.directories[0].slots) entries of the top folder, and that of FAT16 "
                     + "has \(geometry.rootEntries)",
-                remedy: "move some into a folder, give them shorter names, or use --firmware-size 512M or more (FAT32, "
+                remedy: "move some into a folder, give them shorter names, or use \(.fatSize, "512M") or more (FAT32, "
                     + "which has no such limit)")
         }
-        let needed = plan.clusters(geometry.width, clusterSize: geometry.clusterSize)
+        let needed = plan.clusters(geometry.kind, clusterSize: geometry.clusterSize)
         guard needed <= geometry.clusterCount else {
             let smallest = try plan.smallestGeometry(atLeast: size).partitionSize
             throw ImageError(
-                .doesNotFit, "the firmware files do not fit",
+                .doesNotFit, "\(files) do not fit",
                 reason: "they need \(ByteSize.format(needed * geometry.clusterSize)) and a FAT partition of "
                     + "\(ByteSize.format(size)) has room for "
                     + ByteSize.format(geometry.clusterCount * geometry.clusterSize),
-                remedy: "use --firmware-size \(smallest >> 20)M or more, or leave files out")
+                remedy: "use \(.fatSize, "\(smallest >> 20)M") or more, or leave files out")
         }
         return geometry
     }
 
-    /// Boot sector, FSInfo, their backups, and both FATs.
+    /// Adds the boot sector, FSInfo, their backups, and both FATs.
     private static func addSystemArea(_ boot: FATBootSector, _ allocation: FATAllocation, to map: inout SegmentMap) {
         let geometry = boot.geometry
         let sector = boot.encoded()
         map.add(sector, at: 0)
-        if geometry.width == .fat32 {
+        if geometry.kind == .fat32 {
             let info = FATBootSector.encodedInfo(
                 freeClusters: geometry.clusterCount - allocation.used, lastUsed: allocation.next - 1)
             for (sector, number) in [
@@ -123,10 +124,9 @@ public enum FATFormatter {
         for copy in 0..<FATGeometry.copies { map.add(table, at: geometry.offset(ofFAT: copy)) }
     }
 
-    /// A directory's bytes.
-    private static func slots(
-        of index: Int, in plan: FATPlan, label: [UInt8]?, _ directories: [FATAllocation.Run],
-        _ files: [FATAllocation.Run]
+    /// The slots of a directory.
+    private static func encodedDirectory(
+        _ index: Int, of plan: FATPlan, label: [UInt8]?, _ directories: [FATExtent], _ files: [FATExtent]
     ) -> [UInt8] {
         let directory = plan.directories[index]
         var bytes: [UInt8] = []
@@ -138,9 +138,9 @@ public enum FATFormatter {
                 ).encoded()
             }
         } else {
-            // `..` of a directory in the root has 0, even where the root has a cluster (FAT32).
-            let above = directory.parent == 0 ? 0 : directories[directory.parent].first
-            for (name, cluster) in [(".", directories[index].first), ("..", above)] {
+            // `..` of a directory in the root has 0, even if the root has a cluster (FAT32).
+            let parent = directory.parent == 0 ? 0 : directories[directory.parent].first
+            for (name, cluster) in [(".", directories[index].first), ("..", parent)] {
                 bytes += FATDirectoryEntry(
                     name: FATName.padded(Array(name.utf8), []), attributes: FATDirectoryEntry.Attribute.directory,
                     cluster: cluster, time: .entries
@@ -164,14 +164,13 @@ public enum FATFormatter {
         return bytes
     }
 
-    /// The files' contents, each where its clusters are.
+    /// Adds the files' contents at their clusters.
     private static func addData(
-        of tree: FileTree, _ plan: FATPlan, _ runs: [FATAllocation.Run], _ geometry: FATGeometry,
-        to map: inout SegmentMap
+        of tree: FileTree, _ plan: FATPlan, _ extents: [FATExtent], _ geometry: FATGeometry, to map: inout SegmentMap
     ) {
         var table: Int?
-        for (file, run) in zip(plan.files, runs) where run.count > 0 {
-            let offset = geometry.offset(ofCluster: run.first)
+        for (file, extent) in zip(plan.files, extents) where extent.count > 0 {
+            let offset = geometry.offset(ofCluster: extent.first)
             switch tree.content(of: file.node) {
             case .bytes(let bytes): map.add(bytes, at: offset)
             case .host(let id):
@@ -183,7 +182,7 @@ public enum FATFormatter {
         }
     }
 
-    /// A label's 11 bytes; `nil` for none.
+    /// The 11 bytes of a label; `nil` for an empty one.
     static func encodedLabel(_ label: String) throws(ImageError) -> [UInt8]? {
         if label.isEmpty { return nil }
         let bytes = Array(label.utf8)
@@ -199,16 +198,5 @@ public enum FATFormatter {
         }
         guard bytes.first != UInt8(ascii: " ") else { throw refuse("it begins with a space", "leave the space out") }
         return bytes + Array(repeating: UInt8(ascii: " "), count: 11 - bytes.count)
-    }
-}
-
-extension FATGeometry {
-    /// The size in bytes, whole MiB, of the smallest FAT partition that holds `tree` (with a volume label).
-    ///
-    /// It can be far more than the sum of the files: a file takes whole clusters, and FAT16's top directory has 512
-    /// entries of which a long name takes several, so that more need FAT32 (512 MiB). Throws as
-    /// ``FATFormatter/layOut(_:options:)`` does for what FAT cannot hold at any size.
-    public static func minimumSize(for tree: FileTree) throws(ImageError) -> UInt64 {
-        try FATPlan(tree, hasLabel: true).smallestGeometry(atLeast: 0).partitionSize
     }
 }

@@ -1,7 +1,7 @@
-/// A tree as FAT sees it, before it is known where anything will lie: its directories, each with its entries and their
-/// names, and its files. How many clusters that takes follows for any size of cluster.
+/// A tree in the terms of FAT, before anything has an offset: its directories with their entries and names, and its
+/// files. The number of clusters that it needs follows for any cluster size.
 struct FATPlan {
-    /// What an entry leads to: an index into the plan's directories or files.
+    /// The target of an entry: an index into the plan's directories or files.
     enum Child {
         case directory(Int)
         case file(Int)
@@ -11,7 +11,7 @@ struct FATPlan {
     struct Entry {
         var short: [UInt8]
         var lowerCase: UInt8
-        /// The long name; empty where there is none.
+        /// The long name; empty if the short name is enough.
         var long: [UInt16]
         var child: Child
 
@@ -20,18 +20,18 @@ struct FATPlan {
 
     /// A directory.
     struct Directory {
-        /// The directory above; the root's is itself.
+        /// The index of the parent directory; the root is its own parent.
         var parent: Int
         /// Directories first, then files, each in the order of the tree.
         var entries: [Entry] = []
-        /// Slots of 32 bytes that its content takes.
+        /// The number of its slots.
         var slots = 0
 
         /// Its size in bytes.
         var size: UInt64 { UInt64(slots * FATDirectoryEntry.size) }
     }
 
-    /// A file: hard links are as many files, which is all that FAT knows.
+    /// A file. Each hard link is a file of its own, because FAT has no hard links.
     struct File {
         var node: FileTree.NodeID
         var size: UInt64
@@ -42,20 +42,17 @@ struct FATPlan {
     /// In the order of the tree.
     private(set) var files: [File] = []
 
-    /// Slots that a directory can have: 2 MiB of them (specification, section "FAT Directory Structure").
-    static let slotLimit = 65_536
-    /// A file's size is a field of 32 bits.
-    static let fileLimit = UInt64(UInt32.max)
-
-    /// Reads the names and sizes of `tree`. Throws ``ImageError/Code/invalidInput`` for a name or kind of file that FAT
-    /// cannot hold and for names it does not tell apart, ``ImageError/Code/doesNotFit`` for a file of 4 GiB or a directory
-    /// of more entries than one can have; always with the path.
-    init(_ tree: FileTree, hasLabel: Bool) throws(ImageError) {
+    /// Reads the names and sizes of `tree`.
+    ///
+    /// - Throws: always with the path, ``ImageError/Code/invalidInput`` for a name or kind of file that FAT cannot
+    ///   hold, and for names that it cannot distinguish; ``ImageError/Code/doesNotFit`` for a file of 4 GiB or more,
+    ///   and for a directory with too many entries. Without a path, ``ImageError/Code/cancelled``.
+    init(_ tree: FileTree, hasLabel: Bool, progress: Progress? = nil) throws(ImageError) {
         var directories = [Directory(parent: 0)]
         var files: [File] = []
         var found: [[(name: FATName, child: Child)]] = [[]]
-        // The directories from the root down to where the walk is, each with the length of its path.
-        var above: [(directory: Int, pathLength: Int)] = [(0, 0)]
+        // The directories from the root down to the current one, each with the length of its path.
+        var parents: [(directory: Int, pathLength: Int)] = [(0, 0)]
         try tree.walk(from: tree.root) { path, node throws(ImageError) in
             if path.isEmpty {
                 guard tree.kind(of: node) == .directory else {
@@ -64,8 +61,8 @@ struct FATPlan {
                 return
             }
             let slash = path.lastIndex(of: UInt8(ascii: "/"))
-            while let last = above.last, last.pathLength > slash ?? 0 { above.removeLast() }
-            let parent = above.last?.directory ?? 0
+            while let last = parents.last, last.pathLength > slash ?? 0 { parents.removeLast() }
+            let parent = parents.last?.directory ?? 0
             let name = try FATName(path[(slash.map { $0 + 1 } ?? 0)...], path: Self.text(path))
             switch tree.kind(of: node) {
             case .symlink:
@@ -74,12 +71,13 @@ struct FATPlan {
                     remedy: "put the file itself in its place")
             case .directory:
                 found[parent].append((name, .directory(directories.count)))
-                above.append((directories.count, path.count))
+                try progress?.checkCancelled()
+                parents.append((directories.count, path.count))
                 directories.append(Directory(parent: parent))
                 found.append([])
             case .file:
                 let size = tree.size(of: node)
-                guard size <= Self.fileLimit else {
+                guard size <= FATDirectoryEntry.maximumFileSize else {
                     throw ImageError(
                         .doesNotFit, "a FAT filesystem cannot hold the file", path: Self.text(path),
                         reason: "it has \(size) bytes (\(ByteSize.format(size))) and 4 GiB less one byte is the limit",
@@ -98,23 +96,25 @@ struct FATPlan {
         }
     }
 
-    /// Gives a directory its entries.
+    /// Sets the entries of a directory, and counts its slots.
     private mutating func fill(
         _ index: Int, with found: [(name: FATName, child: Child)], firstSlots: Int, path: () -> String
     ) throws(ImageError) {
         func full(_ slots: Int) -> ImageError {
             ImageError(
                 .doesNotFit, "a FAT filesystem cannot hold the folder", path: path().isEmpty ? "/" : path(),
-                reason: "its \(found.count) names take \(slots) directory entries and \(Self.slotLimit) are the limit",
+                reason:
+                    "its \(found.count) names take \(slots) directory entries and \(FATDirectoryEntry.maximumSlots) "
+                    + "are the limit",
                 remedy: "spread its files over several folders")
         }
-        if found.count > Self.slotLimit { throw full(found.count) }
+        if found.count > FATDirectoryEntry.maximumSlots { throw full(found.count) }
         var seen: [[UInt32]: FATName] = [:]
         for (name, _) in found {
-            if let other = seen.updateValue(name, forKey: name.key) {
-                let above = path().isEmpty ? "" : path() + "/"
+            if let first = seen.updateValue(name, forKey: name.key) {
+                let directory = path().isEmpty ? "" : path() + "/"
                 throw ImageError(
-                    .invalidInput, "a FAT filesystem cannot hold both names", path: above + other.text,
+                    .invalidInput, "a FAT filesystem cannot hold both names", path: directory + first.text,
                     reason: "it does not tell '\(name.text)' from it, as upper and lower case "
                         + "are the same to it",
                     remedy: "rename one of them")
@@ -132,12 +132,12 @@ struct FATPlan {
             directories[index].entries.append(entry)
         }
         directories[index].slots = directories[index].entries.reduce(firstSlots) { $0 + $1.slots }
-        if directories[index].slots > Self.slotLimit { throw full(directories[index].slots) }
+        if directories[index].slots > FATDirectoryEntry.maximumSlots { throw full(directories[index].slots) }
     }
 
     private static func text(_ path: [UInt8]) -> String { String(decoding: path, as: UTF8.self) }
 
-    /// A directory's path without a leading slash, put together from its names.
+    /// The path of a directory without a leading slash, composed of the names on the way to it.
     private static func path(
         of index: Int, _ directories: [Directory], _ found: [[(name: FATName, child: Child)]]
     ) -> String {
@@ -155,53 +155,53 @@ struct FATPlan {
 
     // MARK: Sizes
 
-    /// Clusters that the content takes with this width and cluster size.
-    func clusters(_ width: FATGeometry.Width, clusterSize: UInt64) -> UInt64 {
+    /// The number of clusters that the content needs with this kind of FAT and this cluster size.
+    func clusters(_ kind: FATKind, clusterSize: UInt64) -> UInt64 {
         var count: UInt64 = 0
-        for (index, directory) in directories.enumerated() where index > 0 || width == .fat32 {
+        for (index, directory) in directories.enumerated() where index > 0 || kind == .fat32 {
             count += Self.clusters(ofDirectory: directory.size, clusterSize: clusterSize)
         }
         for file in files { count += file.size.dividedRoundingUp(by: clusterSize) }
         return count
     }
 
-    /// Clusters of a directory in which `size` bytes are used: at least one.
+    /// The number of clusters of a directory with `size` bytes of slots: at least one.
     static func clusters(ofDirectory size: UInt64, clusterSize: UInt64) -> UInt64 {
         max(1, size.dividedRoundingUp(by: clusterSize))
     }
 
-    /// Whether the root directory has room where that is of fixed size.
+    /// Whether the root directory has room for its slots. Only that of FAT16 has a fixed size.
     func rootFits(_ geometry: FATGeometry) -> Bool {
-        geometry.width == .fat32 || UInt64(directories[0].slots) <= geometry.rootEntries
+        geometry.kind == .fat32 || UInt64(directories[0].slots) <= geometry.rootEntries
     }
 
-    /// The geometry of 30 MiB where that holds the content and its largest file once more, so that each file can be
-    /// replaced; otherwise one that holds everything twice, so that all can be.
+    /// The geometry of 30 MiB, if it has room for the content and a second copy of its largest file, so that each file
+    /// can be replaced. Otherwise a geometry that holds everything twice, so that all files can be replaced.
     func roomyGeometry() throws(ImageError) -> FATGeometry {
         let usual = try FATGeometry(partitionSize: FATGeometry.defaultSize)
         let largest = files.map(\.size).max() ?? 0
-        let needed = clusters(usual.width, clusterSize: usual.clusterSize)
+        let needed = clusters(usual.kind, clusterSize: usual.clusterSize)
             .addingReportingOverflow(largest.dividedRoundingUp(by: usual.clusterSize))
         if !needed.overflow, needed.partialValue <= usual.clusterCount, rootFits(usual) { return usual }
         let smallest = try smallestGeometry(atLeast: FATGeometry.defaultSize)
-        let content = clusters(smallest.width, clusterSize: smallest.clusterSize)
+        let content = clusters(smallest.kind, clusterSize: smallest.clusterSize)
         if content.multipliedClamping(by: 2) <= smallest.clusterCount { return smallest }
         return try FATGeometry(partitionSize: smallest.partitionSize.multipliedClamping(by: 2))
     }
 
-    /// The smallest geometry of whole MiB, not below `size`, that holds the content. Throws
-    /// ``ImageError/Code/doesNotFit`` where there is none.
+    /// The smallest geometry that holds the content, in whole MiB, at least `size` bytes.
+    /// - Throws: ``ImageError/Code/doesNotFit`` if no FAT filesystem is large enough.
     func smallestGeometry(atLeast size: UInt64) throws(ImageError) -> FATGeometry {
         let unit: UInt64 = 1 << 20
         let bytes = files.reduce(0) { $0 + $1.size }
-        var candidate = max(size, FATGeometry.smallestSize, bytes).roundedUp(to: unit)
-        var needed: (width: FATGeometry.Width, clusterSize: UInt64, clusters: UInt64)?
+        var candidate = max(size, FATGeometry.minimumSize, bytes).roundedUp(to: unit)
+        var needed: (kind: FATKind, clusterSize: UInt64, clusters: UInt64)?
         while true {
-            // Ends at the latest where the geometry refuses more than 2 TiB.
+            // The loop ends at the latest at 2 TiB, which the geometry refuses.
             let geometry = try FATGeometry(partitionSize: candidate)
-            if needed?.width != geometry.width || needed?.clusterSize != geometry.clusterSize {
-                let count = clusters(geometry.width, clusterSize: geometry.clusterSize)
-                needed = (geometry.width, geometry.clusterSize, count)
+            if needed?.kind != geometry.kind || needed?.clusterSize != geometry.clusterSize {
+                let count = clusters(geometry.kind, clusterSize: geometry.clusterSize)
+                needed = (geometry.kind, geometry.clusterSize, count)
             }
             if let needed, needed.clusters <= geometry.clusterCount, rootFits(geometry) { return geometry }
             candidate += unit
@@ -210,6 +210,6 @@ struct FATPlan {
 }
 
 extension FATName {
-    /// The name as it was.
+    /// The original name.
     var text: String { String(decoding: units, as: UTF16.self) }
 }

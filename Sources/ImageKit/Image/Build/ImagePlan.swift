@@ -23,9 +23,10 @@ public struct ImagePlan: Sendable {
     public let root: Ext4Formatter.Summary
     /// What joining files of the same content saved.
     public let savings: FileTree.LinkSavings
-    /// Sentences for a person: what may keep the image from booting, hide its messages, or reveal secrets.
-    public let warnings: [String]
-    /// The number of names in the root filesystem: files, links and directories.
+    /// Sentences for a person: reasons why the image may not boot, may not show its messages, or may show secrets.
+    /// Escape them with ``ImageError/printable(_:)`` before they are printed.
+    public let warnings: [Advice]
+    /// Names in the root filesystem: files, links and directories.
     public let entries: Int
     /// Whether it holds an added file that not every user may read. Then the image's file is for its owner alone.
     public let isPrivate: Bool
@@ -47,10 +48,12 @@ public struct ImagePlan: Sendable {
         // The firmware comes first: an error about missing files need not wait for the scan of the store.
         let firmware = try FirmwareTree(
             boot, closure: closure, in: recipe.store, toplevel: system.toplevel, progress: progress)
-        let firmwareMap = try FATFormatter.layOut(
+        let fat = try FATFormatter.layOut(
             firmware.tree,
-            options: FATOptions(label: recipe.firmwareLabel, serial: recipe.diskID, size: recipe.firmwareSize))
-        try rawAreas.check([PlannedDisk.firmwarePartition(recipe, firmwareMap)])
+            FATOptions(
+                label: recipe.firmwareLabel, serial: recipe.diskID, size: recipe.firmwareSize, purpose: "firmware"),
+            progress: progress)
+        try rawAreas.check([PlannedDisk.firmwarePartition(recipe, fat.map)])
         let root = try RootTree(
             closure, in: recipe.store, toplevel: system.toplevel, boot: boot,
             registrationPath: recipe.registrationPath, deduplicates: recipe.deduplicates,
@@ -58,7 +61,7 @@ public struct ImagePlan: Sendable {
             keepsShortFiles: !recipe.checksContent, profile: system.profile,
             additions: recipe.additions, threads: threads, progress: progress)
         let ext4 = try Ext4Formatter.layOut(root.tree, options, hints: root.hints, progress: progress)
-        let disk = try PlannedDisk(recipe, firmware: firmwareMap, root: ext4.map, rawAreas)
+        let disk = try PlannedDisk(recipe, firmware: fat.map, root: ext4.map, rawAreas)
 
         map = disk.map
         table = disk.table
@@ -71,7 +74,7 @@ public struct ImagePlan: Sendable {
         boards = boot.boards
         self.root = ext4.summary
         savings = root.savings
-        warnings = (system.warnings + firmware.warnings + root.warnings).map(ImageError.printable)
+        warnings = system.warnings + firmware.warnings + root.warnings
         entries = root.tree.names(below: root.tree.root)
         isPrivate = root.isPrivate || firmware.isPrivate || rawAreas.isPrivate
         check =
@@ -99,7 +102,7 @@ private struct SystemChoice {
     /// The system that the profile's links lead to; `nil` without a profile.
     let profile: StorePath?
     /// Sentences about what may keep the system from booting.
-    let warnings: [String]
+    let warnings: [Advice]
 
     /// - Throws: when a store path does not exist, there is no system where one is needed, or the system would not find
     ///   the filesystems of the image.
@@ -149,7 +152,7 @@ private struct PlannedDisk {
             ])
         var map = SegmentMap(size: rootStart + rootSize)
         map.add(
-            table.encoded().dropFirst(Int(MBRTable.place.lowerBound)), at: MBRTable.place.lowerBound)
+            table.encoded().dropFirst(Int(MBRTable.byteRange.lowerBound)), at: MBRTable.byteRange.lowerBound)
         try rawAreas.add(to: &map, around: table.partitions)
         map.addMark(at: firmwareStart)
         map.add(firmware, at: firmwareStart)

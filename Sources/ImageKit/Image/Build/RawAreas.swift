@@ -65,11 +65,11 @@ struct RawAreas {
         for area in requested {
             let (found, isReadable) = try Self.examine(area)
             if !isReadable { isPrivate = true }
-            if found.range.overlaps(MBRTable.place) {
+            if found.range.overlaps(MBRTable.byteRange) {
                 throw Self.error(
-                    found, "the partition table has \(Self.shown(MBRTable.place))",
-                    remedy: "put it at byte \(MBRTable.place.upperBound) or later; boot code has "
-                        + "\(MBRTable.place.lowerBound) bytes at most")
+                    found, "the partition table has \(Self.shown(MBRTable.byteRange))",
+                    remedy: "put it at byte \(MBRTable.byteRange.upperBound) or later; boot code has "
+                        + "\(MBRTable.byteRange.lowerBound) bytes at most")
             }
             if let overlapped = areas.first(where: { $0.range.overlaps(found.range) }) {
                 throw Self.error(

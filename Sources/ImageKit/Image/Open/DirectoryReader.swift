@@ -3,7 +3,7 @@
 struct DirectoryReader {
     private var directories: Set<UInt64> = []
     private var blockBudget: UInt64 = 0
-    private var entryBudget = FATVolume.entryLimit
+    private var entryBudget = FATVolume.maximumEntries
 
     init(_ volume: ImageVolume) {
         if case .ext4(let volume) = volume { blockBudget = volume.superblock.blocks }

@@ -20,7 +20,7 @@ struct BootReader {
     /// The menu that U-Boot finds first, on the root or the firmware partition; `nil` where there is none.
     func menu() throws(ImageError) -> Menu? {
         for volume in [root, firmware].compactMap(\.self) {
-            for path in ExtlinuxConfig.places {
+            for path in ExtlinuxConfig.menuPaths {
                 guard let text = try volume.text(at: path, atMost: Self.maximumTextSize) else { continue }
                 return Menu(config: .parse(String(decoding: text, as: UTF8.self)), path: path, volume: volume)
             }

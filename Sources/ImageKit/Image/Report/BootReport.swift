@@ -96,7 +96,7 @@ public struct BootReport: Sendable, Encodable {
         starter = choice.starter
         var entry = Entry(
             kernel: choice.kernel ?? boards.first?.kernel, initrd: choice.initrd,
-            initPath: choice.commandLine.initPath, parameters: choice.commandLine.others)
+            initPath: choice.commandLine.initPath, parameters: choice.commandLine.wordsWithoutInit)
         try entry.findFiles(in: firmware, root: root)
         entries = [entry]
     }
@@ -115,7 +115,7 @@ extension BootReport.Entry {
         self.init(
             label: entry.label, title: entry.menuLabel, kernel: entry.kernel.map(path),
             initrd: entry.initrd.map(path), deviceTrees: (entry.fdt ?? entry.fdtDirectory).map(path),
-            initPath: line.initPath, parameters: line.others)
+            initPath: line.initPath, parameters: line.wordsWithoutInit)
         try findFiles(in: volume, root: root)
     }
 

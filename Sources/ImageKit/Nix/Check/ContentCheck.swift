@@ -1,58 +1,58 @@
 import Glibc
 import SystemPackage
 
-/// Compares what store paths hold with what is registered of them, beside the writing of their image.
+/// Compares the content of store paths with their registration while their image is written.
 ///
-/// Paths are hashed in the order in which their data lies on the disk, each once the writer has come to it: the writer,
-/// which reads ahead at the disk's queue depth, brings the pages, and hashing finds them in memory. There are as many
-/// threads as the writer has, and the kernel divides the processors: they sleep while compressing is the slower part, and
-/// take what is left over where it is not. Each has one small buffer.
+/// Paths are hashed in the order of their data on the disk, each once the writer has reached it. The writer reads ahead
+/// at the disk's queue depth, so hashing finds the data in the page cache. The check has the writer's number of
+/// threads, and the kernel divides the processors: the threads sleep while compression is slower, and otherwise use the
+/// processors that compression leaves idle. Each has one small buffer.
 struct ContentCheck: Sendable {
     private struct Item: Sendable {
         var info: PathInfo
-        /// Where on the disk the first of its own bytes lies.
-        var place: UInt64
+        /// The offset on the disk of the first data that no earlier path has, in bytes.
+        var offset: UInt64
     }
 
     private let items: [Item]
     private let store: StoreLocation
 
-    /// How long to wait before looking again where the writer is, in microseconds.
+    /// The time between two looks at the writer's progress, in microseconds.
     private static let pause: UInt32 = 2000
 
     /// - Parameters:
-    ///   - paths: one for each layout unit in `hints`, in the same order.
-    ///   - tree: what was laid out.
-    ///   - map: the filesystem that it was laid out in.
-    ///   - start: where that begins on the disk, in bytes.
+    ///   - paths: one for each layout unit in `hints`, in the same order, which is that of their data on the disk.
+    ///   - tree: the root filesystem's content.
+    ///   - map: the root filesystem.
+    ///   - start: the offset of the filesystem on the disk, in bytes.
     init(
         _ paths: [PathInfo], of tree: FileTree, _ hints: LayoutHints, on map: SegmentMap, from start: UInt64,
         in store: StoreLocation
     ) {
         self.store = store
-        var places: [UInt64?] = Array(repeating: nil, count: tree.hostFiles.count)
+        var offsets: [UInt64?] = Array(repeating: nil, count: tree.hostFiles.count)
         for segment in map.segments {
-            guard case .file(_, let file, _) = segment.content, places[Int(file.index)] == nil else { continue }
-            places[Int(file.index)] = segment.offset
+            guard case .file(_, let file, _) = segment.content, offsets[Int(file.index)] == nil else { continue }
+            offsets[Int(file.index)] = segment.offset
         }
         var seen = [Bool](repeating: false, count: tree.nodes.count)
         var reached: UInt64 = 0
         var items: [Item] = []
         for (info, unit) in zip(paths, hints.units) {
-            // A file that an earlier path has too is there already, so it says nothing.
+            // Skip files that an earlier path has too: their data is before that of this path.
             for node in tree.nodesInOrder(from: unit.node, seen: &seen) {
                 guard tree.kind(of: node) == .file, case .host(let file) = tree.content(of: node),
-                    let place = places[Int(file.index)]
+                    let offset = offsets[Int(file.index)]
                 else { continue }
-                reached = max(reached, place)
+                reached = max(reached, offset)
                 break
             }
-            items.append(Item(info: info, place: start + reached))
+            items.append(Item(info: info, offset: start + reached))
         }
         self.items = items
     }
 
-    /// What the threads share.
+    /// The state that the threads share.
     private struct State {
         var next = 0
         var done: UInt64 = 0
@@ -60,9 +60,9 @@ struct ContentCheck: Sendable {
         var failure: ImageError?
     }
 
-    /// Does the work of `body`, which is paced by `progress`, and checks all paths beside it.
+    /// Runs `body`, which reports to `progress`, and checks all paths at the same time.
     ///
-    /// - Throws: what `body` throws; and when a path is not what is registered of it, or cannot be read. Then `body` is
+    /// - Throws: the errors of `body`; and when a path differs from its registration or cannot be read. Then `body` is
     ///   stopped through `progress`.
     func run<Result>(
         threads count: Int, progress: Progress, beside body: () throws(ImageError) -> Result
@@ -73,7 +73,7 @@ struct ContentCheck: Sendable {
         let result: Result
         do throws(ImageError) {
             result = try body()
-            // From here on nobody waits for the writer.
+            // From here on, the threads do not wait for the writer.
             try progress.begin(.check, total: UInt64(items.count))
             progress.advance(state.change { $0.done })
         } catch {
@@ -86,7 +86,7 @@ struct ContentCheck: Sendable {
         return result
     }
 
-    /// One thread's part: takes the next path, waits for the writer, hashes.
+    /// The work of a thread: takes the next path, waits for the writer, hashes the path.
     private func check(_ state: Monitor<State>, _ progress: Progress) {
         var writer = NARWriter()
         while true {
@@ -96,7 +96,7 @@ struct ContentCheck: Sendable {
             }
             guard index < items.count else { return }
             do throws(ImageError) {
-                while progress.isBefore(items[index].place, of: .write) {
+                while progress.isBefore(items[index].offset, of: .write) {
                     if state.change({ $0.isStopped }) { return }
                     try progress.checkCancelled()
                     usleep(Self.pause)
@@ -123,18 +123,18 @@ struct ContentCheck: Sendable {
         _ info: PathInfo, _ writer: inout NARWriter, _ state: Monitor<State>, _ progress: Progress
     ) throws(ImageError) {
         var hasher = NARHasher()
-        try writer.write(store.physical(info.path)) { (piece) throws(ImageError) in
+        try writer.write(store.physical(info.path)) { (chunk) throws(ImageError) in
             try progress.checkCancelled()
             if state.change({ $0.isStopped }) { throw ImageError(.cancelled, "stopped on request") }
-            hasher.update(piece)
+            hasher.update(chunk)
         }
         let (hash, size) = try hasher.finish()
         if hash == info.narHash, size == info.narSize { return }
         if hash == info.narHash {
             throw ImageError(
                 .invalidInput, "the registration is wrong about", path: info.path.path,
-                reason:
-                    "it says that its NAR has \(info.narSize) bytes; what is there has the registered hash, and \(size)",
+                reason: "it says that its NAR has \(info.narSize) bytes; "
+                    + "what is there has the registered hash, and \(size)",
                 remedy: "make the registration again")
         }
         let chosen = store.root == "/" ? "" : " --store '\(store.root.string)'"

@@ -1,22 +1,22 @@
-/// Checks a Nix store that lies in a filesystem: whether it is what is registered of it, complete, and as Nix leaves one.
+/// Checks a Nix store in a filesystem: whether it matches its registration, is complete, and has Nix's metadata.
 ///
 /// ```
-///   registration ──▶ closed?            every reference is registered, nothing goes in a circle
+///   registration ──▶ closed?            every reference is registered, and there are no circles
 ///        │     ▲
 ///        ▼     │
-///   store paths ──▶ metadata            as Nix makes it: modes, owner, time
-///        └────────▶ NAR hash and size   of each, in the order in which the data lies on the disk
+///   store paths ──▶ metadata            as Nix sets it: modes, owner, time
+///        └────────▶ NAR hash and size   of each path, in the order of the data on the disk
 /// ```
 public struct StoreCheck: Sendable {
-    /// How much was checked.
+    /// The amounts that were checked.
     public struct Counts: Sendable, Hashable {
-        /// Paths that are registered.
+        /// Registered paths.
         public var registered: UInt64 = 0
-        /// Store paths that are there.
+        /// Store paths in the store.
         public var paths: UInt64 = 0
-        /// Names below them: files, directories and links.
+        /// Names of files, directories and links in the store paths.
         public var entries: UInt64 = 0
-        /// Paths that were hashed, and bytes of their NARs.
+        /// Paths that were hashed, and the bytes of their NARs.
         public var hashed: UInt64 = 0, hashedBytes: UInt64 = 0
     }
 
@@ -28,13 +28,13 @@ public struct StoreCheck: Sendable {
     /// Checks the store in a filesystem's tree.
     ///
     /// - Parameters:
-    ///   - others: paths of what a tree cannot hold (devices, pipes, sockets), without a leading slash.
-    ///   - threads: how many hash store paths.
-    ///   - onFinding: hears what is found, with paths from the filesystem's root; never from two threads at once.
-    /// - Returns: what was checked; `nil` where there is no store.
+    ///   - specialFiles: paths of devices, pipes and sockets, which a tree cannot have, without a leading slash.
+    ///   - threads: the number of threads that hash store paths.
+    ///   - onFinding: called for each finding, with a path from the filesystem's root; never from two threads at once.
+    /// - Returns: the amounts that were checked; `nil` if there is no store.
     /// - Throws: only errors of the source that are no damage, and ``ImageError/Code/cancelled``.
     public static func run(
-        _ tree: FileTree, others: [[UInt8]] = [], threads: Int, progress: Progress? = nil,
+        _ tree: FileTree, specialFiles: [[UInt8]] = [], threads: Int, progress: Progress? = nil,
         onFinding: @escaping @Sendable (Finding) -> Void
     ) throws(ImageError) -> Counts? {
         guard let store = tree.node(at: StorePath.directory), tree.kind(of: store) == .directory,
@@ -55,19 +55,19 @@ public struct StoreCheck: Sendable {
         }
         counts.paths = UInt64(present.count)
         counts.entries = try check.checkMetadata(of: present, progress)
-        check.checkOthers(others)
+        check.checkSpecialFiles(specialFiles)
         if let registration = try check.registration() {
             counts.registered = UInt64(registration.entries.count)
             check.checkReferences(of: registration)
-            let there = check.checkPresence(of: registration, present)
-            let content = StoreContentCheck(there, of: tree)
+            let registered = check.checkPresence(of: registration, present)
+            let content = StoreContentCheck(registered, of: tree)
             let hashed = try content.run(threads: threads, progress: progress, onFinding: onFinding)
             (counts.hashed, counts.hashedBytes) = hashed
         }
         return counts
     }
 
-    /// Compares what is registered with what is there, and gives what is both.
+    /// Reports paths that are missing or unregistered; returns those that are both registered and present.
     private func checkPresence(
         of registration: Registration, _ present: [StorePath: FileTree.NodeID]
     ) -> [(info: PathInfo, node: FileTree.NodeID)] {
@@ -85,6 +85,7 @@ public struct StoreCheck: Sendable {
         return both
     }
 
+    /// Reports references to unregistered paths; otherwise reports a circle of references, if any.
     private func checkReferences(of registration: Registration) {
         var isClosed = true
         for info in registration.entries {
@@ -104,22 +105,23 @@ public struct StoreCheck: Sendable {
 
     // MARK: Metadata
 
-    /// Compares everything in the store with how Nix leaves it.
-    /// - Returns: how many names there are.
+    /// Compares the metadata of everything in the store with that which Nix sets.
+    /// - Returns: the number of names.
     private func checkMetadata(
         of present: [StorePath: FileTree.NodeID], _ progress: Progress?
     ) throws(ImageError) -> UInt64 {
-        let own = tree.attributes(of: store)
-        if own.owner != 0 || own.permissions & 0o002 != 0
-            || own.permissions & 0o022 != 0 && own.permissions & 0o1000 == 0
+        let attributes = tree.attributes(of: store)
+        if attributes.owner != 0 || attributes.permissions & 0o002 != 0
+            || attributes.permissions & 0o022 != 0 && attributes.permissions & 0o1000 == 0
         {
             onFinding(
                 Finding(
-                    .storeDirectory, "it belongs to \(own.owner):\(own.group) and has the mode \(Self.mode(own))",
+                    .storeDirectory,
+                    "it belongs to \(attributes.owner):\(attributes.group) and has the mode \(Self.mode(attributes))",
                     path: StorePath.directory))
         }
         var count: UInt64 = 0
-        // A file with several names is looked at once.
+        // A file with several names is checked once.
         var seen = [Bool](repeating: false, count: tree.nodes.count)
         for (path, top) in present.sorted(by: { $0.key < $1.key }) {
             try progress?.checkCancelled()
@@ -139,7 +141,7 @@ public struct StoreCheck: Sendable {
         switch tree.kind(of: node) {
         case .directory: isRight = found.permissions == 0o555
         case .file: isRight = found.permissions == 0o444 || found.permissions == 0o555
-        // Linux has no modes of links: what is there is what made the filesystem.
+        // Linux ignores the mode of a link; this is the one that the maker of the filesystem stored.
         case .symlink: isRight = found.permissions == 0o777
         }
         if found.permissions & 0o6000 != 0, tree.kind(of: node) == .file {
@@ -164,13 +166,13 @@ public struct StoreCheck: Sendable {
     }
 
     private static func mode(_ attributes: FileAttributes) -> String {
-        let digits = String(attributes.permissions, radix: 8)
-        return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+        attributes.permissions.digits(radix: 8, width: 4)
     }
 
-    private func checkOthers(_ others: [[UInt8]]) {
+    /// Reports files in the store that a store cannot have.
+    private func checkSpecialFiles(_ paths: [[UInt8]]) {
         let prefix = Array(StorePath.directory.utf8.dropFirst()) + [UInt8(ascii: "/")]
-        for path in others where path.starts(with: prefix) {
+        for path in paths where path.starts(with: prefix) {
             onFinding(
                 Finding(
                     .storeSpecial, "it is neither a file, nor a folder, nor a symbolic link",

@@ -1,93 +1,95 @@
-/// Compares what store paths hold in an image with what is registered of them.
+/// Compares the content of store paths in an image with their registration.
 ///
 /// ```
-///   disk    ├ path 1 ┤├ path 2 ──┤├ 3 ┤├ path 4 ─────────────┤├ 5 ┤…        in the order of their data
-///   parts   ├ part 0 ─────────────────┤├ part 1 ─────────────┤├ 2 …         of some MiB each
-///   threads     A                           B                     A         so two seldom need the same frame
+///   disk      ├ path 1 ┤├ path 2 ──┤├ 3 ┤├ path 4 ─────────────┤├ 5 ┤…      in the order of their data
+///   batches   ├ batch 0 ────────────────┤├ batch 1 ────────────┤├ 2 …       of several MiB each
+///   threads       A                           B                     A       so two threads seldom need the same frame
 /// ```
 ///
-/// A compressed image is decompressed once that way, but for files that are hard links of files in other paths: their bytes
-/// are kept as long as somebody still needs them and there is room (see ``LinkedContents``).
+/// So each frame of a compressed image is decompressed about once. Files that are hard links of files in other paths
+/// are the exception: their content is kept while other names need it and there is room (see ``LinkedContents``).
 struct StoreContentCheck: Sendable {
-    /// A path, and where most of its data begins.
     private struct Item: Sendable {
         var info: PathInfo
         var node: FileTree.NodeID
-        var place: UInt64
+        /// The offset of most of the path's data, in bytes.
+        var offset: UInt64
     }
 
     private let tree: FileTree
     private let items: [Item]
-    /// Items that one thread hashes one after the other.
-    private let parts: [Range<Int>]
+    /// Items that a thread hashes one after the other.
+    private let batches: [Range<Int>]
     private let linked: LinkedContents
 
-    /// As much data goes to one thread at a time: a compressed frame or two.
-    private static let partSize: UInt64 = 32 << 20
+    /// The distance on the disk between the beginnings of two batches, in bytes: one or two compressed frames.
+    private static let batchSize: UInt64 = 32 << 20
 
     init(_ paths: [(info: PathInfo, node: FileTree.NodeID)], of tree: FileTree) {
         var names = [UInt32](repeating: 0, count: tree.nodes.count)
         var items: [Item] = []
         for (info, node) in paths {
-            var files: [(place: UInt64, size: UInt64)] = []
+            var files: [(offset: UInt64, size: UInt64)] = []
             tree.eachName(below: node) { node in
                 guard tree.kind(of: node) == .file else { return }
                 names[Int(node.index)] &+= 1
-                if let place = tree.place(of: node) { files.append((place, tree.size(of: node))) }
+                if let offset = tree.sourceOffset(of: node) { files.append((offset, tree.size(of: node))) }
             }
-            items.append(Item(info: info, node: node, place: Self.place(of: files)))
+            items.append(Item(info: info, node: node, offset: Self.mainOffset(of: files)))
         }
-        items.sort { ($0.place, $0.info.path) < ($1.place, $1.info.path) }
+        items.sort { ($0.offset, $0.info.path) < ($1.offset, $1.info.path) }
         self.tree = tree
         self.items = items
         linked = LinkedContents(tree, names: names)
-        var parts: [Range<Int>] = []
+        var batches: [Range<Int>] = []
         var start = 0
-        for index in items.indices where index > start && items[index].place - items[start].place >= Self.partSize {
-            parts.append(start..<index)
+        for index in items.indices where index > start && items[index].offset - items[start].offset >= Self.batchSize {
+            batches.append(start..<index)
             start = index
         }
-        if start < items.count { parts.append(start..<items.count) }
-        self.parts = parts
+        if start < items.count { batches.append(start..<items.count) }
+        self.batches = batches
     }
 
-    /// Where the most of a path's data begins: some of its files may lie elsewhere, with another path that has them too.
-    private static func place(of files: [(place: UInt64, size: UInt64)]) -> UInt64 {
-        let sorted = files.sorted { $0.place < $1.place }
-        var best: (place: UInt64, size: UInt64) = (0, 0)
-        var run: (place: UInt64, size: UInt64) = (0, 0)
+    /// The offset at which most of a path's data begins. Files that another path has too may be elsewhere.
+    private static func mainOffset(of files: [(offset: UInt64, size: UInt64)]) -> UInt64 {
+        let sorted = files.sorted { $0.offset < $1.offset }
+        var best: (offset: UInt64, size: UInt64) = (0, 0)
+        var region: (offset: UInt64, size: UInt64) = (0, 0)
         var end: UInt64 = 0
         for file in sorted {
-            // Holes, directories and the like lie between files that belong together.
-            if run.size == 0 || file.place > end.addingClamping(runGap) { run = (file.place, 0) }
-            run.size = run.size.addingClamping(file.size)
-            end = max(end, file.place.addingClamping(file.size))
-            if run.size > best.size { best = run }
+            // Holes and directories may be between files of the same region.
+            if region.size == 0 || file.offset > end.addingClamping(maximumGap) { region = (file.offset, 0) }
+            region.size = region.size.addingClamping(file.size)
+            end = max(end, file.offset.addingClamping(file.size))
+            if region.size > best.size { best = region }
         }
-        return best.place
+        return best.offset
     }
 
-    private static let runGap: UInt64 = 1 << 20
+    /// The largest gap between two files of a region, in bytes.
+    private static let maximumGap: UInt64 = 1 << 20
 
-    /// What the threads share.
+    /// The state that the threads share.
     private struct State {
         var findings: [StorePath: Finding] = [:]
         var hashed: UInt64 = 0, bytes: UInt64 = 0
     }
 
-    /// Hashes all paths, and gives how many they were, and the bytes of their NARs.
+    /// Hashes all paths.
+    /// - Returns: the number of paths, and the bytes of their NARs.
     func run(
         threads: Int, progress: Progress?, onFinding: (Finding) -> Void
     ) throws(ImageError) -> (paths: UInt64, bytes: UInt64) {
         let total = items.reduce(0 as UInt64) { $0.addingClamping($1.info.narSize) }
         try progress?.begin(.storePaths, total: total)
         let state = Monitor(State())
-        try onThreads(threads, sharing: parts.count, by: 1) { (next) throws(ImageError) in
-            var writer = NARTreeWriter(tree) { (node, room, offset) throws(ImageError) in
-                try linked.read(node, into: room, at: offset)
+        try onThreads(threads, sharing: batches.count, by: 1) { (next) throws(ImageError) in
+            var writer = NARTreeWriter(tree) { (node, memory, offset) throws(ImageError) in
+                try linked.read(node, into: memory, at: offset)
             }
-            while let turn = next()?.lowerBound {
-                for item in items[parts[turn]] {
+            while let index = next()?.lowerBound {
+                for item in items[batches[index]] {
                     let (finding, size) = try check(item, &writer, progress)
                     state.change { state in
                         state.findings[item.info.path] = finding
@@ -103,17 +105,17 @@ struct StoreContentCheck: Sendable {
     }
 
     /// Hashes one path.
-    /// - Returns: what is wrong with it, and the bytes of its NAR.
+    /// - Returns: a finding if it differs from its registration, and the bytes of its NAR.
     private func check(
         _ item: Item, _ writer: inout NARTreeWriter, _ progress: Progress?
     ) throws(ImageError) -> (finding: Finding?, size: UInt64) {
         let info = item.info
         var hasher = NARHasher()
         do {
-            try writer.write(item.node) { (piece) throws(ImageError) in
+            try writer.write(item.node) { (chunk) throws(ImageError) in
                 try progress?.checkCancelled()
-                hasher.update(piece)
-                progress?.advance(UInt64(piece.count))
+                hasher.update(chunk)
+                progress?.advance(UInt64(chunk.count))
             }
         } catch {
             guard error.blame.isInput else { throw error }
@@ -140,7 +142,7 @@ struct StoreContentCheck: Sendable {
 }
 
 extension FileTree {
-    /// Visits every name below (and with) `top`, without saying which.
+    /// Visits the node of every name below a node, and the node itself. A node with several names is visited for each.
     fileprivate func eachName(below top: NodeID, _ visit: (NodeID) -> Void) {
         var stack = [top]
         while let node = stack.popLast() {
@@ -149,8 +151,8 @@ extension FileTree {
         }
     }
 
-    /// Where a file's first byte lies in the source that it comes from; `nil` where that is unknown, or nothing is there.
-    fileprivate func place(of node: NodeID) -> UInt64? {
+    /// The offset of a file's first byte in its source; `nil` if it is not known, or the file is empty.
+    fileprivate func sourceOffset(of node: NodeID) -> UInt64? {
         guard size(of: node) > 0, case .source(let source, let offset) = content(of: node) else { return nil }
         if let file = source as? ExtentSource { return file.extents.first?.sourceOffset }
         return source is SourceSlice ? offset : nil

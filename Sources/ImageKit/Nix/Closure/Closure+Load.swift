@@ -1,12 +1,12 @@
 public import SystemPackage
 
-/// Where a closure's paths, hashes and references are learnt from.
+/// The source of a closure's paths, hashes and references.
 public enum ClosureSource: Sendable, Hashable {
-    /// From Nix: `nix-store` is asked.
+    /// Nix's database, through `nix-store`.
     case nix
-    /// From a file: `registration` of nixpkgs' closureInfo, or the output of `nix-store --dump-db`.
+    /// A file: `registration` of nixpkgs' closureInfo, or the output of `nix-store --dump-db`.
     case registration(FilePath)
-    /// From the paths themselves: they are scanned for references and hashed. It needs neither Nix nor a registration.
+    /// The paths themselves, which are searched for references and hashed. This needs neither Nix nor a registration.
     case scan
 }
 
@@ -15,25 +15,25 @@ extension Closure {
     ///
     /// - Parameters:
     ///   - roots: store paths that are in `store`.
-    ///   - source: who says what belongs to it.
-    ///   - store: where the paths physically are; all must be there.
-    ///   - threads: how many paths are scanned at once, at least 1.
-    ///   - progress: is put into the phase `closure`, and counts paths.
-    /// - Throws: when the source cannot be read, knows too little, or contradicts itself, and when a path is missing.
+    ///   - source: the source of the registration.
+    ///   - store: the store that has the paths; all must be present.
+    ///   - threads: the number of paths to scan at the same time, at least 1.
+    ///   - progress: enters the phase `closure`, and counts paths.
+    /// - Throws: when the source cannot be read, is incomplete or contradicts itself, and when a path is missing.
     public static func load(
         roots: [StorePath], from source: ClosureSource, store: StoreLocation, threads: Int, progress: Progress? = nil
     ) throws(ImageError) -> Closure {
         try progress?.begin(.closure)
-        let known: Registration
+        let registration: Registration
         switch source {
-        case .nix: known = try NixStore(store: store, progress: progress).registration(of: roots)
-        case .registration(let file): known = try .read(file)
+        case .nix: registration = try NixStore(store: store, progress: progress).registration(of: roots)
+        case .registration(let file): registration = try .read(file)
         case .scan:
             for root in roots { try store.checkPresent(root) }
             let scan = try ClosureScan(roots: roots, store: store, progress: progress)
-            known = try Registration(scan.run(roots: roots, threads: threads))
+            registration = try Registration(scan.run(roots: roots, threads: threads))
         }
-        let closure = try Closure(roots: roots, from: known)
+        let closure = try Closure(roots: roots, from: registration)
         for info in closure.paths { try store.checkPresent(info.path) }
         return closure
     }

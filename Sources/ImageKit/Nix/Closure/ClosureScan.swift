@@ -1,18 +1,19 @@
 import Glibc
 import SystemPackage
 
-/// Finds a closure as Nix did when it built it: by the hash parts that occur in the serialisation of each path.
+/// Finds a closure as Nix does after a build: by the hash parts in the serialisation of each path.
 ///
-/// Where Nix looks only for what a build could have seen, this looks for every path of the store. So it finds what Nix
-/// found, and also references that were discarded on purpose (`unsafeDiscardReferences`, source trees).
+/// Nix searches only for the paths that a build had access to; this searches for every path of the store. So it finds
+/// all references that Nix found, and also those that were discarded on purpose (`unsafeDiscardReferences`, source
+/// trees).
 struct ClosureScan {
     private let store: StoreLocation
-    /// Paths that may be referred to, sorted.
+    /// Paths to search for, sorted.
     private let candidates: [StorePath]
     private let parts: HashParts
     private let progress: Progress?
 
-    /// Lists what `store` holds, besides `roots`. Derivations are left out, as nothing that runs needs them.
+    /// Lists the paths of `store`, and adds `roots`. Derivations are left out: no program needs them to run.
     init(roots: [StorePath], store: StoreLocation, progress: Progress?) throws(ImageError) {
         self.store = store
         self.progress = progress
@@ -21,7 +22,7 @@ struct ClosureScan {
             guard let path = StorePath(entry: name), !path.isDerivation else { continue }
             paths.insert(path)
         }
-        // Nix's locks, and directories it builds in, stand beside the path they belong to and share its hash part.
+        // Nix's locks and build directories are beside the path that they belong to and share its hash part.
         candidates = paths.filter { path in
             guard let suffix = Self.workSuffixes.first(where: path.baseName.hasSuffix) else { return true }
             guard let owner = StorePath(entry: path.baseName.utf8.dropLast(suffix.count)) else { return true }
@@ -36,8 +37,8 @@ struct ClosureScan {
         let descriptor = directory.withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard descriptor >= 0 else {
             throw .system(
-                Errno(rawValue: errno), "there is no Nix store at", path: directory,
-                remedy: "say with --store-root which folder holds nix/store")
+                .current, "there is no Nix store at", path: directory,
+                remedy: "say with \(.storeRoot) which folder holds nix/store")
         }
         defer { close(descriptor) }
         switch DirectoryNames.read(descriptor) {
@@ -46,7 +47,7 @@ struct ClosureScan {
         }
     }
 
-    /// What the threads share.
+    /// The state that the threads share.
     private struct Work {
         var waiting: [StorePath]
         var seen: Set<StorePath>
@@ -60,7 +61,8 @@ struct ClosureScan {
         case stop
     }
 
-    /// Scans from `roots` on, several paths at a time, and gives what was found out about each.
+    /// Scans `roots` and all paths that they lead to, several at a time.
+    /// - Returns: the entries of the paths, in no particular order.
     func run(roots: [StorePath], threads count: Int) throws(ImageError) -> [PathInfo] {
         let work = Monitor(Work(waiting: roots.reversed(), seen: Set(roots)))
         var threads = Threads()
@@ -107,11 +109,11 @@ struct ClosureScan {
         _ path: StorePath, _ writer: inout NARWriter, _ scanner: inout ReferenceScanner
     ) throws(ImageError) -> PathInfo {
         var hasher = NARHasher()
-        // The search is over the serialisation rather than the files: names and targets of links are in it too.
-        try writer.write(store.physical(path)) { (piece) throws(ImageError) in
+        // The serialisation is searched, not the files: it also has their names and the targets of links.
+        try writer.write(store.physical(path)) { (chunk) throws(ImageError) in
             try progress?.checkCancelled()
-            hasher.update(piece)
-            scanner.scan(piece)
+            hasher.update(chunk)
+            scanner.scan(chunk)
         }
         let (hash, size) = try hasher.finish()
         var references: [StorePath] = []
@@ -119,14 +121,15 @@ struct ClosureScan {
         return PathInfo(path: path, narHash: hash, narSize: size, references: references)
     }
 
-    /// The path that a hash part stands for; an error where two paths have the same.
+    /// The path of a hash part.
+    /// - Throws: when two paths have the same hash part.
     private func candidate(_ number: Int, referrer: StorePath) throws(ImageError) -> StorePath {
         let path = candidates[number]
         if candidates.indices.contains(number + 1), candidates[number + 1].hashPart == path.hashPart {
             throw ImageError(
                 .invalidInput, "cannot tell which path is meant by a reference of", path: referrer.path,
                 reason: "'\(path.path)' and '\(candidates[number + 1].path)' have the same hash",
-                remedy: "delete the one that Nix did not make, or use --registration")
+                remedy: "delete the one that Nix did not make, or use \(.registration)")
         }
         return path
     }

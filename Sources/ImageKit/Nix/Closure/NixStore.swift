@@ -1,26 +1,26 @@
 import SystemPackage
 
-/// Asking Nix itself what it knows of a closure.
+/// Nix's database of a store, which is queried with `nix-store`.
 struct NixStore {
     private static let program = "nix-store"
-    /// How many bytes of store paths go on one command line: every system takes 128 KiB with the environment.
+    /// Bytes of store paths on a command line. Every system accepts 128 KiB, including the environment.
     private static let batchSize = 64 << 10
 
     private let storeOption: [String]
     private let progress: Progress?
 
     init(store: StoreLocation, progress: Progress?) throws(ImageError) {
-        switch StoreWalk.real(store.root) {
+        switch FileStatus.realPath(of: store.root) {
         case .success(let root): storeOption = Self.option(root: root)
         case .failure(let errno):
             throw .system(
                 errno, "there is no Nix store at", path: store.directory,
-                remedy: "say with --store-root which folder holds nix/store")
+                remedy: "say with \(.storeRoot) which folder holds nix/store")
         }
         self.progress = progress
     }
 
-    /// The registration of the closure of `roots`, as Nix's database has it.
+    /// The registration of the closure of `roots`.
     func registration(of roots: [StorePath]) throws(ImageError) -> Registration {
         var closure: Set<StorePath> = []
         for batch in Self.batches(roots) {
@@ -36,6 +36,7 @@ struct NixStore {
         return try Registration(entries)
     }
 
+    /// Divides paths so that each batch fits on a command line.
     private static func batches(_ paths: [StorePath]) -> [[StorePath]] {
         var batches: [[StorePath]] = []
         var size = batchSize
@@ -51,6 +52,9 @@ struct NixStore {
         return batches
     }
 
+    private static let otherSources: Advice =
+        "give a registration with \(.registration), or find the closure with \(.scanReferences)"
+
     private func run(_ options: [String], _ paths: [StorePath]) throws(ImageError) -> [UInt8] {
         let command: Subprocess
         do throws(ImageError) {
@@ -58,20 +62,20 @@ struct NixStore {
         } catch let error where error.code == .notFound {
             throw ImageError(
                 .notFound, "cannot ask Nix for the closure", reason: "there is no 'nix-store' in PATH",
-                remedy: "give a registration with --registration, or find the closure with --scan-references")
+                remedy: Self.otherSources)
         }
         guard command.status == 0 else {
-            let said = command.lastErrors
+            let message = command.lastErrors
             let end = command.status > 128 ? "was ended by signal \(command.status - 128)" : "failed"
             throw ImageError(
                 .invalidInput, "cannot ask Nix for the closure",
-                reason: "'nix-store \(options.joined(separator: " "))' \(end)\(said.isEmpty ? "" : " (\(said))")",
-                remedy: "give a registration with --registration, or find the closure with --scan-references")
+                reason: "'nix-store \(options.joined(separator: " "))' \(end)\(message.isEmpty ? "" : " (\(message))")",
+                remedy: Self.otherSources)
         }
         return command.output
     }
 
-    /// Names the store to Nix. The root is encoded, as `?` and `&` have a meaning in the place where it stands.
+    /// The option that names the store to Nix. The root is encoded, since `?` and `&` have a meaning in a store URL.
     private static func option(root: FilePath) -> [String] {
         if root == "/" { return [] }
         var text = ""

@@ -1,66 +1,67 @@
-/// The hash parts that a ``ReferenceScanner`` looks for, and which store path each stands for.
+/// The hash parts that a ``ReferenceScanner`` searches for, with the index of the store path of each.
 ///
-/// An open-addressed table of a power-of-two size, at most half full, so that a lookup costs one or two comparisons.
+/// It is an open-addressed table whose size is a power of two and which is at most half full, so that a lookup costs
+/// one or two comparisons.
 struct HashParts: Sendable {
     /// The keys' characters, 32 each, one after the other.
     private var keys: [UInt8] = []
-    /// For every slot, the number of its key plus 1, or 0.
+    /// The index of each slot's key plus 1, or 0.
     private var slots: [UInt32]
     private let shift: UInt64
 
-    /// Takes the hash parts of `paths`, which must be sorted; a hash part's number is the first path's that has it.
+    /// Adds the hash parts of `paths`, which must be sorted. If paths share a hash part, it has the first one's index.
     init(_ paths: [StorePath]) {
         var bits: UInt64 = 4
         while 1 << bits < paths.count * 2 { bits += 1 }
         shift = 64 - bits
         slots = [UInt32](repeating: 0, count: 1 << bits)
         keys.reserveCapacity(paths.count * StorePath.hashLength)
-        for (number, path) in paths.enumerated() {
+        for (index, path) in paths.enumerated() {
             keys.append(contentsOf: path.hashPart.utf8)
             let key = Array(path.hashPart.utf8)
             key.withUnsafeBytes { key in
                 let (slot, found) = find(key)
-                if found == nil { slots[slot] = UInt32(number + 1) }
+                if found == nil { slots[slot] = UInt32(index + 1) }
             }
         }
     }
 
-    /// How many there are.
+    /// The number of hash parts.
     var count: Int { keys.count / StorePath.hashLength }
 
-    /// The number of the hash part that `window` (32 bytes) is; `nil` where it is none.
-    func number(of window: UnsafeRawBufferPointer) -> Int? { find(window).found }
+    /// The index of a hash part, `window` (32 bytes); `nil` if the table does not have it.
+    func index(of window: UnsafeRawBufferPointer) -> Int? { find(window).found }
 
-    /// The slot where a key is or would be, and its number if it is there.
+    /// The slot for a key, and the key's index if the table has it.
     private func find(_ window: UnsafeRawBufferPointer) -> (slot: Int, found: Int?) {
         let start = window.loadUnaligned(as: UInt64.self)
         let rest = window.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
         var slot = Int(truncatingIfNeeded: ((start ^ rest &* 31) &* 0x9E37_79B9_7F4A_7C15) >> shift)
         while slots[slot] != 0 {
-            let number = Int(slots[slot]) - 1
+            let index = Int(slots[slot]) - 1
             let isEqual = keys.withUnsafeBytes { keys in
-                let key = UnsafeRawBufferPointer(rebasing: keys[(number * StorePath.hashLength)...])
+                let key = UnsafeRawBufferPointer(rebasing: keys[(index * StorePath.hashLength)...])
                 return (0..<4).allSatisfy {
                     key.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self)
                         == window.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self)
                 }
             }
-            if isEqual { return (slot, number) }
+            if isEqual { return (slot, index) }
             slot = (slot + 1) & (slots.count - 1)
         }
         return (slot, nil)
     }
 }
 
-/// Finds hash parts of store paths in bytes that come in pieces, wherever the pieces are cut.
+/// Finds hash parts of store paths in bytes that come in chunks, also where they extend over several chunks.
 ///
-/// A window of 32 bytes is looked at from its end: at a byte that is no digit of base 32, the window moves past it. So
-/// most bytes of programs and texts are never looked at. Bytes known to be digits are not looked at again.
+/// A window of 32 bytes is read from its end. At a byte that is no digit of base 32, the window moves past that byte,
+/// so most bytes of programs and texts are never read. Bytes that are known to be digits are not read again.
 struct ReferenceScanner: ~Copyable {
     private let parts: HashParts
     private var isFound: [Bool]
     private var found: [Int] = []
-    /// The last bytes of what came before, up to one less than a hash part has.
+    /// The last bytes before the next chunk, at most one less than the length of a hash part.
     private var tail: [UInt8] = []
 
     init(_ parts: HashParts) {
@@ -68,21 +69,22 @@ struct ReferenceScanner: ~Copyable {
         isFound = [Bool](repeating: false, count: parts.count)
     }
 
-    /// Looks through the next piece.
-    mutating func scan(_ piece: UnsafeRawBufferPointer) {
+    /// Searches the next chunk.
+    mutating func scan(_ chunk: UnsafeRawBufferPointer) {
         let overlap = StorePath.hashLength - 1
         if !tail.isEmpty {
-            let seam = tail + piece.prefix(overlap)
+            let seam = tail + chunk.prefix(overlap)
             seam.withUnsafeBytes { search($0) }
         }
-        search(piece)
-        tail = piece.count >= overlap ? Array(piece.suffix(overlap)) : Array((tail + piece).suffix(overlap))
+        search(chunk)
+        tail = chunk.count >= overlap ? Array(chunk.suffix(overlap)) : Array((tail + chunk).suffix(overlap))
     }
 
-    /// The numbers of the hash parts found since the last call, in rising order. What comes next is something new.
+    /// Ends a sequence of chunks; the next chunk begins a new one.
+    /// - Returns: the indices of the hash parts that were found, in ascending order.
     mutating func finish() -> [Int] {
         defer {
-            for number in found { isFound[number] = false }
+            for index in found { isFound[index] = false }
             found = []
             tail = []
         }
@@ -95,18 +97,18 @@ struct ReferenceScanner: ~Copyable {
         var known = 0  // bytes from `start` up to here are digits
         NixBase32.values.withUnsafeBufferPointer { values in
             while bytes.count - start >= length {
-                var place = start + length - 1
-                while place >= known, values[Int(bytes[place])] < 32 { place -= 1 }
-                if place >= known {
+                var position = start + length - 1
+                while position >= known, values[Int(bytes[position])] < 32 { position -= 1 }
+                if position >= known {
                     known = start + length
-                    start = place + 1
+                    start = position + 1
                     continue
                 }
-                if let number = parts.number(of: UnsafeRawBufferPointer(rebasing: bytes[start..<start + length])),
-                    !isFound[number]
+                if let index = parts.index(of: UnsafeRawBufferPointer(rebasing: bytes[start..<start + length])),
+                    !isFound[index]
                 {
-                    isFound[number] = true
-                    found.append(number)
+                    isFound[index] = true
+                    found.append(index)
                 }
                 known = start + length
                 start += 1

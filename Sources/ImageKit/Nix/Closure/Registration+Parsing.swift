@@ -1,20 +1,21 @@
 extension Registration {
-    /// Parses what `nix-store --load-db` accepts; besides, the final line feed may be missing.
+    /// Parses the input of `nix-store --load-db`. The final line feed may be missing.
     ///
-    /// - Parameter file: what errors call the text; they name the line, what was expected and what is there.
+    /// - Parameter file: the name of the text in errors.
+    /// - Throws: an error with the number of the line, and with the expected and the actual text.
     public init(parsing bytes: [UInt8], file: String) throws(ImageError) {
         var lines = Lines(bytes: bytes, file: file)
         var entries: [PathInfo] = []
-        var places: [StorePath: (entry: Int, line: Int)] = [:]
+        var origins: [StorePath: (entry: Int, line: Int)] = [:]
         while !lines.isAtEnd {
             let start = lines.number + 1
             let entry = try Self.entry(&lines)
-            if let first = places.updateValue((entries.count, start), forKey: entry.path) {
+            if let first = origins.updateValue((entries.count, start), forKey: entry.path) {
                 guard entries[first.entry] == entry else {
                     throw lines.error(
                         at: start, "it says something else about '\(entry.path.path)' than line \(first.line) does")
                 }
-                places[entry.path] = first
+                origins[entry.path] = first
                 continue
             }
             entries.append(entry)
@@ -35,9 +36,9 @@ extension Registration {
         let deriver = try lines.next("a deriver or an empty line")
         if !deriver.isEmpty { _ = try lines.path("a deriver or an empty line", in: deriver) }
         let count = try lines.decimal("the number of its references", upTo: UInt64(Int32.max))
-        var references: [StorePath] = []  // grows with what is really there, whatever the number claims
-        for place in 0..<count {
-            references.append(try lines.path("reference \(place + 1) of \(count)"))
+        var references: [StorePath] = []  // no capacity is reserved: the count may be wrong
+        for index in 0..<count {
+            references.append(try lines.path("reference \(index + 1) of \(count)"))
         }
         return PathInfo(path: path, narHash: narHash, narSize: narSize, references: references)
     }
@@ -48,7 +49,7 @@ private struct Lines {
     private let bytes: [UInt8]
     private let file: String
     private var position = 0
-    /// The number of the line read last, from 1.
+    /// The number of the line that was read last, from 1.
     private(set) var number = 0
 
     init(bytes: [UInt8], file: String) {
@@ -96,6 +97,7 @@ private struct Lines {
         return value
     }
 
+    /// A sentence about a line that is not as expected.
     func found(_ expected: String, _ line: ArraySlice<UInt8>) -> String {
         if line.isEmpty { return "\(expected) was expected and the line is empty" }
         let shown = ImageError.printable(String(decoding: line.prefix(100), as: UTF8.self))

@@ -1,21 +1,22 @@
 public import SystemPackage
 
-/// What a store knows of its paths, in the form that `nix-store --load-db` reads and `--dump-db` writes.
+/// The entries of store paths, in the format that `nix-store --load-db` reads and `--dump-db` writes.
 ///
 /// ```
 ///   /nix/store/5dxwz4wamc0djv3n3jkkv9r1k2rfa9vy-bash-5.2      path
 ///   sha256:1b8m03r63zqhnjf7l5wnldhh7c134ap5vpj0850ymkq1iyzicy5s   hash of its NAR
 ///   1644768                                                   size of its NAR in bytes
-///                                                             deriver, or nothing
+///                                                             deriver, or an empty line
 ///   1                                                         number of references
-///   /nix/store/5dxwz4wamc0djv3n3jkkv9r1k2rfa9vy-bash-5.2      one line for each
+///   /nix/store/5dxwz4wamc0djv3n3jkkv9r1k2rfa9vy-bash-5.2      one line for each reference
 /// ```
-/// Repeated for every path, with nothing between, before or after; every line ends in a line feed.
+/// This repeats for every path, without lines between, before or after; every line ends in a line feed.
 public struct Registration: Sendable, Hashable {
-    /// What is known of each path, sorted by the bytes of the paths, each once.
+    /// The entries, sorted by the bytes of their paths, each path once.
     public let entries: [PathInfo]
 
-    /// Takes what is known of some paths, in any order. A path may come twice if both say the same.
+    /// Sorts entries. A path may have two entries if they are equal.
+    /// - Throws: when two entries of a path differ.
     public init(_ entries: some Sequence<PathInfo>) throws(ImageError) {
         var unique: [PathInfo] = []
         for entry in entries.sorted(by: { $0.path < $1.path }) {
@@ -28,18 +29,18 @@ public struct Registration: Sendable, Hashable {
         self.entries = unique
     }
 
-    /// Takes entries that are sorted and unique already.
+    /// - Parameter entries: sorted by path, each path once.
     init(sorted entries: [PathInfo]) {
         self.entries = entries
     }
 
-    /// What is known of a path; `nil` where the registration does not have it.
+    /// The entry of a path; `nil` if the registration does not have it.
     public subscript(path: StorePath) -> PathInfo? { entries.info(of: path) }
 
-    /// The canonical form, a function of the entries alone: sorted by path, hashes as `sha256:` and base 32, no
-    /// derivers, references sorted (with the one to itself where there is one), a line feed at the end.
+    /// The canonical encoding, which depends on the entries only: sorted by path, hashes as `sha256:` and base 32, no
+    /// derivers, references sorted (including a path's reference to itself), a line feed at the end.
     ///
-    /// Derivers are left out, as nixpkgs does: they name recipes that the image does not hold.
+    /// Derivers are left out, as in nixpkgs: the image does not have these build recipes.
     public func encoded() -> [UInt8] {
         var bytes: [UInt8] = []
         func line(_ text: String) {
@@ -57,7 +58,7 @@ public struct Registration: Sendable, Hashable {
         return bytes
     }
 
-    /// More than any store has; where to stop reading a file that never ends.
+    /// The longest registration that is read, in bytes. No store's is longer, but a pipe may be endless.
     private static let maximumFileSize = 1 << 30
 
     /// Reads and parses a file, which may be a pipe.
@@ -66,10 +67,9 @@ public struct Registration: Sendable, Hashable {
         do {
             let descriptor = try FileDescriptor.open(file, .readOnly, options: .closeOnExec)
             try descriptor.closeAfter {
-                let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 1)
-                defer { buffer.deallocate() }
+                var buffer = [UInt8](repeating: 0, count: 1 << 18)
                 while bytes.count <= maximumFileSize {
-                    let count = try descriptor.read(into: buffer)
+                    let count = try buffer.withUnsafeMutableBytes { try descriptor.read(into: $0) }
                     if count == 0 { break }
                     bytes.append(contentsOf: buffer[..<count])
                 }

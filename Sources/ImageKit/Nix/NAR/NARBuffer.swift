@@ -1,48 +1,49 @@
-/// The strings of a NAR, gathered into pieces that are worth handing on.
+/// Collects the strings of a NAR into large chunks.
 struct NARBuffer: ~Copyable {
-    /// What takes a piece, which is only there for the duration of the call.
+    /// Called for each chunk, which is only valid during the call.
     typealias Sink = (UnsafeRawBufferPointer) throws(ImageError) -> Void
 
-    private let memory: UnsafeMutableRawBufferPointer
+    private let pages: PageBuffer
+    private var memory: UnsafeMutableRawBufferPointer { pages.bytes }
     private var used = 0
 
-    /// A buffer that gives its sink pieces of at most `size` bytes.
+    /// - Parameter size: the largest chunk, in bytes; at least 64.
     init(size: Int) {
-        memory = .allocate(byteCount: max(64, size), alignment: 64)
+        pages = PageBuffer(count: max(64, size), alignment: 64)
     }
 
-    deinit { memory.deallocate() }
-
-    /// Forgets what has not been handed on.
+    /// Discards bytes that were not passed to a sink.
     mutating func clear() { used = 0 }
 
-    /// Hands on what is there.
+    /// Passes the bytes so far to the sink.
     mutating func flush(_ sink: Sink) throws(ImageError) {
         if used > 0 { try sink(UnsafeRawBufferPointer(rebasing: memory[..<used])) }
         used = 0
     }
 
+    /// Adds a string: its length, its bytes, and the padding.
     mutating func string(_ text: StaticString, _ sink: Sink) throws(ImageError) {
         try string(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount), sink)
     }
 
+    /// Adds a string: its length, its bytes, and the padding.
     mutating func string(_ bytes: some RandomAccessCollection<UInt8>, _ sink: Sink) throws(ImageError) {
         try number(UInt64(bytes.count), sink)
         var rest = bytes[...]
         while !rest.isEmpty {
             if used == memory.count { try flush(sink) }
-            let piece = rest.prefix(memory.count - used)
-            UnsafeMutableRawBufferPointer(rebasing: memory[used..<used + piece.count]).copyBytes(from: piece)
-            used += piece.count
-            rest = rest.dropFirst(piece.count)
+            let chunk = rest.prefix(memory.count - used)
+            UnsafeMutableRawBufferPointer(rebasing: memory[used..<used + chunk.count]).copyBytes(from: chunk)
+            used += chunk.count
+            rest = rest.dropFirst(chunk.count)
         }
         try padding(after: UInt64(bytes.count), sink)
     }
 
-    /// A string of `size` bytes that are read straight into the buffer.
+    /// Adds a string of `size` bytes that are read directly into the buffer.
     ///
-    /// - Parameter read: fills some of the memory it is given, which is not empty, with what is at an offset of the string;
-    ///   says how many bytes it filled, at least one.
+    /// - Parameter read: fills the beginning of the memory, which is not empty, with the bytes at an offset of the
+    ///   string; returns the number of bytes, at least one.
     mutating func contents(
         _ size: UInt64, _ sink: Sink, read: (UnsafeMutableRawBufferPointer, UInt64) throws(ImageError) -> Int
     ) throws(ImageError) {
@@ -50,7 +51,7 @@ struct NARBuffer: ~Copyable {
         var done: UInt64 = 0
         while done < size {
             let left = Int(min(size - done, UInt64(memory.count)))
-            // A read of a few bytes to fill the buffer up would cost as much as a whole one.
+            // To fill the last few bytes of the buffer, a read would cost as much as for the whole buffer.
             if memory.count - used < min(left, memory.count / 2) { try flush(sink) }
             let room = min(left, memory.count - used)
             let count = try read(UnsafeMutableRawBufferPointer(rebasing: memory[used..<used + room]), done)

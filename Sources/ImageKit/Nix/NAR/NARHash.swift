@@ -1,10 +1,11 @@
 /// The SHA-256 of a store path's NAR serialisation.
 public struct NARHash: Sendable, Hashable {
+    /// The length of a hash in bytes.
     static let count = 32
 
     private let storage: SIMD32<UInt8>
 
-    /// Takes the 32 bytes of a hash; `nil` for any other number.
+    /// A hash of 32 bytes; `nil` for any other number of bytes.
     public init?(bytes: some Collection<UInt8>) {
         guard bytes.count == Self.count else { return nil }
         var storage = SIMD32<UInt8>()
@@ -12,8 +13,8 @@ public struct NARHash: Sendable, Hashable {
         self.storage = storage
     }
 
-    /// Reads every form that `nix-store --load-db` takes: hexadecimal in either case, Nix's base 32, or base 64, each
-    /// bare or after `sha256:`; or a subresource integrity string, `sha256-<base 64>`.
+    /// Parses every form that `nix-store --load-db` accepts: hexadecimal in any case, Nix's base 32, or base 64, each
+    /// with or without `sha256:` before it; or a subresource integrity string, `sha256-<base 64>`.
     public init(_ text: String) throws(ImageError) {
         switch Self.parse(text.utf8) {
         case .success(let hash): self = hash
@@ -24,12 +25,12 @@ public struct NARHash: Sendable, Hashable {
         }
     }
 
-    /// Why a text is no hash.
+    /// The reason why a text is no hash.
     struct Problem: Error {
         let reason: String
     }
 
-    /// Reads a hash in any of its forms, or says why it is none.
+    /// Parses a hash in any of its forms.
     static func parse(_ text: some BidirectionalCollection<UInt8>) -> Result<NARHash, Problem> {
         var digits = text[...]
         var isIntegrity = false
@@ -62,33 +63,26 @@ public struct NARHash: Sendable, Hashable {
     /// The 32 bytes.
     public var bytes: [UInt8] { (0..<Self.count).map { storage[$0] } }
 
-    private static func hexadecimal(_ text: some Collection<UInt8>) -> [UInt8]? {
+    /// Decodes hexadecimal digits in any case; `nil` if there are other characters, or an odd number of digits.
+    private static func hexadecimal(_ digits: some BidirectionalCollection<UInt8>) -> [UInt8]? {
         var bytes: [UInt8] = []
-        var high: UInt8?
-        for character in text {
-            let value: UInt8
-            switch character {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = character - UInt8(ascii: "0")
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): value = character - UInt8(ascii: "a") + 10
-            case UInt8(ascii: "A")...UInt8(ascii: "F"): value = character - UInt8(ascii: "A") + 10
-            default: return nil
-            }
-            if let first = high {
-                bytes.append(first << 4 | value)
-                high = nil
-            } else {
-                high = value
-            }
+        var rest = digits[...]
+        while let first = rest.popFirst() {
+            guard let second = rest.popFirst(), let high = hexadecimalValue(first), let low = hexadecimalValue(second)
+            else { return nil }
+            bytes.append(UInt8(high << 4 | low))
         }
-        return high == nil ? bytes : nil
+        return bytes
     }
 
-    /// Decodes 44 characters to 32 bytes: one `=` at the end, and the two spare bits zero.
+    private static func hexadecimalValue(_ digit: UInt8) -> Int? { Character(Unicode.Scalar(digit)).hexDigitValue }
+
+    /// Decodes 44 characters to 32 bytes. There must be one `=` at the end, and the two unused bits must be zero.
     private static func base64(_ text: some BidirectionalCollection<UInt8>) -> [UInt8]? {
         guard text.last == UInt8(ascii: "=") else { return nil }
         var bytes: [UInt8] = []
         var bits: UInt32 = 0
-        var held = 0
+        var bitCount = 0
         for character in text.dropLast() {
             let value: UInt8
             switch character {
@@ -100,11 +94,11 @@ public struct NARHash: Sendable, Hashable {
             default: return nil
             }
             bits = bits << 6 | UInt32(value)
-            held += 6
-            if held >= 8 {
-                held -= 8
-                bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(held)))
-                bits &= (1 << UInt32(held)) - 1
+            bitCount += 6
+            if bitCount >= 8 {
+                bitCount -= 8
+                bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(bitCount)))
+                bits &= (1 << UInt32(bitCount)) - 1
             }
         }
         return bits == 0 ? bytes : nil
@@ -112,6 +106,6 @@ public struct NARHash: Sendable, Hashable {
 }
 
 extension NARHash: CustomStringConvertible {
-    /// `sha256:` and 52 characters of base 32: how registrations and narinfo files have it.
+    /// `sha256:` and 52 characters of base 32, as in registrations and narinfo files.
     public var description: String { "sha256:\(NixBase32.encode(bytes))" }
 }

@@ -1,27 +1,28 @@
 public import SystemPackage
 
-/// A store path by its name: `/nix/store/` is always the logical store, wherever it physically lies.
+/// A store path by its name. `/nix/store/` is the logical store, wherever the files are on this machine.
 ///
 /// ```
 ///   /nix/store/ 5dxwz4wamc0djv3n3jkkv9r1k2rfa9vy - bash-5.2
 ///               └ hash part: 32 of base 32 ────┘   └ name ┘
 /// ```
 public struct StorePath: Sendable, Hashable {
-    /// Where store paths logically lie. mkpiimg knows no other store directory, as nothing built for another runs here.
+    /// The logical store directory. Others are not supported: programs that were built for one do not run in another.
     static let directory = "/nix/store"
+    /// The length of a hash part in characters.
     static let hashLength = 32
-    /// The most characters that a name may have, by Nix's own rule: with hash, dash and a suffix it is a file name.
+    /// The longest name in characters. It is Nix's own limit, so that hash, dash, name and a suffix fit a file name.
     static let maximumNameLength = 211
 
-    /// `<hash part>-<name>`, which is the file name in the store. Always ASCII.
+    /// `<hash part>-<name>`, the file name in the store. Always ASCII.
     public let baseName: String
 
-    /// Reads exactly `/nix/store/<hash part>-<name>`; anything else, such as a place inside a store path, is an error.
+    /// Parses `/nix/store/<hash part>-<name>`; anything else, such as a path inside a store path, is an error.
     public init(_ text: String) throws(ImageError) {
         try self.init(pathBytes: text.utf8)
     }
 
-    /// Reads `<hash part>-<name>`.
+    /// Parses `<hash part>-<name>`.
     public init(baseName: String) throws(ImageError) {
         if let problem = Self.problem(inBaseName: baseName.utf8) {
             throw Self.error(baseName, problem)
@@ -29,7 +30,7 @@ public struct StorePath: Sendable, Hashable {
         self.baseName = baseName
     }
 
-    /// Reads the bytes of `/nix/store/<hash part>-<name>`.
+    /// Parses the bytes of `/nix/store/<hash part>-<name>`.
     init(pathBytes: some BidirectionalCollection<UInt8>) throws(ImageError) {
         let prefix = Self.directory.utf8
         guard pathBytes.starts(with: prefix), pathBytes.dropFirst(prefix.count).first == UInt8(ascii: "/") else {
@@ -43,26 +44,26 @@ public struct StorePath: Sendable, Hashable {
         self.baseName = String(decoding: baseName, as: UTF8.self)
     }
 
-    /// Reads a file name of the store; `nil` where it is no store path's.
+    /// Parses a file name of the store; `nil` if it is not that of a store path.
     init?(entry: some BidirectionalCollection<UInt8>) {
         guard Self.problem(inBaseName: entry) == nil else { return nil }
         baseName = String(decoding: entry, as: UTF8.self)
     }
 
-    /// The 32 characters that tell it from all others.
+    /// The 32 characters that identify the path.
     public var hashPart: Substring { baseName.prefix(Self.hashLength) }
 
-    /// What follows the hash part and the dash.
+    /// The characters behind the hash part and the dash.
     public var name: Substring { baseName.dropFirst(Self.hashLength + 1) }
 
     /// The logical path: `/nix/store/<hash part>-<name>`.
     public var path: String { "\(Self.directory)/\(baseName)" }
 
-    /// Whether it is a derivation (a recipe, not something built).
+    /// Whether it is a derivation: a build recipe, not a build result.
     public var isDerivation: Bool { baseName.hasSuffix(".drv") }
 
-    /// Splits a logical path at or below a store path into the store path and the relative rest, which is empty for the
-    /// store path itself. A path with `..` in it is an error: only following it could tell where it leads.
+    /// Splits the logical path of a store path, or of a file in one, into the store path and the relative rest, which
+    /// is empty for the store path itself. A path with `..` is an error: without the files, its target is not known.
     public static func parent(of path: FilePath) throws(ImageError) -> (StorePath, rest: FilePath) {
         let components = Array(path.components)
         guard path.isAbsolute, components.count > 2, components[0].string == "nix", components[1].string == "store"
@@ -113,7 +114,7 @@ public struct StorePath: Sendable, Hashable {
 }
 
 extension StorePath: Comparable {
-    /// By the bytes of the path, as Nix sorts them.
+    /// Compares the bytes of the paths, as Nix does.
     public static func < (left: StorePath, right: StorePath) -> Bool {
         left.baseName.utf8.lexicographicallyPrecedes(right.baseName.utf8)
     }

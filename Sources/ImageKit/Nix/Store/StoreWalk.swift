@@ -2,27 +2,29 @@ import Glibc
 import SystemPackage
 
 /// Follows a path through symbolic links as the kernel would, except that `/nix` always means the one below the store's
-/// root. (So links in a chroot store are not followed into the host's store.)
+/// root: links in a chroot store do not lead into the host's store.
 struct StoreWalk {
-    /// As many as Linux follows.
+    /// The number of links in a path that Linux follows.
     private static let maximumLinks = 40
 
     private let argument: FilePath
     private let store: StoreLocation
-    /// The store's directory without links, as `current` reaches it.
+    /// The real path of the store's directory.
     private let storeDirectory: FilePath
+    /// The real path of the store's root.
     private let root: FilePath
-    /// What is reached; always without links.
+    /// The path that the walk has reached; it has no links.
     private var current: FilePath
-    /// What remains to walk, last name first.
+    /// The names that are left to walk, the last name first.
     private var remaining: [FilePath.Component] = []
 
+    /// - Parameter stopsAtStorePath: whether a store path that is itself a link is not followed.
     static func follow(
         _ argument: FilePath, in store: StoreLocation, stopsAtStorePath: Bool
-    ) throws(ImageError) -> StorePlace {
+    ) throws(ImageError) -> ResolvedStorePath {
         var walk = try StoreWalk(argument, store)
         try walk.run(stopsAtStorePath: stopsAtStorePath)
-        return try walk.place()
+        return try walk.result()
     }
 
     private init(_ argument: FilePath, _ store: StoreLocation) throws(ImageError) {
@@ -31,18 +33,18 @@ struct StoreWalk {
         }
         self.argument = argument
         self.store = store
-        switch (Self.real(store.directory), Self.real(store.root)) {
+        switch (FileStatus.realPath(of: store.directory), FileStatus.realPath(of: store.root)) {
         case (.success(let directory), .success(let root)):
             storeDirectory = directory
             self.root = root
         case (.failure(let errno), _), (_, .failure(let errno)):
             throw .system(
                 errno, "there is no Nix store at", path: store.directory,
-                remedy: "say with --store-root which folder holds nix/store")
+                remedy: "say with \(.storeRoot) which folder holds nix/store")
         }
         current = "/"
         if argument.isRelative {
-            switch Self.real(".") {
+            switch FileStatus.realPath(of: ".") {
             case .success(let directory): current = directory
             case .failure(let errno): throw .system(errno, "cannot find", path: argument)
             }
@@ -50,11 +52,11 @@ struct StoreWalk {
         enter(argument)
     }
 
-    /// Goes on with `path` from where the walk is.
+    /// Continues with a path, which is relative to the current one if it does not begin with a slash.
     private mutating func enter(_ path: FilePath) {
         remaining.append(contentsOf: path.components.reversed())
         guard path.isAbsolute else { return }
-        // A root may itself lie below the host's /nix, and then its own path is not meant to be below it once more.
+        // The root may itself be below the host's /nix. Then its own path is not a logical one.
         let isLogical = path.components.first?.string == "nix" && !path.starts(with: root)
         current = isLogical && !path.starts(with: store.root) ? root : "/"
     }
@@ -71,7 +73,7 @@ struct StoreWalk {
             }
             let next = current.appending(name)
             let isEnd = stopsAtStorePath && remaining.isEmpty && current == storeDirectory
-            switch Self.status(of: next) {
+            switch FileStatus.mode(of: next) {
             case .failure(let errno): throw missing(next, errno)
             case .success(let mode) where isEnd || mode & S_IFMT != S_IFLNK:
                 current = next
@@ -84,7 +86,7 @@ struct StoreWalk {
                         remedy: "give the store path itself")
                 }
                 let target: FilePath
-                switch Self.target(of: next) {
+                switch FileStatus.linkTarget(of: next) {
                 case .failure(let errno): throw missing(next, errno)
                 case .success(let path): target = path
                 }
@@ -94,7 +96,7 @@ struct StoreWalk {
         }
     }
 
-    /// Throws when a link of the store leads out of it: what is outside will not be in the image.
+    /// Throws when a link in the store leads out of the store: its target would not be in the image.
     private func checkStays(_ target: FilePath, from link: FilePath) throws(ImageError) {
         guard current.starts(with: storeDirectory) else { return }
         let stays =
@@ -107,13 +109,14 @@ struct StoreWalk {
             reason: "it says '\(target.string)'", remedy: "give a path that stays in '\(store.directory.string)'")
     }
 
-    private func place() throws(ImageError) -> StorePlace {
+    /// The store path that the walk ended at or in.
+    private func result() throws(ImageError) -> ResolvedStorePath {
         guard current.starts(with: storeDirectory) else {
             let leads = current == argument ? "" : "it leads to '\(current.string)', and "
             throw ImageError(
                 .invalidInput, "not in a Nix store:", path: argument.string,
                 reason: "\(leads)the store is '\(store.directory.string)'",
-                remedy: "give a store path or a link to one, or say with --store-root where the store is")
+                remedy: "give a store path or a link to one, or say with \(.storeRoot) where the store is")
         }
         let inside = Array(current.components.dropFirst(storeDirectory.components.count))
         guard let first = inside.first else {
@@ -122,7 +125,7 @@ struct StoreWalk {
                 remedy: "give one of its paths")
         }
         let name = FilePath(root: nil, CollectionOfOne(first)).bytes
-        return StorePlace(
+        return ResolvedStorePath(
             path: try StorePath(pathBytes: Array("\(StorePath.directory)/".utf8) + name),
             subPath: FilePath(root: nil, inside.dropFirst()), physical: current)
     }
@@ -132,17 +135,6 @@ struct StoreWalk {
         return ImageError(
             ImageError.Code(errno), "cannot find", path: argument.string, reason: errno.description + leads,
             remedy: current.starts(with: storeDirectory)
-                ? "build it, or say with --store-root where the store is" : "check the path")
+                ? "build it, or say with \(.storeRoot) where the store is" : "check the path")
     }
-
-    // MARK: System calls
-
-    /// The type and permissions of what is at a path itself (links are not followed).
-    static func status(of path: FilePath) -> Result<mode_t, Errno> { FileStatus.mode(of: path) }
-
-    /// What a symbolic link says.
-    static func target(of path: FilePath) -> Result<FilePath, Errno> { FileStatus.linkTarget(of: path) }
-
-    /// The path without links.
-    static func real(_ path: FilePath) -> Result<FilePath, Errno> { FileStatus.realPath(of: path) }
 }

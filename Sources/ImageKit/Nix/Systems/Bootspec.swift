@@ -1,7 +1,7 @@
 import FoundationEssentials
 import SystemPackage
 
-/// What `boot.json` in a toplevel says: how the system wants to be booted, for whoever writes boot menus.
+/// The bootspec of a system, `boot.json` in its toplevel: how to boot the system, for generators of boot menus.
 ///
 /// ```
 ///   {
@@ -14,10 +14,10 @@ import SystemPackage
 ///   }
 /// ```
 ///
-/// Source: NixOS RFC 125 and the document that nixpkgs' bootspec module writes; other keys are extensions, and left
-/// alone. Device trees are not in it.
+/// Source: NixOS RFC 125 and the file that nixpkgs' bootspec module writes. Other keys are extensions and are ignored.
+/// Device trees are not in it.
 struct Bootspec: Decodable {
-    /// One system.
+    /// A system.
     struct Entry: Decodable {
         var system: String?
         var `init`: String?
@@ -36,12 +36,12 @@ struct Bootspec: Decodable {
         case specialisations = "org.nixos.specialisation.v1"
     }
 
-    /// Systems have some dozen specialisations at most, each of a few KiB.
-    private static let maximumLength = 4 << 20
+    /// The longest file that is read, in bytes. Systems have a few dozen specialisations at most, each of a few KiB.
+    private static let maximumSize = 4 << 20
 
-    /// Reads `boot.json`; `nil` where it is of another version.
+    /// Reads `boot.json`; `nil` if it is of another version.
     static func read(_ file: FilePath) throws(ImageError) -> Bootspec? {
-        let bytes = try WholeFile.read(file, atMost: maximumLength)
+        let bytes = try WholeFile.read(file, atMost: maximumSize)
         do {
             let spec = try JSONDecoder().decode(Bootspec.self, from: Data(bytes))
             return spec.entry == nil ? nil : spec
@@ -52,14 +52,14 @@ struct Bootspec: Decodable {
         }
     }
 
-    /// What the decoder says, without its own type names.
+    /// The decoder's error, without the names of its types.
     private static func reason(_ error: any Error) -> String {
-        func place(_ path: [any CodingKey]) -> String {
+        func location(_ path: [any CodingKey]) -> String {
             path.isEmpty ? "" : " at '\(path.map(\.stringValue).joined(separator: "."))'"
         }
         return switch error {
-        case DecodingError.typeMismatch(_, let context): "a value of the wrong type\(place(context.codingPath))"
-        case DecodingError.valueNotFound(_, let context): "a missing value\(place(context.codingPath))"
+        case DecodingError.typeMismatch(_, let context): "a value of the wrong type\(location(context.codingPath))"
+        case DecodingError.valueNotFound(_, let context): "a missing value\(location(context.codingPath))"
         default: "not JSON"
         }
     }

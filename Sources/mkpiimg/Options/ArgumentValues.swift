@@ -2,7 +2,7 @@ public import ArgumentParser
 public import ImageKit
 public import SystemPackage
 
-/// A size on the command line.
+/// A size on the command line: see ``ImageKit/ByteSize``.
 struct SizeArgument: ExpressibleByArgument {
     let bytes: UInt64
 
@@ -21,7 +21,7 @@ struct SizeArgument: ExpressibleByArgument {
     }
 }
 
-/// A filesystem's UUID on the command line; `random` draws one.
+/// A filesystem's UUID on the command line; `random` makes a random one.
 struct UUIDArgument: ExpressibleByArgument {
     let guid: GUID
 
@@ -31,7 +31,7 @@ struct UUIDArgument: ExpressibleByArgument {
     }
 }
 
-/// A disk's identifier on the command line, in hexadecimal with `0x` or in decimal; `random` draws one.
+/// A disk's identifier on the command line, hexadecimal with `0x` or decimal; `random` makes a random one.
 struct DiskIDArgument: ExpressibleByArgument {
     let value: UInt32
 
@@ -40,7 +40,7 @@ struct DiskIDArgument: ExpressibleByArgument {
             value = .random(in: 1 ... .max)
         } else {
             let isHex = argument.lowercased().hasPrefix("0x")
-            // No sign: numbers may have one where Swift reads them.
+            // `UInt32` would accept a sign.
             guard argument.utf8.allSatisfy({ $0 != UInt8(ascii: "+") }),
                 let value = UInt32(isHex ? String(argument.dropFirst(2)) : argument, radix: isHex ? 16 : 10)
             else {
@@ -52,12 +52,13 @@ struct DiskIDArgument: ExpressibleByArgument {
 }
 
 extension FilePath: @retroactive ExpressibleByArgument {
+    /// Any text is a path.
     public init?(argument: String) { self.init(argument) }
 }
 
 extension BootStyle: ExpressibleByArgument {}
 
-/// A board, or all of an architecture, on the command line.
+/// A board, or all boards of an architecture, on the command line.
 struct BoardArgument: ExpressibleByArgument {
     let boards: [Board]
 
@@ -70,6 +71,7 @@ struct BoardArgument: ExpressibleByArgument {
 }
 
 extension MenuTimeout: ExpressibleByArgument {
+    /// Reads a number of seconds, up to a day, or `none`.
     public init?(argument: String) {
         if argument == "none" {
             self = .forever
@@ -79,6 +81,7 @@ extension MenuTimeout: ExpressibleByArgument {
         }
     }
 
+    /// The text that ``init(argument:)`` reads.
     public var defaultValueDescription: String {
         switch self {
         case .forever: "none"
@@ -88,10 +91,12 @@ extension MenuTimeout: ExpressibleByArgument {
 }
 
 extension ImageAddress: ExpressibleByArgument {
+    /// See ``ImageKit/ImageAddress/init(parsing:)``.
     public init?(argument: String) {
-        guard let place = try? ImageAddress(parsing: argument) else { return nil }
-        self = place
+        guard let address = try? ImageAddress(parsing: argument) else { return nil }
+        self = address
     }
 
+    /// The path: the default is on the root partition.
     public var defaultValueDescription: String { path }
 }

@@ -1,8 +1,8 @@
 import ArgumentParser
 import ImageKit
 
-/// How long work is done and shown.
-struct WorkOptions: ParsableArguments {
+/// The options of work that takes time: threads and the display of its progress.
+struct WorkArguments: ParsableArguments {
     @Option(help: ArgumentHelp("Threads. Default: one a processor, fewer where memory is short.", valueName: "n"))
     var threads: Int?
 
@@ -19,14 +19,14 @@ struct WorkOptions: ParsableArguments {
         if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes 1 to 1024") }
     }
 
-    /// As many threads as are to work.
+    /// The number of threads to use.
     var threadCount: Int { threads ?? ImageRecipe.usefulThreads }
 }
 
 extension ParsableArguments {
-    /// Does long work, with ImageKit's errors as failures, and shows how far it has come.
+    /// Runs work that takes time and shows its progress. An error of ImageKit becomes a ``Failure``.
     ///
-    /// - Parameter quiet: what `auto` is where no person watches.
+    /// - Parameter quiet: the style that `auto` stands for when standard error is not a terminal.
     func showing<Result>(
         _ style: ProgressStyle = .auto, quiet: ProgressStyle = .none, _ body: (Progress) throws(ImageError) -> Result
     ) throws -> Result {

@@ -2,8 +2,8 @@ import ArgumentParser
 import ImageKit
 import SystemPackage
 
-/// What the image holds besides the closure.
-struct AdditionOptions: ParsableArguments {
+/// The options of a build that add files to the image besides the closure.
+struct AdditionArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "A folder that is laid over the root filesystem; later ones win.",
@@ -16,8 +16,8 @@ struct AdditionOptions: ParsableArguments {
         help: ArgumentHelp(
             "A file or tree that is laid over the root filesystem, after all --root-files.",
             discussion: """
-                As <src>:<dest>[:<mode>[:<uid>:<gid>]], in numbers. A <dest> that ends in '/' is a folder to copy into. \
-                Default: the source's mode, owner 0:0.
+                As <src>:<dest>[:<mode>[:<uid>:<gid>]], in numbers. A <dest> that ends in '/' is a folder to copy \
+                into. Default: the source's mode, owner 0:0.
                 """, valueName: "copy"),
         transform: { try RootCopy(parsing: $0) })
     var copies: [RootCopy] = []
@@ -33,6 +33,7 @@ struct AdditionOptions: ParsableArguments {
         transform: { try RawArea(parsing: $0) })
     var rawAreas: [RawArea] = []
 
+    /// Copies the options to the recipe.
     func fill(_ recipe: inout ImageRecipe) {
         recipe.additions.directories = rootFiles
         recipe.additions.copies = copies

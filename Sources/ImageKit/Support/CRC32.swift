@@ -1,5 +1,5 @@
-/// The CRC-32 of zlib and Ethernet (polynomial 0xEDB88320, reflected). U-Boot's environment and GUID partition tables use
-/// it.
+/// The CRC-32 of zlib and Ethernet (polynomial 0xEDB88320, reflected). U-Boot's environment and GUID partition tables
+/// use it.
 enum CRC32 {
     /// The remainder of each byte after eight shifts.
     private static let table: [UInt32] = (0..<256).map { (byte: UInt32) in

@@ -1,7 +1,7 @@
 /// A failure: what failed, where, why, and what to do about it.
 ///
-/// Every throwing function of ImageKit throws this type. Its ``description`` is one sentence for a person, which includes
-/// the remedy. ``code`` and ``blame`` are for programs.
+/// Every throwing function of ImageKit throws this type. Its ``description`` is one sentence for a person, which
+/// includes the remedy. ``code`` and ``blame`` are for programs.
 public struct ImageError: Error, Sendable, Hashable {
     /// The kind of failure.
     public let code: Code

@@ -1,7 +1,7 @@
 // Little-endian fields at named offsets: every on-disk structure here is read and written this way.
 //
-// The caller chooses the size of a buffer that it writes to, so an offset past its end is a programming error and traps.
-// Bytes that are read come from outside, so an offset past their end gives `nil`.
+// The caller chooses the size of a buffer that it writes to, so an offset past its end is a programming error and
+// traps. Bytes that are read come from outside, so an offset past their end gives `nil`.
 
 extension Array where Element == UInt8 {
     /// Overwrites the field at `offset` with `value`, little-endian.

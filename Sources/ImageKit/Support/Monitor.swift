@@ -2,8 +2,8 @@ import Glibc
 
 /// A value that threads share: a lock protects it, and threads can wait for it to change (a monitor in Hoare's sense).
 ///
-/// (`Synchronization.Mutex` has no condition variable.) The unchecked conformance is safe because the value is on the heap
-/// and only accessed with the lock held.
+/// (`Synchronization.Mutex` has no condition variable.) The unchecked conformance is safe because the value is on the
+/// heap and only accessed with the lock held.
 final class Monitor<State>: @unchecked Sendable {
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>

@@ -9,13 +9,13 @@ import SystemPackage
 ///   /sys/fs/cgroup/memory/machine/build-7/memory.limit_in_bytes
 /// ```
 ///
-/// (cgroups(7); The Linux kernel's documentation, "Control Group v2", section "Memory Interface Files", and "Memory Resource
-/// Controller".)
+/// (cgroups(7); The Linux kernel's documentation, "Control Group v2", section "Memory Interface Files", and "Memory
+/// Resource Controller".)
 struct ControlGroup {
     /// The directory at which the hierarchy of groups is mounted.
     let root: FilePath
-    /// The path of the process's group below the root, as the process sees it. In a container it may differ from the path
-    /// in the mounted hierarchy.
+    /// The path of the process's group below the root, as the process sees it. In a container it may differ from the
+    /// path in the mounted hierarchy.
     let path: FilePath
     private let names: Names
 

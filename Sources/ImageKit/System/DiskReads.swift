@@ -12,8 +12,8 @@ struct DiskReads {
     /// Whether the calling thread has read from a disk since it made this value.
     var isCold: Bool { Self.count != before }
 
-    /// The number of threads that may wait for a disk at once: `maximum`, or fewer if the limit of open files is low. Each
-    /// thread opens two files.
+    /// The number of threads that may wait for a disk at once: `maximum`, or fewer if the limit of open files is low.
+    /// Each thread opens two files.
     static func threads(atMost maximum: Int) -> Int {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1 }

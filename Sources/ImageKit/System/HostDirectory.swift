@@ -11,7 +11,8 @@ struct HostDirectory: ~Copyable {
         return .success(HostDirectory(stream: stream))
     }
 
-    /// Takes ownership of a directory's descriptor, or of a failure to open one. Must directly follow that call (`errno`).
+    /// Takes ownership of a directory's descriptor, or of a failure to open one. Must directly follow that call
+    /// (`errno`).
     static func adopt(_ descriptor: Int32) -> Result<HostDirectory, Errno> {
         guard descriptor >= 0 else { return .failure(.current) }
         guard let stream = fdopendir(descriptor) else {

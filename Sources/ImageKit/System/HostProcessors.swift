@@ -12,8 +12,8 @@ enum HostProcessors {
         return allowed > 0 ? min(online, allowed) : online
     }
 
-    /// The number of processors that a status allows: the bits of a mask of hexadecimal digits, in groups. Zero if it has
-    /// no mask.
+    /// The number of processors that a status allows: the bits of a mask of hexadecimal digits, in groups. Zero if it
+    /// has no mask.
     static func allowed(in status: [UInt8]) -> Int {
         let key = Array("Cpus_allowed:".utf8)
         guard let line = status.split(separator: UInt8(ascii: "\n")).first(where: { $0.starts(with: key) }) else {

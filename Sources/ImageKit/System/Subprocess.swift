@@ -20,8 +20,9 @@ struct Subprocess {
 
     /// Runs a program, found in `PATH`, with an empty standard input.
     ///
-    /// - Throws: ``ImageError/Code/notFound`` if there is no such program; another error if it cannot be started; the error
-    ///   of `progress` if that is cancelled, after ending the program. A program that fails is no error: see ``status``.
+    /// - Throws: ``ImageError/Code/notFound`` if there is no such program; another error if it cannot be started; the
+    ///   error of `progress` if that is cancelled, after ending the program. A program that fails is no error: see
+    ///   ``status``.
     static func run(
         _ program: String, _ arguments: [String], progress: Progress? = nil
     ) throws(ImageError) -> Subprocess {

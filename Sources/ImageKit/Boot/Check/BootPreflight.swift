@@ -121,7 +121,7 @@ struct BootPreflight {
             (actual, wanted) = ("label \(label)", "label \(name)")
             remedy = isRoot ? "\(.rootLabel, "'\(name)'")" : "\(.firmwareLabel, "'\(name)'")"
         case .uuid(let name):
-            let uuid = isRoot ? image.rootUUID : FATOptions.serialText(image.diskID)
+            let uuid = isRoot ? image.rootUUID : FATSerial.text(image.diskID)
             if name.lowercased() == uuid.lowercased() { return }
             (actual, wanted) = ("UUID \(uuid)", "UUID \(name)")
             remedy = isRoot ? "\(.rootUUID, name)" : "\(.diskID, "0x\(name.filter { $0 != "-" })")"

@@ -54,7 +54,8 @@ extension Ext4Census {
             if let last = map.last, last >= blocks {
                 report(
                     .ext4DirectorySize,
-                    "inode \(node.inode), a folder, has \(blocks) blocks by its size, and its last one is block \(last)",
+                    "inode \(node.inode), a folder, has \(blocks) blocks by its size, "
+                        + "and its last one is block \(last)",
                     inode: node.inode, offset: record.offset)
             }
         case .symlink:

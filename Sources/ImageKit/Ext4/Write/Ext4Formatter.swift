@@ -99,7 +99,8 @@ public enum Ext4Formatter {
         }
         throw ImageError(
             .doesNotFit,
-            "a root partition of \(ByteSize.format(size)) is \(ByteSize.format(minimum - min(minimum, size))) too small",
+            "a root partition of \(ByteSize.format(size)) is "
+                + "\(ByteSize.format(minimum - min(minimum, size))) too small",
             reason: "the files, the filesystem's own structures and a slack of "
                 + "\(ByteSize.format(options.slack)) have to fit",
             remedy: "raise \(.rootSize) to \(minimum / 1024)K, lower \(.rootSlack), or leave \(.rootSize) out")

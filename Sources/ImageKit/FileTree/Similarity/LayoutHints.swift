@@ -1,6 +1,7 @@
 /// The order in which the data of a tree should be laid out on a disk.
 ///
-/// Hints change the places of the data and how well it compresses, and nothing else. A tree can be laid out without any.
+/// Hints change the places of the data and how well it compresses, and nothing else. A tree can be laid out without
+/// any.
 public struct LayoutHints: Sendable {
     /// A subtree whose data stays together on the disk, such as a store path.
     public struct Unit: Sendable {

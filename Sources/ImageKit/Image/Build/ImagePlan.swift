@@ -26,7 +26,7 @@ public struct ImagePlan: Sendable {
     /// Sentences for a person: reasons why the image may not boot, may not show its messages, or may show secrets.
     /// Escape them with ``ImageError/printable(_:)`` before they are printed.
     public let warnings: [Advice]
-    /// Names in the root filesystem: files, links and directories.
+    /// The number of names in the root filesystem: files, links and directories.
     public let entries: Int
     /// Whether it holds an added file that not every user may read. Then the image's file is for its owner alone.
     public let isPrivate: Bool

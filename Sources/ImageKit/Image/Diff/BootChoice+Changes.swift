@@ -11,7 +11,8 @@ extension BootChoice {
         fields.add("initrd", old?.initrd, new?.initrd)
         fields.add("device trees", old?.deviceTrees, new?.deviceTrees)
         fields.add("init", old?.commandLine.initPath, new?.commandLine.initPath)
-        addEach("parameter", old?.commandLine.wordsWithoutInit ?? [], new?.commandLine.wordsWithoutInit ?? [], to: &fields)
+        addEach(
+            "parameter", old?.commandLine.wordsWithoutInit ?? [], new?.commandLine.wordsWithoutInit ?? [], to: &fields)
         addEach("menu entry", old?.labels ?? [], new?.labels ?? [], to: &fields)
         return fields.changes
     }

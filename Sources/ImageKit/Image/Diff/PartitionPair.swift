@@ -95,12 +95,12 @@ struct PartitionPair {
 
     /// The code before an MBR, which a PC runs first.
     private static func bootCode(of disk: DiskImage) -> Range<UInt64> {
-        disk.table.scheme == .none ? 0..<0 : 0..<MBRTable.place.lowerBound
+        disk.table.scheme == .none ? 0..<0 : 0..<MBRTable.byteRange.lowerBound
     }
 
     /// The bytes between the table and the first partition, where some boot loaders are. At most 64 MiB are compared.
     private static func gap(of disk: DiskImage) -> Range<UInt64> {
-        let start = disk.table.scheme == .gpt ? disk.table.sectorSize * 34 : MBRTable.place.upperBound
+        let start = disk.table.scheme == .gpt ? disk.table.sectorSize * 34 : MBRTable.byteRange.upperBound
         let first = disk.table.partitions.map(\.bytes.lowerBound).min() ?? 0
         let end = min(first, 64 << 20)
         return disk.table.scheme == .none || end <= start ? start..<start : start..<end

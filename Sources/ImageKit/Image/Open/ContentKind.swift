@@ -42,7 +42,7 @@ public enum ContentKind: String, Sendable, Hashable {
     /// sizes.
     private static func isFAT(_ head: [UInt8]) -> Bool {
         typealias Field = FATBootSector.Field
-        guard head.load(at: FATBootSector.signatureOffset) == FATBootSector.signature,
+        guard head.load(at: Field.signature) == FATBootSector.signature,
             let jump = head.first, jump == 0xEB || jump == 0xE9,
             let sector: UInt16 = head.load(at: Field.bytesPerSector), [512, 1024, 2048, 4096].contains(sector),
             let cluster: UInt8 = head.load(at: Field.sectorsPerCluster), cluster.nonzeroBitCount == 1,

@@ -139,7 +139,7 @@ public struct ImageSource: ByteSource {
 
     /// Whether a sector ends with 55 aa, the signature of boot sectors and of partition tables.
     static func hasBootSignature(_ sector: [UInt8]) -> Bool {
-        sector.load(at: FATBootSector.signatureOffset) == FATBootSector.signature
+        sector.load(at: FATBootSector.Field.signature) == FATBootSector.signature
     }
 
     /// The error for a file that is no image.

@@ -190,7 +190,9 @@ public struct ImageCheck {
         _ filesystem: BootChainCheck.Filesystem, _ specialPaths: [[UInt8]]
     ) throws(ImageError) {
         let findings = Mutex(Findings())
-        let counts = try StoreCheck.run(filesystem.tree, specialFiles: specialPaths, threads: threads, progress: progress) {
+        let counts = try StoreCheck.run(
+            filesystem.tree, specialFiles: specialPaths, threads: threads, progress: progress
+        ) {
             finding in
             var finding = finding
             finding.partition = filesystem.partition

@@ -3,8 +3,8 @@ import SystemPackage
 
 /// Creates files and directories in an open directory that this program created.
 ///
-/// All calls take a name and an open directory, and open no files that existed before. So no symbolic link can lead out of the
-/// directory, whatever the names are.
+/// All calls take a name and an open directory, and open no files that existed before. So no symbolic link can lead out
+/// of the directory, whatever the names are.
 struct DirectoryWriter: ~Copyable {
     let descriptor: Int32
     /// A path, and the names of the directories below it that lead to this one.
@@ -184,8 +184,8 @@ struct DirectoryWriter: ~Copyable {
             return
         }
         if errno == EEXIST { try destination.check(-1, newName) }
-        // Moving a directory changes its `..`, so it must be writable. renameat(2) does not replace a directory that is not
-        // empty.
+        // Moving a directory changes its `..`, so it must be writable. renameat(2) does not replace a directory that is
+        // not empty.
         let isLocked = status.st_mode & S_IFMT == S_IFDIR && status.st_mode & S_IWUSR == 0 && geteuid() != 0
         if isLocked { fchmodat(descriptor, old, 0o700, 0) }
         try destination.check(renameat(descriptor, old, destination.descriptor, new), newName)

@@ -3,9 +3,9 @@ package import SystemPackage
 
 /// A file that appears complete or not at all.
 ///
-/// Bytes are written to a temporary file beside the target, `.NAME.mkpiimg-XXXXXXXX.tmp`. ``commit()`` renames it to the
-/// target. Without a commit, the deinitializer removes it. The file is locked while it is written. Unlocked ones are
-/// leftovers of killed builds, and the next build of the same name removes them.
+/// Bytes are written to a temporary file beside the target, `.NAME.mkpiimg-XXXXXXXX.tmp`. ``commit()`` renames it to
+/// the target. Without a commit, the deinitializer removes it. The file is locked while it is written. Unlocked ones
+/// are leftovers of killed builds, and the next build of the same name removes them.
 package struct OutputFile: ~Copyable {
     let descriptor: Int32
     /// The path of the final file, with symbolic links followed.
@@ -47,8 +47,8 @@ package struct OutputFile: ~Copyable {
         guard renamed == 0 else { throw .system(.current, "cannot create", path: target) }
         isCommitted = true
         TemporaryFiles.forget(temporary)
-        // The rename is only durable once the directory is on the disk. Some filesystems cannot flush directories. Then the
-        // error is ignored, because the file exists.
+        // The rename is only durable once the directory is on the disk. Some filesystems cannot flush directories. Then
+        // the error is ignored, because the file exists.
         let directory = Self.directory(of: target).withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard directory >= 0 else { return }
         let code = fsync(directory) == 0 ? 0 : errno
@@ -61,8 +61,8 @@ package struct OutputFile: ~Copyable {
     /// Free bytes on the file's disk; `nil` if they are not known.
     func freeBytes() -> UInt64? { OpenFile.freeBytes(descriptor) }
 
-    /// Checks that a file can probably be created at a path, and removes the leftovers of killed builds of it. Call it before
-    /// the content takes time to prepare.
+    /// Checks that a file can probably be created at a path, and removes the leftovers of killed builds of it. Call it
+    /// before the content takes time to prepare.
     static func check(_ path: FilePath) throws(ImageError) {
         let target = try resolve(path), directory = directory(of: target)
         guard directory.withPlatformString({ access($0, W_OK | X_OK) }) == 0 else {
@@ -122,8 +122,8 @@ package struct OutputFile: ~Copyable {
             case .failure(.fileExists): continue
             case .failure(let code): throw .system(code, "cannot create a file in", path: directory)
             }
-            // Another build may have taken it for a leftover in the moment before it was locked. (On a filesystem without
-            // locks no build removes leftovers, because it cannot lock them.)
+            // Another build may have taken it for a leftover in the moment before it was locked. (On a filesystem
+            // without locks no build removes leftovers, because it cannot lock them.)
             var status = stat()
             let isTaken = flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
             if !isTaken, fstat(descriptor, &status) == 0, status.st_nlink > 0 { return (descriptor, temporary) }

@@ -1,8 +1,8 @@
 import Glibc
 import SystemPackage
 
-/// A directory for files that get their final names when all are complete: `.mkpiimg-XXXXXXXX.tmp`. It is removed with this
-/// value, with its remaining content.
+/// A directory for files that get their final names when all are complete: `.mkpiimg-XXXXXXXX.tmp`. It is removed with
+/// this value, with its remaining content.
 ///
 /// It is locked while it is in use. Unlocked ones are leftovers of killed runs, and the next run in the same directory
 /// removes them.

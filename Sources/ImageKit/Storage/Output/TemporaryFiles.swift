@@ -22,8 +22,8 @@ public enum TemporaryFiles {
             }
     }
 
-    /// Creates a file or directory, and records it in the same step, so that ``removeAll()`` removes all. Does not return if
-    /// the program is ending.
+    /// Creates a file or directory, and records it in the same step, so that ``removeAll()`` removes all. Does not
+    /// return if the program is ending.
     ///
     /// - Parameter create: creates it. Returns a negative number, and sets `errno`, if that fails.
     /// - Returns: the result of `create`, or its error.
@@ -41,7 +41,8 @@ public enum TemporaryFiles {
         }
     }
 
-    /// Does not return if the program is ending. Later failures are consequences of the cleanup, and must not be reported.
+    /// Does not return if the program is ending. Later failures are consequences of the cleanup, and must not be
+    /// reported.
     public static func waitIfEnding() {
         while isEnding.load(ordering: .sequentiallyConsistent) { pause() }
     }
@@ -101,14 +102,15 @@ public enum TemporaryFiles {
         return directory.withPlatformString { rmdir($0) } == 0 || errno == ENOENT
     }
 
-    /// The maximum number of levels below the top that are open at a time. (Deeper directories are moved to the top. That may
-    /// fail on a full disk, so it is the exception.)
+    /// The maximum number of levels below the top that are open at a time. (Deeper directories are moved to the top.
+    /// That may fail on a full disk, so it is the exception.)
     private static let maximumDepth = 100
-    /// The number of descriptors that suffice to remove any directory: the top, a directory in it, and the latter's names.
+    /// The number of descriptors that suffice to remove any directory: the top, a directory in it, and the latter's
+    /// names.
     static let descriptorsToRemove = 3
 
-    /// Removes the content of a directory. Moves directories to the top if they are nested too deep, or cannot be opened
-    /// because too many files are open.
+    /// Removes the content of a directory. Moves directories to the top if they are nested too deep, or cannot be
+    /// opened because too many files are open.
     /// - Returns: whether any directory was moved.
     private static func empty(_ directory: Int32, _ names: DirectoryNames, top: Int32, level: Int) -> Bool {
         fchmod(directory, 0o700)

@@ -11,7 +11,8 @@ struct HostFile: ~Copyable {
 
     /// Opens the file.
     ///
-    /// - Parameter isChecked: whether to check now that the file is the planned one: device, inode, size and modification
+    /// - Parameter isChecked: whether to check now that the file is the planned one: device, inode, size and
+    ///   modification
     ///   time. Otherwise the caller reads without looking for holes, and calls ``checkUnchanged()``.
     init(_ file: HostFiles.FileID, of files: HostFiles, isChecked: Bool = true) throws(ImageError) {
         let path = files.pathBytes(of: file)
@@ -61,15 +62,15 @@ struct HostFile: ~Copyable {
         }
     }
 
-    /// Whether the host's filesystem reports that a range holds no data, so that it reads as zeros. `false` if it does not
-    /// know.
+    /// Whether the host's filesystem reports that a range holds no data, so that it reads as zeros. `false` if it does
+    /// not know.
     func isHole(_ range: Range<UInt64>) -> Bool {
         let next = lseek(descriptor, off_t(range.lowerBound), LinuxConstants.seekData)
         return next < 0 ? errno == ENXIO : UInt64(next) >= range.upperBound
     }
 
-    /// The number of bytes from `offset` on that the host's filesystem reports as a hole. The last byte always remains to be
-    /// read, to check that the file still extends so far.
+    /// The number of bytes from `offset` on that the host's filesystem reports as a hole. The last byte always remains
+    /// to be read, to check that the file still extends so far.
     private func holeLength(at offset: UInt64, atMost limit: Int) -> Int {
         let next = lseek(descriptor, off_t(offset), LinuxConstants.seekData)
         if next < 0 { return errno == ENXIO ? limit - 1 : 0 }

@@ -2,8 +2,8 @@ public import SystemPackage
 
 /// A table of the host's files that an image contains: the path of each, and its identity when it was planned.
 ///
-/// A closure has a hundred thousand files, so a path is stored as a directory and a name, and all names are in one buffer.
-/// Directories and files are added while trees are scanned. Afterwards the table is only read.
+/// A closure has a hundred thousand files, so a path is stored as a directory and a name, and all names are in one
+/// buffer. Directories and files are added while trees are scanned. Afterwards the table is only read.
 public struct HostFiles: Sendable {
     /// A directory in the table.
     public struct DirectoryID: Hashable, Sendable { let index: UInt32 }

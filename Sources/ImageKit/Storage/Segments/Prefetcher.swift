@@ -1,7 +1,7 @@
 /// Asks the kernel for file data before it is needed, so that a cold disk is read at its queue depth.
 ///
-/// Each thread has its own. Before it reads its chunk of the image, it requests the files of the next chunk. The requests of
-/// all threads together fill the queue.
+/// Each thread has its own. Before it reads its chunk of the image, it requests the files of the next chunk. The
+/// requests of all threads together fill the queue.
 struct Prefetcher {
     private let map: SegmentMap
     /// The thread's disk reads since this value was made.
@@ -15,9 +15,9 @@ struct Prefetcher {
         self.map = map
     }
 
-    /// Prefetches the files in a range of the image once this thread has had to read from a disk, and on the first call, when
-    /// that is not known yet. Includes small files only if the disk was read since the last call, even if the call itself
-    /// caused that.
+    /// Prefetches the files in a range of the image once this thread has had to read from a disk, and on the first
+    /// call, when that is not known yet. Includes small files only if the disk was read since the last call, even if
+    /// the call itself caused that.
     ///
     /// A file that cannot be opened is no error here, because reading it will be.
     mutating func run(_ range: Range<UInt64>) {

@@ -6,9 +6,9 @@
 ///                                             ▲ unit mark       ▲ region mark
 /// ```
 ///
-/// Every producer (partition table, FAT, ext4) makes one, and every consumer (raw file, zstd frames, device) reads one. A map
-/// can be read at any offset, so it is a ``ByteSource`` itself. Segments are added in any order. ``seal()`` sorts them and
-/// refuses overlaps.
+/// Every producer (partition table, FAT, ext4) makes one, and every consumer (raw file, zstd frames, device) reads one.
+/// A map can be read at any offset, so it is a ``ByteSource`` itself. Segments are added in any order. ``seal()`` sorts
+/// them and refuses overlaps.
 public struct SegmentMap: Sendable {
     /// The origin of a segment's bytes. The indices refer to the map's own tables.
     enum Content: Sendable {
@@ -30,8 +30,9 @@ public struct SegmentMap: Sendable {
         /// Byte offset on the disk.
         public var offset: UInt64
         /// `nil`: the bytes before and after are of different kinds (file data, metadata) and never share a frame.
-        /// Otherwise a new unit of content (a store path) begins here, and this number depends only on the unit's identity.
-        /// It selects the offsets at which frames end, so that frames end at the same units in the next image.
+        /// Otherwise a new unit of content (a store path) begins here, and this number depends only on the unit's
+        /// identity. It selects the offsets at which frames end, so that frames end at the same units in the next
+        /// image.
         public var unit: UInt64?
         /// Whether similar parts of many files begin here, which were gathered. They repeat each other over long
         /// distances.
@@ -209,8 +210,8 @@ extension SegmentMap: ByteSource {
                 buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[start..<start + buffer.count]))
             }
         case .file(let table, let file, let start):
-            // The file must still be the planned one after the read. Before a large read it is checked, too: the read would be
-            // in vain otherwise, and the same check finds out whether there are holes to skip.
+            // The file must still be the planned one after the read. Before a large read it is checked, too: the read
+            // would be in vain otherwise, and the same check finds out whether there are holes to skip.
             let isLarge = buffer.count >= HostFile.minimumHole
             let open = try HostFile(file, of: tables[Int(table)], isChecked: isLarge)
             try open.read(into: buffer, at: start + skipping)

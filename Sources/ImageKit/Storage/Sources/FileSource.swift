@@ -22,8 +22,8 @@ public final class FileSource: ByteSource {
     /// - Throws: ``ImageError/Code/invalidInput`` if it is neither a regular file nor a block device;
     ///   ``ImageError/Code/notFound`` or ``ImageError/Code/inputOutput`` if it cannot be opened.
     public convenience init(_ path: FilePath) throws(ImageError) {
-        // Checks the type first, because opening a device can have effects. Opening must not block if the file has become a
-        // pipe since.
+        // Checks the type first, because opening a device can have effects. Opening must not block if the file has
+        // become a pipe since.
         var status = stat()
         guard stat(path.string, &status) == 0 else { throw .system(.current, "cannot open", path: path) }
         try Self.check(status, path)

@@ -25,7 +25,7 @@ extension Array where Element == UInt8 {
 }
 
 extension Collection where Element == UInt8, Index == Int {
-    /// The little-endian field at `offset` from the start; `nil` if it does not lie within the collection.
+    /// The little-endian field at `offset` from the start; `nil` if it is not within the collection.
     func load<T: FixedWidthInteger & UnsignedInteger>(_: T.Type = T.self, at offset: Int) -> T? {
         let size = MemoryLayout<T>.size
         guard offset >= 0, offset <= count, size <= count - offset else { return nil }

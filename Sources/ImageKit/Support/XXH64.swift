@@ -56,7 +56,7 @@ enum XXH64 {
         value << count | value >> (64 - count)
     }
 
-    /// The eight bytes at an offset, which must lie within `bytes`.
+    /// The eight bytes at an offset, which must be within `bytes`.
     private static func word(_ bytes: UnsafeRawBufferPointer, _ offset: Int) -> UInt64 {
         UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }

@@ -4,7 +4,7 @@ extension Ext4Volume {
     /// ```
     ///   group 0, 1, and powers of 3, 5 and 7                        other groups
     ///   ├ superblock ┤ descriptors ┤ reserved ┤ bitmaps, tables ┤   ├ bitmaps, tables ┤
-    ///                                           (with flex_bg, those of many groups lie together)
+    ///                                           (with flex_bg, those of many groups are together)
     /// ```
     public enum Part: UInt8, Sendable, Hashable, CaseIterable {
         /// A superblock, the first or a copy.

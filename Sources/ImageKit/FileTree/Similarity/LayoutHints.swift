@@ -1,6 +1,6 @@
 /// The order in which the data of a tree should be laid out on a disk.
 ///
-/// Hints change the places of the data and how well it compresses, and nothing else. A tree can be laid out without
+/// Hints change the positions of the data and how well it compresses, and nothing else. A tree can be laid out without
 /// any.
 public struct LayoutHints: Sendable {
     /// A subtree whose data stays together on the disk, such as a store path.

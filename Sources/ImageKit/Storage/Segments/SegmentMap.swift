@@ -140,7 +140,7 @@ public struct SegmentMap: Sendable {
         isSealed = false
     }
 
-    /// Sorts the segments, and throws unless they are disjoint and lie within ``size``. Needed before reading.
+    /// Sorts the segments, and throws unless they are disjoint and within ``size``. Needed before reading.
     public mutating func seal() throws(ImageError) {
         if isSealed { return }
         segments.sort { $0.offset < $1.offset }

@@ -20,7 +20,7 @@ extension ByteSource {
         return bytes
     }
 
-    /// Throws ``ImageError/Code/corrupt`` unless the `count` bytes at `offset` lie within the source.
+    /// Throws ``ImageError/Code/corrupt`` unless the `count` bytes at `offset` are within the source.
     /// - Parameter path: the path for the error, if the source has one.
     func checkRange(_ count: Int, at offset: UInt64, path: String? = nil) throws(ImageError) {
         guard count >= 0, offset <= size, UInt64(count) <= size - offset else {

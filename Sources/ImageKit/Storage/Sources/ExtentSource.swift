@@ -1,4 +1,4 @@
-/// Bytes that lie in several extents of another source, such as a file on a filesystem. Bytes outside all extents are
+/// Bytes that are in several extents of another source, such as a file on a filesystem. Bytes outside all extents are
 /// zero.
 ///
 /// ```

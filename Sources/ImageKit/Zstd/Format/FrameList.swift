@@ -1,4 +1,4 @@
-/// The frames of a compressed file: where each lies in the file, and which bytes of the image it holds.
+/// The frames of a compressed file: the offset of each in the file, and the bytes of the image that it holds.
 struct FrameList: Sendable, Equatable {
     /// The offset of each frame in the file, followed by the end of the last one: one element more than frames.
     private(set) var fileOffsets: [UInt64] = [0]

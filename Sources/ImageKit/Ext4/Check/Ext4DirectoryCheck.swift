@@ -28,7 +28,7 @@ struct Ext4DirectoryCheck {
         found.append(Finding(kind, "folder \(node.inode) \(what)", path: path, offset: offset))
     }
 
-    /// Checks a directory in its inode, which states the parent's number in place of `.` and `..`.
+    /// Checks a directory in its inode, which states the parent's number instead of `.` and `..`.
     mutating func checkInlineParent(_ stated: UInt32) {
         isInline = true
         if stated != parent {

@@ -134,7 +134,7 @@ struct Ext4Checksums: Sendable {
         {
             let tail = start + Entry.length * Int(limit)
             let used = Self.crc(seed, block.prefix(start + Entry.length * Int(count)))
-            // The tail: its first word, and zero in place of the checksum.
+            // The tail: its first word, and zero instead of the checksum.
             let sum = Self.crc(used, block[tail..<tail + Ext4IndexBlock.tailChecksum])
             return Mismatch(seen, Self.crc(sum, UInt32(0)))
         }

@@ -73,7 +73,7 @@ extension Ext4Volume {
         if record.isInline {
             let (first, rest) = try record.inlineParts()
             observer.didReadInlineParent(first.load(at: 0) ?? 0)
-            // The parent's inode is before the entries, in place of `.` and `..`.
+            // The parent's inode is before the entries, instead of `.` and `..`.
             for part in [Array(first.dropFirst(4)), rest] where !part.isEmpty {
                 guard try read(part, of: node, block: 0, at: record.offset, observer, onDamage, visit) else { return }
             }

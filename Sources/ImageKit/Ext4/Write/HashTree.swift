@@ -112,7 +112,7 @@ struct HashTree {
         return block
     }
 
-    /// Writes the index entries. The first one's hash is not needed: limit and count are in its place.
+    /// Writes the index entries. The first one's hash is not needed: limit and count replace it.
     private static func write(_ index: ArraySlice<IndexEntry>, limit: Int, at offset: Int, of block: inout [UInt8]) {
         var position = offset
         for entry in index {

@@ -8,7 +8,7 @@
 /// A skippable frame of the zstd format, directly before the seek table. Decoders ignore it.
 struct FrameOrigin: Sendable, Hashable {
     static let magic: UInt32 = 0x184D_2A5D
-    /// The version of the rule that places content and cuts frames.
+    /// The version of the rule that orders content and cuts frames.
     static let version = 2
 
     var parameters: ZstdParameters

@@ -111,7 +111,7 @@ extension InspectPage {
           else if (sums.f[line] > 0) lines.push(plural(sums.f[line], 'file or link', 'files and links'));
           return lines;
         }
-        const treeTitle = line => ['file', 'folder', 'link', 'storePath', 'special'].includes(nodeKind(line))
+        const treeTitle = line => ['file', 'directory', 'link', 'storePath', 'special'].includes(nodeKind(line))
           ? fullName(line) : label(line);
 
         function markTree() {

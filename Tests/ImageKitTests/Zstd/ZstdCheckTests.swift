@@ -224,6 +224,25 @@ import Testing
         #expect(message(try image.read(1, at: UInt64(2 * Self.size))).contains("the seek table says"))
     }
 
+    /// A frame of zeros that is known from an earlier one is not decompressed; its checksum is still compared.
+    @Test func comparesTheChecksumsOfAllFramesOfZeros() throws {
+        let size = 200_000
+        let zeros = try CompressedSamples.frame([UInt8](repeating: 0, count: size))
+        let right: UInt32 = zeros.suffix(4).load(at: 0) ?? 0
+        var bytes = zeros + zeros + zeros
+        bytes.append(littleEndian: SeekTable.skippableMagic)
+        let length = 3 * SeekTable.entrySize(hasChecksums: true) + SeekTable.footerSize
+        bytes.append(littleEndian: UInt32(length))
+        for checksum in [right, right ^ 1, right ^ 2] {
+            bytes.append(littleEndian: UInt32(zeros.count))
+            bytes.append(littleEndian: UInt32(size))
+            bytes.append(littleEndian: checksum)
+        }
+        bytes.append(littleEndian: UInt32(3))
+        bytes += [0x80, 0xB1, 0xEA, 0x92, 0x8F]
+        #expect(try check(bytes).found.map(\.kind) == [.zstdTableChecksum, .zstdTableChecksum])
+    }
+
     @Test func findsLargeWindows() throws {
         // 600 stored bytes, in a frame with a window of 2^28 bytes (1 KiB times 2^18).
         var frame: [UInt8] = [0x28, 0xB5, 0x2F, 0xFD, 0x40, 18 << 3]

@@ -5,9 +5,10 @@
 ///   header   header   header         sizes, checksums  they do not              ▶ the frames of the headers
 /// ```
 ///
-/// It does not check the content of frames. Reads of the image do, and
-/// ``SeekableSource/checkRest(threads:progress:onFinding:)`` checks the frames that were not read. Memory: two lists of
-/// frames, at most 64 MiB each.
+/// The headers are right if they alone fill the file, and a frame proves the table wrong. To decide that, the check
+/// decompresses at most one frame. Reads of the image check the content of the others, and
+/// ``SeekableSource/checkRest(threads:progress:onFinding:)`` checks those that were not read. Memory: two lists of
+/// frames, at most 80 MiB each, and the table while it is read.
 struct ZstdCheck {
     /// The frames by which the image can be read.
     struct Frames {
@@ -27,20 +28,20 @@ struct ZstdCheck {
     /// - Throws: errors of reading the file, and ``ImageError/Code/cancelled``.
     func run(onFinding report: (Finding) -> Void) throws(ImageError) -> Frames? {
         var table: FrameList?
-        var isDamaged = false
+        var isTableDamaged = false
         do throws(ImageError) {
             let read = try SeekTable.read(from: file, path: path)
             table = read.map { FrameList($0) }
         } catch {
             guard error.blame == .image else { throw error }
-            isDamaged = true
+            isTableDamaged = true
             report(Finding(.zstdTable, error.reason ?? error.message, offset: file.size - UInt64(SeekTable.footerSize)))
         }
         if let table {
             var frames = Frames(list: table, isTable: true)
             // Either a header is damaged, or the table is wrong. It is the table if all frames are found without it.
             if let wrong = try firstContradiction(in: table), let scanned = try scan({ (_, _) in }), scanned.isWhole,
-                try isSound(wrong, in: scanned.list, comparedWith: table)
+                try isTableWrong(about: wrong, scanned: scanned.list, table: table)
             {
                 let offset = table.fileOffsets[wrong]
                 report(
@@ -57,13 +58,15 @@ struct ZstdCheck {
             report(Finding(kind, error.reason ?? error.message, offset: error.offset))
         }
         guard let scanned else { return nil }
-        if !isDamaged { report(Finding(.zstdTableMissing, "there is no seek table")) }
+        if !isTableDamaged { report(Finding(.zstdTableMissing, "there is no seek table")) }
         try checkHeaders(of: scanned.list, report)
         return Frames(list: scanned.list, isTable: false)
     }
 
     /// Whether the table is wrong about a frame, and not the header of the frame.
-    private func isSound(_ frame: Int, in list: FrameList, comparedWith table: FrameList) throws(ImageError) -> Bool {
+    private func isTableWrong(
+        about frame: Int, scanned list: FrameList, table: FrameList
+    ) throws(ImageError) -> Bool {
         // Frames without a gap up to the end of the file are no coincidence. (The last one holds the table.)
         guard list.fileOffsets.starts(with: table.fileOffsets) else { return true }
         do throws(ImageError) {

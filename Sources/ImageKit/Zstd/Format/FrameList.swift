@@ -9,7 +9,7 @@ struct FrameList: Sendable, Equatable {
     /// The lower half of the XXH64 of each frame's content; empty unless a seek table has all of them.
     private(set) var checksums: [UInt32] = []
 
-    /// The number of frames that a list may have, so that it takes at most 64 MiB.
+    /// The number of frames that a list may have, so that it takes at most 80 MiB.
     static let maximumCount = 1 << 22
 
     /// An empty list.

@@ -3,7 +3,7 @@
 /// ```
 ///   u32 0xFD2FB528 | u8 descriptor | [u8 window] | [0–4 dictionary] | [0–8 content size] | blocks … | [u32 checksum]
 ///                    │ bits 7–6 length of the content size (0: none, or 1 with bit 5; 2 (plus 256); 4; 8)
-///                    │ bit 5 one segment, no window   bit 3 must be 0   bit 2 checksum   bits 1–0 dictionary's length
+///                    │ bit 5 one segment, no window   bit 3 must be 0   bit 2 checksum   bits 1–0 dictionary ID's size
 ///   u32 0x184D2A50…5F | u32 length | bytes that decoders ignore (a skippable frame)
 /// ```
 ///
@@ -20,7 +20,7 @@ enum ZstdFrameHeader: Equatable {
     /// The longest header, in bytes.
     static let maximumLength = 18
     /// Bytes of a skippable frame before its content, and of the checksum at the end of a frame.
-    static let skippableLength = 8, checksumLength = 4
+    static let skippableHeaderSize = 8, checksumLength = 4
 
     /// Offsets in a header.
     enum Field {
@@ -28,13 +28,13 @@ enum ZstdFrameHeader: Equatable {
         static let descriptor = 4
         /// Of a frame that is not a single segment; otherwise the next field begins here.
         static let window = 5
-        /// Of a skippable frame.
-        static let skippableLength = 4
+        /// The length of a skippable frame's content.
+        static let skippableContentLength = 4
     }
 
-    /// Bits of the descriptor.
+    /// Masks, and one shift, of the descriptor.
     enum Descriptor {
-        static let dictionaryLength: UInt8 = 0x03
+        static let dictionaryIDSize: UInt8 = 0x03
         static let hasChecksum: UInt8 = 0x04
         static let reserved: UInt8 = 0x08
         static let isSingleSegment: UInt8 = 0x20
@@ -53,16 +53,16 @@ enum ZstdFrameHeader: Equatable {
         let bytes = Array(bytes.prefix(Self.maximumLength))
         guard Self.isZstd(bytes), let number: UInt32 = bytes.load(at: Field.magic) else { return nil }
         if number != Self.magic {
-            guard let length: UInt32 = bytes.load(at: Field.skippableLength) else { return nil }
-            self = .skippable(length: UInt64(Self.skippableLength) + UInt64(length))
+            guard let length: UInt32 = bytes.load(at: Field.skippableContentLength) else { return nil }
+            self = .skippable(length: UInt64(Self.skippableHeaderSize) + UInt64(length))
             return
         }
         guard let descriptor: UInt8 = bytes.load(at: Field.descriptor), descriptor & Descriptor.reserved == 0 else {
             return nil
         }
         let isSingle = descriptor & Descriptor.isSingleSegment != 0
-        let dictionaryLength = [0, 1, 2, 4][Int(descriptor & Descriptor.dictionaryLength)]
-        let sizeOffset = Field.window + (isSingle ? 0 : 1) + dictionaryLength
+        let dictionaryIDSize = [0, 1, 2, 4][Int(descriptor & Descriptor.dictionaryIDSize)]
+        let sizeOffset = Field.window + (isSingle ? 0 : 1) + dictionaryIDSize
         let size: UInt64?
         let width: Int
         switch descriptor >> Descriptor.contentSizeShift {

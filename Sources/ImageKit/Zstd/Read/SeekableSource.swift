@@ -25,9 +25,9 @@ public final class SeekableSource: ByteSource {
 
     /// What reading has shown about frames.
     private struct Known {
-        /// Compressed frames that hold only zeros, and the number of their zeros. (Tools make identical frames for
-        /// zeros.)
-        var zeros: [[UInt8]: UInt64] = [:]
+        /// Compressed frames that hold only zeros: their sizes and, if the seek table has checksums, those of their
+        /// contents. (Tools make identical frames for zeros.)
+        var zeros: [[UInt8]: (size: UInt64, checksum: UInt32?)] = [:]
         /// A bit for each frame that was decompressed without an error.
         var verified: [UInt64]
         /// Frames whose own checksum is right, but not the one in the seek table.
@@ -158,7 +158,8 @@ public final class SeekableSource: ByteSource {
             throw refusal(frame, "it holds \(recordedSize) bytes, and should hold \(size)")
         }
         let isShort = length <= Self.maximumZeroFrameLength
-        if isShort, known.change({ $0.zeros[start] }) == size {
+        if isShort, let zeros = known.change({ $0.zeros[start] }), zeros.size == size {
+            try compare(zeros.checksum, of: frame, hasOwn: hasChecksum)
             setVerified(frame)
             return .zeros
         }
@@ -173,26 +174,26 @@ public final class SeekableSource: ByteSource {
             try ZstdDecompressor(path: path).decompress(
                 frame: UnsafeRawBufferPointer(compressed.memory), into: memory, at: fileRange.lowerBound)
         }
-        try compareChecksum(of: frame, UnsafeRawBufferPointer(plain.memory), hasOwn: hasChecksum)
+        let checksum =
+            list.checksums.isEmpty
+            ? nil : UInt32(truncatingIfNeeded: XXH64.hash(UnsafeRawBufferPointer(plain.memory)))
+        try compare(checksum, of: frame, hasOwn: hasChecksum)
         setVerified(frame)
         guard UnsafeRawBufferPointer(plain.memory).isZero else { return .bytes(plain) }
         if isShort {
-            known.change { if $0.zeros.count < Self.maximumZeroFrames { $0.zeros[start] = size } }
+            known.change { if $0.zeros.count < Self.maximumZeroFrames { $0.zeros[start] = (size, checksum) } }
         }
         return .zeros
     }
 
-    /// Compares a frame's content with the checksum in the seek table. If the frame has a checksum of its own, zstd has
-    /// compared that already, so the seek table is wrong.
-    private func compareChecksum(
-        of frame: Int, _ plain: UnsafeRawBufferPointer, hasOwn: Bool
-    ) throws(ImageError) {
-        guard list.checksums.indices.contains(frame) else { return }
+    /// Compares the checksum of a frame's content with the one in the seek table. If the frame has a checksum of its
+    /// own, zstd has compared that already, so the seek table is wrong.
+    private func compare(_ checksum: UInt32?, of frame: Int, hasOwn: Bool) throws(ImageError) {
+        guard let checksum, list.checksums.indices.contains(frame) else { return }
         let expected = list.checksums[frame]
-        let sum = UInt32(truncatingIfNeeded: XXH64.hash(plain))
-        guard sum != expected else { return }
+        guard checksum != expected else { return }
         guard hasOwn else {
-            throw refusal(frame, "its content has the checksum \(sum), and the seek table says \(expected)")
+            throw refusal(frame, "its content has the checksum \(checksum), and the seek table says \(expected)")
         }
         known.change { _ = $0.contradicted.insert(frame) }
     }

@@ -101,6 +101,27 @@ import Testing
         #expect(try String(contentsOfFile: directory.path + "/real.img", encoding: .utf8) == "new")
     }
 
+    @Test(arguments: ["other/real.img", "second.img"])
+    func followsALinkToAMissingTarget(_ link: String) throws {
+        let directory = try ScratchDirectory()
+        mkdir(directory.path + "/other", 0o755)
+        symlink("other/real.img", directory.path + "/second.img")
+        symlink(link, directory.path + "/link.img")
+        var file = try OutputFile(FilePath(directory.path).appending("link.img"))
+        try put("new", file)
+        try file.commit()
+        #expect(try names(directory) == ["link.img", "other", "second.img"])
+        #expect(try String(contentsOfFile: directory.path + "/other/real.img", encoding: .utf8) == "new")
+    }
+
+    @Test func linksInACircleAreRefused() throws {
+        let directory = try ScratchDirectory()
+        symlink("b.img", directory.path + "/a.img")
+        symlink("a.img", directory.path + "/b.img")
+        #expect(throws: ImageError.self) { _ = try OutputFile(FilePath(directory.path).appending("a.img")) }
+        #expect(try names(directory) == ["a.img", "b.img"])
+    }
+
     private func layOut(_ directory: String) throws -> Ext4Formatter.Layout {
         var tree = FileTree(), links = FileTree.HostLinks()
         tree.root = try tree.scan(FilePath(directory), rules: .init(metadata: .store), links: &links)

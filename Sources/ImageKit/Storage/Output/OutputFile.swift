@@ -78,11 +78,26 @@ package struct OutputFile: ~Copyable {
         return directory.isEmpty ? "." : directory
     }
 
+    /// Links that are followed to a file that does not exist yet, as in the kernel.
+    private static let maximumLinks = 40
+
+    /// Follows a symbolic link that leads to a missing file: the file is created there, and the link stays.
+    private static func followLinks(to path: FilePath) -> FilePath {
+        var target = path
+        for _ in 0..<maximumLinks {
+            guard FileStatus.type(of: target) == nil, case .success(let next) = FileStatus.linkTarget(of: target) else {
+                break
+            }
+            target = target.removingLastComponent().pushing(next)
+        }
+        return target
+    }
+
     /// Follows symbolic links. Throws if the path exists and is not a regular file.
     private static func resolve(_ path: FilePath) throws(ImageError) -> FilePath {
-        var target = path
+        var target = followLinks(to: path)
         var status = stat()
-        if path.withPlatformString({ stat($0, &status) }) == 0 {
+        if target.withPlatformString({ stat($0, &status) }) == 0 {
             switch status.st_mode & S_IFMT {
             case S_IFREG: break
             case S_IFDIR:
@@ -94,10 +109,12 @@ package struct OutputFile: ~Copyable {
                     .invalidInput, "cannot write to", path: path.string, reason: "it is not a regular file",
                     remedy: "write to a file and put that on the device, or stream with '\(.output, "-")'")
             }
-            if let resolved = path.withPlatformString({ realpath($0, nil) }) {
-                target = FilePath(platformString: resolved)
-                free(resolved)
-            }
+            if case .success(let resolved) = FileStatus.realPath(of: target) { target = resolved }
+        }
+        if FileStatus.type(of: target) == nil, case .success = FileStatus.linkTarget(of: target) {
+            throw ImageError(
+                .invalidInput, "cannot write to", path: path.string, reason: "its symbolic links lead in a circle",
+                remedy: "name another file")
         }
         guard target.lastComponent != nil else {
             throw ImageError(.invalidInput, "cannot write to", path: path.string, reason: "it names no file")
@@ -114,7 +131,7 @@ package struct OutputFile: ~Copyable {
     private static func create(beside target: FilePath, mode: mode_t) throws(ImageError) -> (Int32, FilePath) {
         let directory = directory(of: target), prefix = prefix(of: target)
         removeLeftovers(in: directory, prefix: prefix)
-        while true {
+        for _ in 0..<maximumAttempts {
             let temporary = directory.appending(TemporaryFiles.name(prefix))
             let descriptor: Int32
             switch TemporaryFiles.create(temporary, { open($0, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode) }) {
@@ -127,10 +144,17 @@ package struct OutputFile: ~Copyable {
             var status = stat()
             let isTaken = flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
             if !isTaken, fstat(descriptor, &status) == 0, status.st_nlink > 0 { return (descriptor, temporary) }
+            if !isTaken { temporary.withPlatformString { _ = unlink($0) } }
             close(descriptor)
             TemporaryFiles.forget(temporary)
         }
+        throw ImageError(
+            .inputOutput, "cannot create a file in", path: directory.string,
+            reason: "new files disappear there", remedy: "write to another filesystem")
     }
+
+    /// Temporary files that are created before the filesystem is at fault. Another build can take only a few of them.
+    private static let maximumAttempts = 100
 
     /// The prefix of the temporary names of a target.
     private static func prefix(of target: FilePath) -> String {

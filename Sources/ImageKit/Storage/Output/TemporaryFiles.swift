@@ -8,7 +8,7 @@ public enum TemporaryFiles {
     private static let paths = Monitor(Set<FilePath>())
     private static let isEnding = Atomic<Bool>(false)
 
-    /// A new name: the prefix, eight digits and `.tmp`.
+    /// A new name: the prefix, eight hexadecimal digits and `.tmp`.
     static func name(_ prefix: String) -> String { prefix + UInt32.random(in: .min ... .max).digits(width: 8) + ".tmp" }
 
     /// Whether a name has exactly the form of the names that ``name(_:)`` returns.

@@ -101,8 +101,7 @@ public struct ImageExtraction: Sendable {
                     .invalidInput, "cannot copy to", path: path.string, reason: reason,
                     remedy: "name a place where nothing is")
             }
-            var status = stat()
-            if stat(destination.string, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+            if FileStatus.type(of: destination) == S_IFDIR {
                 directory = destination
                 self.name = name
                 TemporaryDirectory.removeLeftovers(in: directory)
@@ -112,16 +111,18 @@ public struct ImageExtraction: Sendable {
                     return
                 }
                 let path = destination.appending(String(decoding: name, as: UTF8.self))
-                guard lstat(path.string, &status) != 0 else { throw refuse(path, "it is there already") }
+                guard case .failure = FileStatus.mode(of: path) else { throw refuse(path, "it is there already") }
             } else {
-                guard lstat(destination.string, &status) != 0 else { throw refuse(destination, "it is there already") }
+                guard case .failure = FileStatus.mode(of: destination) else {
+                    throw refuse(destination, "it is there already")
+                }
                 guard let last = destination.lastComponent, last.kind == .regular else {
                     throw refuse(destination, "it names no file")
                 }
                 let parent = destination.removingLastComponent()
                 directory = parent.isEmpty ? "." : parent
                 self.name = Array(last.string.utf8)
-                guard stat(directory.string, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+                guard FileStatus.type(of: directory) == S_IFDIR else {
                     throw ImageError(
                         .notFound, "cannot copy to", path: destination.string,
                         reason: "the folder '\(directory.string)' does not exist", remedy: "create it first")

@@ -50,14 +50,14 @@ public struct HostFiles: Sendable {
     /// Adds a directory by its full path.
     public mutating func addRoot(_ path: FilePath) -> DirectoryID {
         let index = UInt32(directories.count)
-        let (name, length) = intern(path.bytes)
+        let (name, length) = appendName(path.bytes)
         directories.append(Directory(parent: index, name: name, nameLength: length))
         return DirectoryID(index: index)
     }
 
     /// Adds a directory inside another.
     public mutating func addDirectory(_ name: some Collection<UInt8>, in parent: DirectoryID) -> DirectoryID {
-        let (offset, length) = intern(name)
+        let (offset, length) = appendName(name)
         directories.append(Directory(parent: parent.index, name: offset, nameLength: length))
         return DirectoryID(index: UInt32(directories.count - 1))
     }
@@ -75,7 +75,7 @@ public struct HostFiles: Sendable {
     mutating func addFile(
         _ name: some Collection<UInt8>, in directory: DirectoryID, identity: Identity, fingerprint: UInt64
     ) -> FileID {
-        let (offset, length) = intern(name)
+        let (offset, length) = appendName(name)
         files.append(
             File(
                 directory: directory.index, name: offset, nameLength: length, identity: identity,
@@ -134,7 +134,7 @@ public struct HostFiles: Sendable {
         return path
     }
 
-    private mutating func intern(_ name: some Collection<UInt8>) -> (UInt32, UInt32) {
+    private mutating func appendName(_ name: some Collection<UInt8>) -> (UInt32, UInt32) {
         let offset = UInt32(names.count)
         names.append(contentsOf: name)
         return (offset, UInt32(names.count) - offset)

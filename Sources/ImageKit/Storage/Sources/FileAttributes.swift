@@ -1,10 +1,10 @@
 /// A file's permissions, owner and modification time.
 public struct FileAttributes: Hashable, Sendable {
-    /// Permission bits, including set-user-ID and sticky (07777).
+    /// Permission bits, including set-user-ID, set-group-ID and sticky (07777).
     public var permissions: UInt16
     /// The numeric IDs of the owner and the group.
     public var owner: UInt32, group: UInt32
-    /// Modification time in whole seconds since 1970.
+    /// Modification time in whole seconds since 1970. In a Nix store it is 1.
     public var modified: Int64
 
     /// See the properties of the same names.

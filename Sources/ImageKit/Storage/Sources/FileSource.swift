@@ -25,7 +25,9 @@ public final class FileSource: ByteSource {
         // Checks the type first, because opening a device can have effects. Opening must not block if the file has
         // become a pipe since.
         var status = stat()
-        guard stat(path.string, &status) == 0 else { throw .system(.current, "cannot open", path: path) }
+        guard path.withPlatformString({ stat($0, &status) }) == 0 else {
+            throw .system(.current, "cannot open", path: path)
+        }
         try Self.check(status, path)
         let number = path.withPlatformString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         guard number >= 0 else { throw .system(.current, "cannot open", path: path) }

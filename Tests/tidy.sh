@@ -6,13 +6,15 @@
 #   tidy.sh [--lower]
 #
 # Counts of findings in Tests/tidy/ may only fall; --lower lowers those that are too high now.
+# Without -e: all checks run, even after one has failed.
 set -uo pipefail
 
 cd "$(dirname "$0")/.." || exit
+[ $# -le 1 ] || { echo "usage: tidy.sh [--lower]" >&2; exit 64; }
 lower=${1:-}
 case $lower in ''|--lower) ;; *) echo "tidy.sh: unknown argument: $lower" >&2; exit 64 ;; esac
-said=$(mktemp -d)
-trap 'rm -rf "$said"' EXIT
+output=$(mktemp -d)
+trap 'rm -rf "$output"' EXIT
 export PYTHONDONTWRITEBYTECODE=1
 
 gates=()
@@ -20,8 +22,8 @@ gates=()
 gate() {
     local name=$1 number=${#gates[@]}; shift
     gates+=("$name")
-    { "$@" >"$said/$number" 2>&1; echo $? >"$said/$number.status"; } &
-    # The gates would write the same file.
+    { "$@" >"$output/$number" 2>&1; echo $? >"$output/$number.status"; } &
+    # With --lower, one at a time: several rewrite Tests/tidy/counts.
     [ -z "$lower" ] || wait
 }
 
@@ -40,10 +42,10 @@ wait
 
 failed=0
 for number in "${!gates[@]}"; do
-    case $(<"$said/$number.status") in
+    case $(<"$output/$number.status") in
         0) echo "ok: ${gates[number]}" ;;
-        77) grep '^SKIPPED' "$said/$number" ;;
-        *) failed=1; echo "FAILED: ${gates[number]}"; sed 's/^/    /' "$said/$number" ;;
+        77) grep '^SKIPPED' "$output/$number" ;;
+        *) failed=1; echo "FAILED: ${gates[number]}"; sed 's/^/    /' "$output/$number" ;;
     esac
 done
 exit $failed

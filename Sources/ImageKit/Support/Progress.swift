@@ -8,7 +8,7 @@ public final class Progress: Sendable {
         case idle
         /// Finding the closure's store paths and their registration.
         case closure
-        /// Walking the store paths.
+        /// Walking store paths, or directories to extract.
         case scan
         /// Finding files of the same content.
         case deduplicate
@@ -16,7 +16,7 @@ public final class Progress: Sendable {
         case sample
         /// Laying out the filesystems.
         case layout
-        /// Reading, compressing and writing.
+        /// Reading, compressing and writing an image, or writing extracted files.
         case write
         /// Hashing the store paths that were not hashed while writing.
         case check
@@ -32,7 +32,7 @@ public final class Progress: Sendable {
         case storePaths
     }
 
-    /// The state at one moment.
+    /// The counters, each read by itself.
     public struct Snapshot: Sendable, Equatable {
         /// The current phase.
         public var phase: Phase

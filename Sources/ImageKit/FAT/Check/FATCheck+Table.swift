@@ -32,7 +32,7 @@ extension FATCheck {
 
     private func compareCopies(onFinding report: (Finding) -> Void) throws(ImageError) {
         // Flags may say that only one copy is kept up to date.
-        guard layout.fatCopies > 1, !layout.hasOneFAT else { return }
+        guard layout.fatCopies > 1, !layout.isMirroringOff else { return }
         // The bytes after the last cluster's entry have no meaning.
         let length = min(layout.fatSize, ((layout.clusterCount + 2) * layout.kind.bits).dividedRoundingUp(by: 8))
         for copy in 0..<layout.fatCopies where copy != layout.activeFAT {

@@ -60,7 +60,7 @@ struct FATBootSector {
         static let backupSector = 50
 
         /// The flag for a FAT of which only one copy is kept up to date, and the bits with the number of that copy.
-        static let hasOneFAT: UInt64 = 0x80, activeFAT: UInt64 = 0x0F
+        static let isMirroringOff: UInt64 = 0x80, activeFAT: UInt64 = 0x0F
     }
 
     /// The offsets of the last fields, from the byte at which they begin.

@@ -27,7 +27,7 @@ struct FATBootParser {
 
     // MARK: The fields of FAT32
 
-    private(set) var hasOneFAT = false
+    private(set) var isMirroringOff = false
     private(set) var activeFAT: UInt64 = 0
     private(set) var rootCluster: UInt64 = 0
     /// The sector of FSInfo, if it is one of the reserved sectors.
@@ -155,8 +155,8 @@ struct FATBootParser {
             throw refuse(Field32.version, "its version is \(version), and only 0 is known")
         }
         let flags = try field(UInt16.self, Field32.flags)
-        hasOneFAT = flags & Field32.hasOneFAT != 0
-        activeFAT = hasOneFAT ? flags & Field32.activeFAT : 0
+        isMirroringOff = flags & Field32.isMirroringOff != 0
+        activeFAT = isMirroringOff ? flags & Field32.activeFAT : 0
         guard activeFAT < copies else {
             throw refuse(Field32.flags, "copy \(activeFAT) of the FAT counts, and there are only \(copies)")
         }

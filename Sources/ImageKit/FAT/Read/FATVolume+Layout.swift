@@ -45,7 +45,7 @@ extension FATVolume {
         /// The kind of disk: 0xF0, or 0xF8 and more.
         let media: UInt8
         /// Whether only the active copy of the FAT is kept up to date, as FAT32's flags may say.
-        let hasOneFAT: Bool
+        let isMirroringOff: Bool
 
         /// Reads the boot sector `sector` of a source that has `sourceSize` bytes.
         ///
@@ -64,7 +64,7 @@ extension FATVolume {
             rootOffset = (parser.reserved + parser.copies * parser.sectorsPerFAT) * parser.sectorSize
             rootEntries = parser.rootEntries
             dataOffset = parser.sectorsBeforeData * parser.sectorSize
-            hasOneFAT = parser.hasOneFAT
+            isMirroringOff = parser.isMirroringOff
             activeFAT = parser.activeFAT
             rootCluster = parser.rootCluster
             infoOffset = parser.infoSector.map { $0 * parser.sectorSize }

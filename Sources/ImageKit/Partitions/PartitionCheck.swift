@@ -1,7 +1,7 @@
 /// Checks a disk's partition table: an MBR with its logical partitions, or a GPT with its copy.
 ///
 /// The content of the partitions is not read. Memory: the entries of one table, at most a few MiB.
-public struct PartitionCheck {
+struct PartitionCheck {
     let source: any ByteSource
 
     /// Partitions should begin at multiples of this.
@@ -11,7 +11,7 @@ public struct PartitionCheck {
     ///
     /// - Parameter onFinding: called for each finding. Offsets are from the start of the disk.
     /// - Throws: only errors of reading the source.
-    public static func run(_ source: any ByteSource, onFinding: (Finding) -> Void) throws(ImageError) {
+    static func run(_ source: any ByteSource, onFinding: (Finding) -> Void) throws(ImageError) {
         try PartitionCheck(source: source).run(onFinding: onFinding)
     }
 

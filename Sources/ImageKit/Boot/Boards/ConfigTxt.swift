@@ -11,28 +11,28 @@
 /// ```
 ///
 /// Source: Raspberry Pi documentation, "config.txt": "File format" and "Conditional filters".
-public struct ConfigTxt: Sendable, Hashable {
+struct ConfigTxt: Sendable, Hashable {
     /// A line `key=value`.
-    public struct Setting: Sendable, Hashable {
+    struct Setting: Sendable, Hashable {
         /// Its name, as written.
-        public var key: String
+        var key: String
         /// The rest of the line, without trailing spaces.
-        public var value: String
+        var value: String
     }
 
     /// Lines under the same filters.
-    public struct Section: Sendable, Hashable {
+    struct Section: Sendable, Hashable {
         /// The filters, in lower case, like `pi4`; all must be met. Empty if the lines are for every board.
-        public var filter: [String]
+        var filter: [String]
         /// The settings in their order.
-        public var settings: [Setting]
+        var settings: [Setting]
     }
 
     /// The sections that have settings, in their order.
-    public private(set) var sections: [Section] = []
+    private(set) var sections: [Section] = []
 
     /// Parses a file. Lines that are no settings are ignored, as the firmware does.
-    public static func parse(_ text: String) -> ConfigTxt {
+    static func parse(_ text: String) -> ConfigTxt {
         var config = ConfigTxt()
         var section = Section(filter: [], settings: [])
         for line in text.split(whereSeparator: \.isNewline) {
@@ -128,10 +128,10 @@ public struct ConfigTxt: Sendable, Hashable {
     // MARK: Settings
 
     /// All settings, whatever their filters.
-    public var settings: [Setting] { sections.flatMap(\.settings) }
+    var settings: [Setting] { sections.flatMap(\.settings) }
 
     /// The settings under a filter, like `pi4`; `all` for those without a filter.
-    public func settings(filter name: String) -> [Setting] {
+    func settings(filter name: String) -> [Setting] {
         sections.filter { name == "all" ? $0.filter.isEmpty : $0.filter.contains(name.lowercased()) }
             .flatMap(\.settings)
     }
@@ -141,7 +141,7 @@ public struct ConfigTxt: Sendable, Hashable {
     ///
     /// The board is the one that its family is named after (`pi4` is a Raspberry Pi 4 B). Filters for properties of a
     /// single device (a serial number, a pin, a screen) are not met.
-    public func settings(for board: Board) -> [Setting] {
+    func settings(for board: Board) -> [Setting] {
         let filters = board.filters
         return sections.filter { section in
             section.filter.allSatisfy { filters.contains($0) || $0.hasPrefix("hdmi:") }

@@ -14,50 +14,50 @@
 ///
 /// Keywords are in any case, and their values extend to the end of the line. If an entry has a keyword twice, U-Boot
 /// uses the last one. Source: U-Boot's documentation, "Generic Distro Configuration Concept" and "README.pxe".
-public struct ExtlinuxConfig: Sendable, Hashable {
+struct ExtlinuxConfig: Sendable, Hashable {
     /// A system that can be chosen.
-    public struct Entry: Sendable, Hashable {
+    struct Entry: Sendable, Hashable {
         /// The name that `DEFAULT` uses.
-        public var label: String
+        var label: String
         /// The text in the menu.
-        public var menuLabel: String?
+        var menuLabel: String?
         /// The kernel's file, as written.
-        public var kernel: String?
+        var kernel: String?
         /// The initial RAM disk's file.
-        public var initrd: String?
+        var initrd: String?
         /// The directory in which U-Boot looks for the board's device tree.
-        public var fdtDirectory: String?
+        var fdtDirectory: String?
         /// The device tree's file.
-        public var fdt: String?
+        var fdt: String?
         /// The files of overlays for the device tree.
-        public var overlays: [String] = []
+        var overlays: [String] = []
         /// The kernel's command line.
-        public var append: String?
+        var append: String?
 
         /// The values of the command line's words `name=…`; of most parameters the last one counts.
-        public func parameters(_ name: String) -> [String] {
+        func parameters(_ name: String) -> [String] {
             KernelCommandLine(append ?? "").values(of: name)
         }
     }
 
     /// Tenths of a second until the default boots; 0 if U-Boot waits for ever, `nil` if the file has no timeout.
-    public private(set) var timeout: UInt64?
+    private(set) var timeout: UInt64?
     /// The title above the entries.
-    public private(set) var title: String?
+    private(set) var title: String?
     /// The label of the entry that boots by default.
-    public private(set) var defaultLabel: String?
+    private(set) var defaultLabel: String?
     /// The entries in their order.
-    public private(set) var entries: [Entry] = []
+    private(set) var entries: [Entry] = []
 
     /// The entry that boots if the user makes no choice: the one that `DEFAULT` names, or the first entry if the menu
     /// has no `DEFAULT`. `nil` if `DEFAULT` names no entry.
-    public var defaultEntry: Entry? {
+    var defaultEntry: Entry? {
         guard let defaultLabel else { return entries.first }
         return entries.first { $0.label == defaultLabel }
     }
 
     /// Parses a menu. Unknown keywords are ignored.
-    public static func parse(_ text: String) -> ExtlinuxConfig {
+    static func parse(_ text: String) -> ExtlinuxConfig {
         var config = ExtlinuxConfig()
         for line in text.split(whereSeparator: \.isNewline) {
             let (word, rest) = Self.split(line)
@@ -110,7 +110,7 @@ public struct ExtlinuxConfig: Sendable, Hashable {
 
     /// The path in the filesystem of a file that the menu names: one without a leading slash is relative to the menu's
     /// directory.
-    public static func path(of file: String, inMenuAt directory: String = "/boot/extlinux") -> String {
+    static func path(of file: String, inMenuAt directory: String = "/boot/extlinux") -> String {
         var names: [Substring] = []
         for name in (file.hasPrefix("/") ? file : directory + "/" + file).split(separator: "/") {
             switch name {

@@ -6,7 +6,7 @@
 /// blocks. That is less than the filesystem's metadata in use. It does not read the bytes of files.
 ///
 /// It leaves out, with a note, encrypted files, and the bitmaps of filesystems with clusters (`bigalloc`).
-public struct Ext4Check: Sendable {
+struct Ext4Check: Sendable {
     /// Checks the filesystem that begins at the source's first byte.
     ///
     /// Throws only errors of the source, and `cancelled` if the progress is asked to stop.
@@ -14,7 +14,7 @@ public struct Ext4Check: Sendable {
     ///   filesystem cannot be opened at all.
     /// - Returns: the readable contents, without damaged inodes and with the readable entries of damaged directories,
     ///   so that the caller need not walk the filesystem again; `nil` if there is no root directory.
-    public static func run(
+    static func run(
         _ source: any ByteSource, progress: Progress? = nil, onFinding: (Finding) -> Void
     ) throws(ImageError) -> Ext4Volume.Contents? {
         try withoutActuallyEscaping(onFinding) { (onFinding) throws(ImageError) in

@@ -8,7 +8,7 @@
 /// Nothing is changed, and file contents are not read. Memory: two sets of clusters (4 KiB for each 32,768 clusters
 /// with at least one in use: 2 MiB for a card of 64 GiB), and, as for the tree that it returns, memory proportional to
 /// the number of files and of their extents.
-public struct FATCheck {
+struct FATCheck {
     let volume: FATVolume
     let progress: Progress?
     /// Clusters that are neither free nor bad by the FAT.
@@ -42,7 +42,7 @@ public struct FATCheck {
     /// - Returns: the readable files and directories; `nil` if the boot sector and its backup are damaged, or if there
     ///   are more than ``FATVolume/maximumEntries`` entries.
     /// - Throws: only errors of reading the source, and ``ImageError/Code/cancelled``.
-    public static func run(
+    static func run(
         _ source: any ByteSource, progress: Progress? = nil, onFinding: (Finding) -> Void
     ) throws(ImageError) -> FileTree? {
         try run(source, maximumEntries: FATVolume.maximumEntries, progress: progress, onFinding: onFinding)

@@ -3,9 +3,9 @@
 /// ```
 ///   ├ table ┤ gap ┤ FAT ··┤ files ┤ free ┤ superblock ┤ bitmaps ┤ inodes ┤ a store path ┤ another ┤ free ┤
 /// ```
-public struct DiskMap: Sendable {
+package struct DiskMap: Sendable {
     /// The use of an extent.
-    public enum Kind: UInt8, Sendable, Hashable, CaseIterable {
+    package enum Kind: UInt8, Sendable, Hashable, CaseIterable {
         /// A partition table.
         case table
         /// FAT: the boot sector and the other reserved sectors before the FATs; the FATs; directories.
@@ -30,19 +30,19 @@ public struct DiskMap: Sendable {
         case gap
 
         /// Whether the extent is not in use.
-        public var isFree: Bool { self == .free || self == .gap }
+        package var isFree: Bool { self == .free || self == .gap }
     }
 
     /// A contiguous range of the disk with one use and one owner.
-    public struct Extent: Sendable, Hashable {
+    package struct Extent: Sendable, Hashable {
         /// The offset on the disk and the length, in bytes.
-        public var offset: UInt64, length: UInt64
+        package var offset: UInt64, length: UInt64
         /// Its use.
-        public var kind: Kind
+        package var kind: Kind
         /// The number of its owner, such as a node of ``SpaceUse``; −1 for none.
-        public var owner: Int32
+        package var owner: Int32
         /// The first byte after it.
-        public var end: UInt64 { offset + length }
+        package var end: UInt64 { offset + length }
 
         /// See the properties of the same names.
         init(_ bytes: Range<UInt64>, _ kind: Kind, owner: Int32 = -1) {
@@ -54,7 +54,7 @@ public struct DiskMap: Sendable {
     }
 
     /// The extents: ascending, without overlap or gap, from 0 to the disk's end.
-    public private(set) var extents: [Extent]
+    package private(set) var extents: [Extent]
 
     /// Puts layers on top of each other, the first one uppermost: its extents hide those below. Bytes in no layer are
     /// ``Kind/gap``. The extents of a layer may have any order; where two overlap, the one that begins first wins.
@@ -82,7 +82,7 @@ public struct DiskMap: Sendable {
     }
 
     /// The bytes of each kind.
-    public var bytes: [Kind: UInt64] {
+    package var bytes: [Kind: UInt64] {
         var sums: [Kind: UInt64] = [:]
         for extent in extents { sums[extent.kind, default: 0] += extent.length }
         return sums

@@ -7,12 +7,12 @@
 ///
 /// The file does not record the compressed size of a part of a frame. It is estimated: the part's share of the frame's
 /// bytes that are in use. Free space is zeros and takes next to nothing.
-public struct FrameMap: Sendable {
+package struct FrameMap: Sendable {
     /// The offset on the disk where each frame's content ends, in bytes, ascending; without frames that have no
     /// content.
-    public private(set) var ends: [UInt64] = []
+    package private(set) var ends: [UInt64] = []
     /// Bytes of each frame in the file.
-    public private(set) var compressed: [UInt64] = []
+    package private(set) var compressed: [UInt64] = []
     /// For each frame, bytes in the file per byte in use.
     private var ratios: [Double] = []
 
@@ -54,7 +54,7 @@ public struct FrameMap: Sendable {
     }
 
     /// The estimated bytes of the file for a range of the disk that is in use.
-    public func estimate(_ bytes: Range<UInt64>) -> Double {
+    package func estimate(_ bytes: Range<UInt64>) -> Double {
         var frame = ends.partitioningIndex { $0 > bytes.lowerBound }
         var sum = 0.0
         var start = bytes.lowerBound

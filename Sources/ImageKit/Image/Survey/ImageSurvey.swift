@@ -2,31 +2,31 @@
 ///
 /// The block maps of files are read, never their bytes. Memory grows with the number of names and of file extents; both
 /// have limits.
-public struct ImageSurvey: Sendable {
+package struct ImageSurvey: Sendable {
     /// A partition and the filesystem in it.
-    public struct Volume: Sendable {
+    package struct Volume: Sendable {
         /// See ``PartitionTable/partitions``.
-        public var partition: Partition
+        package var partition: Partition
         /// Its content.
-        public var content = ContentKind.unknown
+        package var content = ContentKind.unknown
         /// Its node in ``ImageSurvey/space``.
-        public var node: Int32
+        package var node: Int32
         /// The facts in the filesystem's superblock or boot sector; `nil` where there is none that can be read.
-        public var head: ImageVolume.Head?
+        package var head: ImageVolume.Head?
         /// Its free bytes: those that its FAT lists, or that its superblock counts.
-        public var free: UInt64 = 0
+        package var free: UInt64 = 0
         /// The error that kept parts of it from being read.
-        public var problem: String?
+        package var problem: String?
     }
 
     /// The partitions, without extended ones.
-    public private(set) var volumes: [Volume] = []
+    package private(set) var volumes: [Volume] = []
     /// The space that partitions, store paths and files take.
-    public private(set) var space = SpaceUse()
+    package private(set) var space = SpaceUse()
     /// The use of every byte of the disk. Owners are nodes of ``space``.
-    public private(set) var map: DiskMap
+    package private(set) var map: DiskMap
     /// The frames of a compressed image.
-    public private(set) var frames: FrameMap?
+    package private(set) var frames: FrameMap?
 
     /// The number of extents that are recorded.
     static let maximumExtents = 1 << 22
@@ -34,7 +34,7 @@ public struct ImageSurvey: Sendable {
     /// Surveys an image. Damage of a filesystem is described in its ``Volume/problem``.
     ///
     /// - Throws: errors that are not the image's fault, such as of reading its file.
-    public init(_ image: DiskImage) throws(ImageError) {
+    package init(_ image: DiskImage) throws(ImageError) {
         let size = image.source.size
         var walk = SurveyWalk(space: space)
         walk.addTable(image.table, size: size)

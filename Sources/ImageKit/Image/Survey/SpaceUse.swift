@@ -10,9 +10,9 @@
 ///
 /// Store paths are directly below their partition. A file with several names is counted with the first one that the
 /// walk meets, since it takes its space only once.
-public struct SpaceUse: Sendable {
+package struct SpaceUse: Sendable {
     /// The kind of a node.
-    public enum Kind: UInt8, Sendable, Hashable, CaseIterable {
+    package enum Kind: UInt8, Sendable, Hashable, CaseIterable {
         /// The whole disk, or a partition.
         case disk, partition
         /// An entry of `/nix/store`.
@@ -24,41 +24,41 @@ public struct SpaceUse: Sendable {
     }
 
     /// A node of the tree.
-    public struct Node: Sendable {
+    package struct Node: Sendable {
         /// The index of its parent, which is smaller than its own; −1 for the disk.
-        public var parent: Int32
+        package var parent: Int32
         /// Its kind.
-        public var kind: Kind
+        package var kind: Kind
         /// Its name in the parent. It may contain any character that a file's name can contain.
-        public var name: String
+        package var name: String
         /// The length of a file in bytes, holes included.
-        public var size: UInt64 = 0
+        package var size: UInt64 = 0
         /// Bytes that it takes on the disk itself, without its children.
-        public var disk: UInt64 = 0
+        package var disk: UInt64 = 0
         /// The estimated bytes that it takes in a compressed image, without its children.
-        public var compressed = 0.0
+        package var compressed = 0.0
         /// The number of names that a file has in the image; 1 for everything else.
-        public var names: UInt32 = 1
+        package var names: UInt32 = 1
     }
 
     /// The figures of a store path.
-    public struct StorePathUse: Sendable {
+    package struct StorePathUse: Sendable {
         /// The index of its node.
-        public var node: Int32
+        package var node: Int32
         /// The number of names of files and links in it, and the bytes of these files, including those that are shared.
-        public var files: UInt64 = 0, size: UInt64 = 0
+        package var files: UInt64 = 0, size: UInt64 = 0
         /// The part of these bytes that belongs to files whose first name is elsewhere.
-        public var shared: UInt64 = 0
+        package var shared: UInt64 = 0
     }
 
     /// All nodes, parents before their children. The first is the disk.
-    public internal(set) var nodes: [Node] = [Node(parent: -1, kind: .disk, name: "disk")]
+    package internal(set) var nodes: [Node] = [Node(parent: -1, kind: .disk, name: "disk")]
     /// The store paths, in the order of the disk's filesystems and of their names.
-    public internal(set) var storePaths: [StorePathUse] = []
+    package internal(set) var storePaths: [StorePathUse] = []
     /// The indices of files with several names.
-    public internal(set) var linked: [Int32] = []
+    package internal(set) var linked: [Int32] = []
     /// The number of names without a node, because there are too many. Their space is counted with their directory.
-    public internal(set) var omitted: UInt64 = 0
+    package internal(set) var omitted: UInt64 = 0
 
     /// The number of nodes that are recorded.
     static let maximumNodes = 1 << 21
@@ -73,7 +73,7 @@ public struct SpaceUse: Sendable {
     }
 
     /// For each node, the sum of a figure over the node and all nodes below it.
-    public func totals<Figure: AdditiveArithmetic>(_ figure: (Node) -> Figure) -> [Figure] {
+    package func totals<Figure: AdditiveArithmetic>(_ figure: (Node) -> Figure) -> [Figure] {
         var sums = nodes.map(figure)
         for index in nodes.indices.reversed() {
             let parent = Int(nodes[index].parent)
@@ -83,7 +83,7 @@ public struct SpaceUse: Sendable {
     }
 
     /// The names from the partition down to a node, joined by slashes.
-    public func path(of node: Int32) -> String {
+    package func path(of node: Int32) -> String {
         var names: [String] = []
         var index = Int(node)
         while nodes.indices.contains(index) {
@@ -96,7 +96,7 @@ public struct SpaceUse: Sendable {
     }
 
     /// The files with several names, the number of their further names, and the bytes that these would take as copies.
-    public var savings: (files: Int, names: UInt64, bytes: UInt64) {
+    package var savings: (files: Int, names: UInt64, bytes: UInt64) {
         var names: UInt64 = 0, bytes: UInt64 = 0
         for index in linked {
             let node = nodes[Int(index)]

@@ -32,7 +32,7 @@ extension Partition {
 
 extension Finding.Kind {
     /// A partition's type does not match its filesystem.
-    public static let partitionType = Self(
+    static let partitionType = Self(
         "partition-type", .warning,
         "Linux does not mind, but the firmware of boards looks for FAT in partitions of its types alone.")
 }

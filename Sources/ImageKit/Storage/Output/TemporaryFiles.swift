@@ -3,7 +3,7 @@ import Synchronization
 import SystemPackage
 
 /// The temporary files and directories that exist now, so that a program that gets a signal can remove them.
-public enum TemporaryFiles {
+package enum TemporaryFiles {
     /// (Not a `Mutex`: the thread sanitizer reports a race if a thread waits long for one.)
     private static let paths = Monitor(Set<FilePath>())
     private static let isEnding = Atomic<Bool>(false)
@@ -43,7 +43,7 @@ public enum TemporaryFiles {
 
     /// Does not return if the program is ending. Later failures are consequences of the cleanup, and must not be
     /// reported.
-    public static func waitIfEnding() {
+    package static func waitIfEnding() {
         while isEnding.load(ordering: .sequentiallyConsistent) { pause() }
     }
 
@@ -53,7 +53,7 @@ public enum TemporaryFiles {
     static func forget(_ path: FilePath) { paths.change { _ = $0.remove(path) } }
 
     /// Removes all. Call it directly before the process ends, from a thread and not from a signal handler.
-    public static func removeAll() {
+    package static func removeAll() {
         isEnding.store(true, ordering: .sequentiallyConsistent)
         paths.change {
             for path in $0 where path.withPlatformString({ unlink($0) }) != 0 && (errno == EISDIR || errno == EPERM) {

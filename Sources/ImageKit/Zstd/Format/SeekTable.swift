@@ -7,17 +7,17 @@
 /// ```
 ///
 /// Source: zstd, "Zstandard Seekable Format", version 0.1.0.
-public struct SeekTable: Sendable, Hashable {
+struct SeekTable: Sendable, Hashable {
     /// A frame of the file.
-    public struct Entry: Sendable, Hashable {
+    struct Entry: Sendable, Hashable {
         /// Bytes of the frame in the file, with its header and checksum.
-        public var compressedSize: UInt32
+        var compressedSize: UInt32
         /// Bytes of the frame's content; 0 for a skippable frame.
-        public var size: UInt32
+        var size: UInt32
         /// The lower half of the content's XXH64; `nil` if the table has no checksums.
-        public var checksum: UInt32?
+        var checksum: UInt32?
         /// Makes an entry; see the properties of the same names.
-        public init(compressedSize: UInt32, size: UInt32, checksum: UInt32? = nil) {
+        init(compressedSize: UInt32, size: UInt32, checksum: UInt32? = nil) {
             self.compressedSize = compressedSize
             self.size = size
             self.checksum = checksum
@@ -25,10 +25,10 @@ public struct SeekTable: Sendable, Hashable {
     }
 
     /// All frames before the table, in the order of the file.
-    public var entries: [Entry]
+    var entries: [Entry]
 
     /// Makes a table of these frames.
-    public init(entries: [Entry] = []) {
+    init(entries: [Entry] = []) {
         self.entries = entries
     }
 
@@ -66,7 +66,7 @@ public struct SeekTable: Sendable, Hashable {
     static func entrySize(hasChecksums: Bool) -> Int { hasChecksums ? 12 : 8 }
 
     /// The table as the end of a file. The frames have checksums of their own, so the table gets none.
-    public func encoded() -> [UInt8] {
+    func encoded() -> [UInt8] {
         let entrySize = Self.entrySize(hasChecksums: false)
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Self.headerSize + entries.count * entrySize + Self.footerSize)
@@ -87,7 +87,7 @@ public struct SeekTable: Sendable, Hashable {
     /// - Parameter path: the file's path, for errors.
     /// - Returns: `nil` if the file does not end with a table.
     /// - Throws: ``ImageError/Code/corrupt`` if the table contradicts itself or the file.
-    public static func read(from file: any ByteSource, path: String? = nil) throws(ImageError) -> SeekTable? {
+    static func read(from file: any ByteSource, path: String? = nil) throws(ImageError) -> SeekTable? {
         guard file.size >= UInt64(footerSize + headerSize) else { return nil }
         let footer = try file.read(footerSize, at: file.size - UInt64(footerSize))
         guard let count: UInt32 = footer.load(at: FooterField.count),

@@ -1,7 +1,6 @@
-/// What a person can do about a problem, in words that name no option of any program.
+/// A sentence about a problem and its remedy. Its words do not name the options of any program.
 ///
-/// A sentence may name settings of this library. A program has its own names for them, and ``text(naming:)`` inserts
-/// these.
+/// A sentence may name settings of this library. A program has its own names for them, which ``text(naming:)`` inserts.
 ///
 /// ```swift
 /// let advice: Advice = "use a larger \(.frameSize)"
@@ -9,9 +8,9 @@
 /// print(advice.text { setting, value in "--frame" })  // use a larger --frame
 /// ```
 public struct Advice: Sendable, Hashable {
-    /// A choice that a program leaves to its user, like a property of ``ImageRecipe``.
+    /// A choice that a program leaves to its user, such as a property of ``ImageRecipe``.
     public struct Setting: Sendable, Hashable {
-        /// The words for it if a program has no name of its own.
+        /// The library's words for the setting.
         public let name: String
 
         init(_ name: String) { self.name = name }
@@ -44,7 +43,7 @@ public struct Advice: Sendable, Hashable {
 }
 
 extension Advice: CustomStringConvertible {
-    /// The sentence, with the library's own words for settings.
+    /// The sentence, with the library's own words for settings, each followed by the advised value if there is one.
     public var description: String {
         text { setting, value in value.map { "\(setting.name) \($0)" } ?? setting.name }
     }
@@ -147,7 +146,7 @@ extension Advice.Setting {
 
     /// See ``ImageRecipe/threads``.
     public static let threads = Self("threads")
-    /// Uncompressed bytes of a frame.
+    /// The intended size of a frame, in uncompressed bytes.
     public static let frameSize = Self("frame size")
     /// The file or device that the image is written to.
     public static let output = Self("output")

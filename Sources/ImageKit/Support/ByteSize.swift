@@ -1,6 +1,6 @@
-/// Sizes in bytes as people write and read them, in units of powers of 1024.
+/// Sizes in bytes as people write and read them. The units are powers of 1024.
 public enum ByteSize {
-    /// Reads `"30M"`, `"1G"`, `"512K"`, `"4096"` (also `"30MiB"`, `"30m"`).
+    /// Reads `"30M"`, `"1G"`, `"512K"`, `"4096"` (also `"30MiB"`, `"30m"`). The units are B, K, M, G and T.
     ///
     /// - Returns: bytes, at most 2^63 − 1; `nil` if `text` is not such a size.
     public static func parse(_ text: String) -> UInt64? {
@@ -19,7 +19,9 @@ public enum ByteSize {
         return overflow || value > UInt64(Int64.max) ? nil : value
     }
 
-    /// Formats a size with three significant digits and a binary unit: `"2.61 GiB"`, `"64 MiB"`, `"912 B"`.
+    /// Formats a size with a binary unit: `"2.61 GiB"`, `"64 MiB"`, `"912 B"`.
+    ///
+    /// The number has three significant digits, rounded down (four from 1000 to 1023), or no decimals if it is whole.
     public static func format(_ bytes: UInt64) -> String {
         let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
         var unit = 0
@@ -32,7 +34,7 @@ public enum ByteSize {
         let whole = bytes / scale
         let decimals = whole >= 100 ? 0 : whole >= 10 ? 1 : 2
         let power: UInt64 = decimals == 0 ? 1 : decimals == 1 ? 10 : 100
-        let divisor: UInt64 = scale > 1 << 40 ? 1 << 20 : 1  // keeps the product below within 64 bits
+        let divisor: UInt64 = scale > 1 << 40 ? 1 << 20 : 1  // keeps the product of the next line in 64 bits
         let fraction = (bytes % scale) / divisor * power / (scale / divisor)
         if decimals == 0 { return "\(whole) \(units[unit])" }
         return "\(whole).\(fraction.digits(radix: 10, width: decimals)) \(units[unit])"

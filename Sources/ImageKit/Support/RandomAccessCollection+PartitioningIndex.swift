@@ -1,8 +1,8 @@
 extension RandomAccessCollection {
     /// The index of the first element that satisfies a predicate; `endIndex` if none does.
     ///
-    /// The collection must be partitioned: all elements after that one satisfy the predicate too. A binary search finds
-    /// it. (The name is that of the package swift-algorithms.)
+    /// The collection must be partitioned: all elements after the first one satisfy the predicate too. The search is
+    /// binary. (The name comes from the package swift-algorithms.)
     @inline(__always)
     func partitioningIndex(where isInSecondPart: (Element) -> Bool) -> Index {
         var start = startIndex

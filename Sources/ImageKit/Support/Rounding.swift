@@ -1,8 +1,10 @@
 extension BinaryInteger {
-    /// The smallest multiple of `unit` that is not below this number. Both are positive, and the sum must not overflow.
+    /// The smallest multiple of `unit` that is not below this number. The number must not be negative, `unit` must be
+    /// positive, and the sum of both must not overflow.
     func roundedUp(to unit: Self) -> Self { (self + unit - 1) / unit * unit }
 
-    /// This number divided by `unit`, rounded up. Both are positive, and the sum must not overflow.
+    /// This number divided by `unit`, rounded up. The number must not be negative, `unit` must be positive, and the sum
+    /// of both must not overflow.
     func dividedRoundingUp(by unit: Self) -> Self { (self + unit - 1) / unit }
 }
 

@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// Threads of the system, for work that blocks in reads and writes. (Swift's cooperative pool must not block.)
+/// POSIX threads, for work that blocks in reads and writes. (Threads of Swift's cooperative pool must not block.)
 struct Threads: ~Copyable {
     private final class Body: Sendable {
         let run: @Sendable () -> Void
@@ -10,7 +10,7 @@ struct Threads: ~Copyable {
 
     private var handles: [pthread_t] = []
 
-    /// Starts one more thread. ``join()`` waits for its end, and so does the deinitializer.
+    /// Starts one more thread. ``join()`` and the deinitializer wait until it has ended.
     mutating func start(_ run: @escaping @Sendable () -> Void) throws(ImageError) {
         let body = Unmanaged.passRetained(Body(run))
         var handle = pthread_t()
@@ -30,7 +30,7 @@ struct Threads: ~Copyable {
         handles.append(handle)
     }
 
-    /// Starts up to `count` threads that do the same work. If the system refuses one, those before it do the work.
+    /// Starts up to `count` threads that share the same work. If the system refuses one, those before it do the work.
     ///
     /// - Throws: if the system refuses the first one.
     mutating func start(upTo count: Int, _ run: @escaping @Sendable () -> Void) throws(ImageError) {
@@ -55,7 +55,10 @@ struct Threads: ~Copyable {
     }
 }
 
-/// Runs `body` on up to `count` threads at once, fewer if the system refuses some, and returns when all are done.
+/// Runs `body` on up to `count` threads at once, fewer if the system refuses some, and returns when all have ended.
+///
+/// If `count` is 1 or less, the calling thread runs `body` once.
+/// - Throws: if the system refuses the first thread.
 func onThreads(_ count: Int, _ body: @escaping @Sendable () -> Void) throws(ImageError) {
     if count <= 1 { return body() }
     var threads = Threads()
@@ -65,8 +68,10 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable () -> Void) throws(Imag
 
 /// Distributes the numbers `0..<total` over up to `count` threads at once, each of which runs `body`.
 ///
-/// - Parameter body: calls `next` for the next `batch` numbers, until that returns `nil`.
-/// - Throws: the first error of a thread, when all have ended. After an error no more numbers are handed out.
+/// - Parameters:
+///   - batch: how many numbers `next` returns at once, at least 1; the last range may be shorter.
+///   - body: calls `next` for the next range of numbers, until it returns `nil`.
+/// - Throws: the first error of a thread, after all have ended. After an error, `next` returns `nil`.
 func onThreads(
     _ count: Int, sharing total: Int, by batch: Int,
     _ body: @escaping @Sendable (_ next: () -> Range<Int>?) throws(ImageError) -> Void

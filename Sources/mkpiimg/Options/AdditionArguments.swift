@@ -2,7 +2,7 @@ import ArgumentParser
 import ImageKit
 import SystemPackage
 
-/// The options of a build that add files to the image besides the closure.
+/// The options of a build that add files to the image, in addition to the closure and the boot files.
 struct AdditionArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -33,7 +33,7 @@ struct AdditionArguments: ParsableArguments {
         transform: { try RawArea(parsing: $0) })
     var rawAreas: [RawArea] = []
 
-    /// Copies the options to the recipe.
+    /// Copies the values of these options to the recipe.
     func fill(_ recipe: inout ImageRecipe) {
         recipe.additions.directories = rootFiles
         recipe.additions.copies = copies

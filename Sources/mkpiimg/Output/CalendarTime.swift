@@ -4,10 +4,10 @@ import ImageKit
 ///
 /// The conversion is `civil_from_days` of Howard Hinnant's "chrono-Compatible Low-Level Date Algorithms".
 struct CalendarTime {
-    /// The date and the time of day, such as `1970-01-01 00:00`.
+    /// The date and the time of day in hours and minutes, such as `1970-01-01 00:00`.
     let text: String
 
-    /// - Parameter seconds: since 1970-01-01 00:00 UTC; negative before that.
+    /// - Parameter seconds: since 1970-01-01 00:00 UTC; negative before that, and at least `Int64.min + 86_399`.
     init(_ seconds: Int64) {
         let days = seconds >= 0 ? seconds / 86_400 : (seconds - 86_399) / 86_400
         let second = seconds - days * 86_400

@@ -1,6 +1,6 @@
 import ImageKit
 
-/// The differences between two images, as text of 80 columns. Equal parts are left out.
+/// The differences between two images, as text for 80 columns. Equal parts are left out.
 struct DiffText {
     private typealias Action = ImageDifference.Action
 
@@ -8,7 +8,7 @@ struct DiffText {
     private let listsAll: Bool
 
     private static let columns = 80
-    /// The number of store paths, and of files, that are listed without `--all`.
+    /// The limits of the lists without `--all`: store paths that are not damaged, and files of each list of files.
     private static let maximumPaths = 30, maximumFiles = 15
 
     init(_ difference: ImageDifference, listsAll: Bool) {
@@ -47,14 +47,14 @@ struct DiffText {
         return text
     }
 
-    /// The texts for an old and a new value.
+    /// The texts for an old and a new value. If there is only one value, it is the first text, with `-` or `+`.
     private static func values(
         _ old: ImageDifference.Value?, _ new: ImageDifference.Value?
     ) -> (String?, String?) {
         switch (old, new) {
         case (let old?, let new?):
             var (oldText, newText) = (shown(old), shown(new))
-            // If the names differ, the hashes add nothing.
+            // If the texts differ without the hashes of store paths, the hashes add nothing.
             let names = (shown(old, hashDigits: 0), shown(new, hashDigits: 0))
             if names.0 != names.1 { (oldText, newText) = names }
             return (oldText.isEmpty ? "(none)" : oldText, "→ " + (newText.isEmpty ? "(none)" : newText))
@@ -127,7 +127,7 @@ struct DiffText {
             path += path.hasSuffix("/") ? "" : "/"
             path += " (\(entries) \(entries == 1 ? "name" : "names"))"
         }
-        // The sizes at the end of the line show these two.
+        // The word `changed` stands for the content, and the end of the line shows the change of size.
         let implied: Set<ImageDifference.FileChange.Aspect> = [.content, .size]
         let aspects = file.aspects.filter { !implied.contains($0) }.map(\.rawValue)
         if !aspects.isEmpty { path += "  (\(aspects.joined(separator: ", ")))" }
@@ -157,8 +157,8 @@ struct DiffText {
 
     // MARK: Texts
 
-    /// A line with a second text at its right end.
-    /// - Parameter start: columns before it that are already filled.
+    /// A line with a second text at the right margin.
+    /// - Parameter start: the number of columns before `left` that are already filled.
     private static func line(after start: Int, _ left: String, _ right: String) -> String {
         let left = cut(left, columns - start - (right.isEmpty ? 0 : right.count + 2))
         if right.isEmpty { return left + "\n" }
@@ -166,7 +166,8 @@ struct DiffText {
         return left + String.spaces(max(2, room)) + right + "\n"
     }
 
-    /// The text, without its middle if it is wider than `width` columns.
+    /// The text, with `…` instead of a part of it if it is wider than `width` columns. Two thirds of the columns show
+    /// its end. Up to a width of 8 columns, nothing is cut.
     private static func cut(_ text: String, _ width: Int) -> String {
         guard text.count > width, width > 8 else { return text }
         let tail = width * 2 / 3

@@ -2,7 +2,7 @@ import Glibc
 import ImageKit
 import SystemPackage
 
-/// Standard output: the results.
+/// Standard output, which carries the results of a command.
 enum StandardOutput {
     static let isTerminal = isatty(STDOUT_FILENO) == 1
 
@@ -25,24 +25,24 @@ enum StandardOutput {
         }
     }
 
-    /// A name from an image as it is printed. On a terminal, control characters are escaped; elsewhere, the bytes are
-    /// unchanged.
+    /// The bytes to print for a name from an image. On a terminal, control characters are escaped; elsewhere, the bytes
+    /// are unchanged.
     static func shown(_ name: [UInt8]) -> [UInt8] {
         isTerminal ? Array(String(decoding: name, as: UTF8.self).printable.utf8) : name
     }
 }
 
-/// Standard output for many short texts, which are written in blocks of 64 KiB.
+/// Standard output for many short texts, which are collected and written once there are 64 KiB or more.
 struct BufferedOutput {
     private var bytes: [UInt8] = []
 
-    /// Appends bytes, and writes them once there are enough.
+    /// Appends bytes, and writes all that were collected once they have 64 KiB.
     mutating func write(_ added: [UInt8]) throws(ImageError) {
         bytes += added
         if bytes.count >= 1 << 16 { try flush() }
     }
 
-    /// Writes the rest.
+    /// Writes the bytes that were collected. Call it after the last text.
     mutating func flush() throws(ImageError) {
         try StandardOutput.write(bytes: bytes)
         bytes.removeAll(keepingCapacity: true)

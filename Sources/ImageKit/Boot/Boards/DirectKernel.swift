@@ -19,7 +19,7 @@ import SystemPackage
 struct DirectKernel {
     static let directory = "nixos", defaultName = "default", kernelName = "kernel.img", initrdName = "initrd"
 
-    /// Boards without a device tree, and the name of the missing file.
+    /// Boards whose device tree is missing for the default system, with the name of that file.
     private(set) var missing: [(board: Board, files: [String])] = []
 
     private let options: BootOptions
@@ -28,7 +28,7 @@ struct DirectKernel {
     private let rules: FileTree.ScanRules
     private static let file = FileAttributes(permissions: 0o644)
 
-    /// - Parameter rules: for reading files and directories.
+    /// - Parameter rules: the rules for scanning the store's files.
     init(_ options: BootOptions, packages: FirmwarePackages, store: StoreLocation, rules: FileTree.ScanRules) {
         self.options = options
         self.packages = packages
@@ -36,8 +36,8 @@ struct DirectKernel {
         self.rules = rules
     }
 
-    /// Adds a system's files to the partition.
-    /// - Parameter overlays: the names in `config.txt`.
+    /// Adds the files of a system and of its specialisations to the firmware partition.
+    /// - Parameter overlays: the names of the overlays in `config.txt`.
     mutating func add(
         _ toplevel: Toplevel, overlays: [String], to tree: inout FileTree, _ builder: inout TreeBuilder
     ) throws(ImageError) {
@@ -75,8 +75,8 @@ struct DirectKernel {
         return try tree.scan(path, rules: rules, links: &links)
     }
 
-    /// The device trees that the firmware may look for: the kernel's own, and the firmware's for boards that it has
-    /// none for.
+    /// The device trees that the firmware may look for, sorted by name: the kernel's, the one that the options name,
+    /// and the firmware's own with other names.
     private mutating func deviceTrees(
         of toplevel: Toplevel, isDefault: Bool
     ) throws(ImageError) -> [(name: String, path: FilePath)] {
@@ -91,7 +91,7 @@ struct DirectKernel {
         if let file = try options.deviceTreeFile(of: toplevel, in: store), let name = options.deviceTree.file {
             found[name.split(separator: "/").last.map(String.init) ?? name] = file.physical
         }
-        // For a model whose tree the kernel lacks or names differently: without it, the firmware ignores the directory.
+        // The kernel may lack a model's tree or name it differently. Without it, the firmware ignores `os_prefix`.
         for board in options.boards {
             for pattern in [board.deviceTree] + board.deviceTrees {
                 for (name, path) in packages.firmware(like: pattern) where found[name] == nil { found[name] = path }
@@ -115,9 +115,9 @@ struct DirectKernel {
         return FirmwareTree.overlayFiles(named, packages)
     }
 
-    /// The files in a directory of the store, sorted by name; empty if there is no such directory.
+    /// The names in a directory of the store, sorted, with their paths; empty if there is no such directory.
     private func files(in directory: FilePath) throws(ImageError) -> [(name: String, path: FilePath)] {
-        // A link leads to the given store, not to the host's.
+        // A link to a store path leads into the given store, not into the host's `/nix/store`.
         guard let path = try? store.follow(directory).physical, FileStatus.type(of: path) == S_IFDIR else { return [] }
         return try DirectoryNames.read(directory: path).texts.map { ($0, path.appending($0)) }
     }

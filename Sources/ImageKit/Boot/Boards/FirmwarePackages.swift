@@ -1,7 +1,7 @@
 import Glibc
 import SystemPackage
 
-/// Packages that have files for many boards. Only those for the chosen boards are picked.
+/// Packages that have files for many boards, from which the files for the chosen boards are picked.
 ///
 /// ```
 ///   <package>/share/raspberrypi/boot/…     Raspberry Pi's firmware, device trees and overlays (raspberrypifw)
@@ -12,7 +12,7 @@ import SystemPackage
 struct FirmwarePackages {
     /// A directory of Raspberry Pi's firmware.
     private struct Directory { var path: FilePath, names: [String] }
-    /// A U-Boot: its file, its name, and the configuration that its package is named after.
+    /// A U-Boot: the path and the name of its file, and the configuration in its package's name.
     private struct UBoot { var path: FilePath, name: String, configuration: String? }
 
     private var directories: [Directory] = []
@@ -21,26 +21,26 @@ struct FirmwarePackages {
     /// The paths of the packages, in the order in which they were added.
     private(set) var sources: [FilePath] = []
 
-    /// The names that U-Boot has in packages.
+    /// The file names of U-Boot in packages.
     private static let ubootNames = [Board.commonUBoot] + Set(Board.all.compactMap(\.uboot)).sorted()
     private static let stubNames = Set(Board.all.compactMap(\.armstub)).sorted()
     private static let firmwarePath = "share/raspberrypi/boot"
 
-    /// Adds a package, whose files win over those of the packages before it.
+    /// Adds a package. Its files win over files of the same names in packages that were added before.
     ///
-    /// - Parameter follow: resolves the symbolic links of a path; `nil` if it leads nowhere.
-    /// - Returns: whether the directory is a package.
+    /// - Parameter follow: resolves the symbolic links of a path; `nil` if it leads to no file or directory.
+    /// - Returns: whether the directory has any of these files.
     mutating func add(_ package: FilePath, follow: (FilePath) -> FilePath?) throws(ImageError) -> Bool {
         var isPackage = false
-        // A closure has a thousand paths, and following the links of all of them would take long.
+        // A closure has a thousand paths or more, and following the links of all of them would take long.
         if Self.mayHoldFirmware(package), let path = follow(package.appending(Self.firmwarePath)),
             FileStatus.type(of: path) == S_IFDIR
         {
             directories.insert(Directory(path: path, names: try DirectoryNames.read(directory: path).texts), at: 0)
             isPackage = true
         }
-        // U-Boot and armstubs are only taken from store paths: any other directory with them may be meant to be copied
-        // whole.
+        // U-Boot and armstubs are taken only from store paths. The user may want any other directory with such files to
+        // be copied whole.
         if let name = Self.packageName(package) {
             for file in Self.ubootNames {
                 guard FileStatus.exists(file, in: package), let path = follow(package.appending(file)),
@@ -80,7 +80,7 @@ struct FirmwarePackages {
         return word.hasSuffix("_defconfig") ? String(word.dropLast("_defconfig".count)) : String(word)
     }
 
-    /// Whether a directory was put together as a firmware partition: then it has more than U-Boot.
+    /// Whether a directory is the content of a whole firmware partition, and not only a package with a U-Boot.
     static func isWhole(_ directory: FilePath) throws(ImageError) -> Bool {
         try DirectoryNames.read(directory: directory).texts.contains { text in
             let name = text.lowercased()
@@ -91,8 +91,8 @@ struct FirmwarePackages {
 
     // MARK: Files
 
-    /// Files of Raspberry Pi's firmware whose names match a pattern, in which one `*` stands for any text. Of several
-    /// packages with a file, the last one that was added wins.
+    /// The files of Raspberry Pi's firmware whose names match a pattern, sorted by name. One `*` stands for any text.
+    /// If several packages have a file, the package that was added last wins.
     func firmware(like pattern: String) -> [(name: String, path: FilePath)] {
         var found: [String: FilePath] = [:]
         for directory in directories.reversed() {
@@ -103,14 +103,14 @@ struct FirmwarePackages {
         return found.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
-    /// A file of the firmware's `overlays`.
+    /// A file in the firmware's directory `overlays`; `nil` if no package has it.
     func overlay(_ name: String) -> FilePath? {
         directories.lazy.map { $0.path.appending("overlays").appending(name) }.first {
             FileStatus.type(of: $0) == S_IFREG
         }
     }
 
-    /// A board's own U-Boot, found by the name of its file or of its package.
+    /// A board's own U-Boot, found by the name of its file, or else by the configuration in its package's name.
     func uboot(of board: Board) -> FilePath? {
         guard let name = board.uboot else { return nil }
         return
@@ -118,7 +118,7 @@ struct FirmwarePackages {
             ?? uboots.first { $0.name == Board.commonUBoot && $0.configuration == board.ubootConfiguration })?.path
     }
 
-    /// The U-Boot for all 64-bit boards: its package's name has that configuration, or none.
+    /// The U-Boot for all 64-bit boards. Its package's name has their common configuration, or else no configuration.
     var commonUBoot: FilePath? {
         let candidates = uboots.filter { $0.name == Board.commonUBoot }
         return
@@ -126,7 +126,7 @@ struct FirmwarePackages {
             ?? candidates.first { $0.configuration == nil })?.path
     }
 
-    /// The program that hands the processor over to U-Boot, by its file's name.
+    /// The armstub with a file name: the program that sets up the processor and then starts U-Boot or the kernel.
     func armstub(_ name: String) -> FilePath? { armstubs.first { $0.lastComponent?.string == name } }
 
     /// Whether a name matches a pattern, in which one `*` stands for any text.

@@ -1,6 +1,7 @@
-/// The files that the firmware of a Raspberry Pi reads.
+/// The check of the files that the firmware of a Raspberry Pi reads.
 extension BootChainCheck {
-    /// The firmware's files for families of boards, and the filters that boards of each family meet.
+    /// The firmware's files for each family of boards, and the filters of `config.txt` that apply to its boards. A
+    /// Raspberry Pi 5 has its firmware on the board and needs no such files.
     private static let families: [(files: [String], filters: Set<String>)] = [
         (
             ["bootcode.bin", "start.elf", "fixup.dat"],
@@ -37,7 +38,8 @@ extension BootChainCheck {
         try checkCommandLines(config.settings, on: firmware, &boot)
     }
 
-    /// Checks the kernels and initial RAM disks that settings name, or those that the firmware starts by default.
+    /// Checks the kernels that settings name, or else the firmware's default kernels, and the initial RAM disks that
+    /// settings name.
     private func checkKernels(
         _ settings: [ConfigTxt.Setting], _ configPath: String, on firmware: Filesystem, _ boot: inout Chain
     ) throws(ImageError) {
@@ -59,7 +61,8 @@ extension BootChainCheck {
         for (path, node) in kernels where try isUBoot(node, path, on: firmware) { boot.hasUBoot = true }
     }
 
-    /// Checks the command lines of kernels that the firmware starts: they are in files beside the kernels.
+    /// Checks the command lines of kernels that the firmware starts. They are in files beside the kernels; the first
+    /// line with text counts.
     private func checkCommandLines(
         _ settings: [ConfigTxt.Setting], on firmware: Filesystem, _ boot: inout Chain
     ) throws(ImageError) {
@@ -74,7 +77,7 @@ extension BootChainCheck {
         }
     }
 
-    /// The files of these names, each once, with the path that led to it.
+    /// The nodes at these names after any of the prefixes, each once, with the path that led to it.
     private func files(
         _ names: [String], below prefixes: [String], on firmware: Filesystem
     ) -> [(path: String, node: FileTree.NodeID)] {
@@ -95,14 +98,14 @@ extension BootChainCheck {
         node(at: path, on: firmware) != nil || effort.isExhausted
     }
 
-    /// Reports missing firmware files of board families that have some of their files, or that `config.txt` is for.
+    /// Reports missing firmware files of a family if it has some of its files or a section in `config.txt`.
     private func checkFamilies(_ config: ConfigTxt, on firmware: Filesystem) {
         let present = Self.families.map { family in family.files.filter { has($0, on: firmware) } }
         guard present.contains(where: { !$0.isEmpty }) else {
             return report(
                 .bootNoFirmware, "neither 'start.elf' nor 'start4.elf' is there", "/", on: firmware)
         }
-        // Other files may replace these.
+        // With these settings, other files may replace the usual ones.
         guard !config.settings.contains(where: { ["start_file", "fixup_file"].contains($0.key) }) else { return }
         let filters = Set(config.sections.flatMap(\.filter))
         for (family, present) in zip(Self.families, present) {
@@ -113,9 +116,10 @@ extension BootChainCheck {
         }
     }
 
-    /// The longest file of variables that is read, in bytes.
+    /// The longest part of `uboot.env` that is read, in bytes.
     private static let maximumEnvironmentSize = 1 << 20
-    /// The largest file that is taken for U-Boot, in bytes. U-Boot has less than a MiB, and a kernel several.
+    /// The largest file that is searched for U-Boot's variables, in bytes. U-Boot is smaller than 1 MiB, and a kernel
+    /// has several MiB.
     private static let maximumUBootSize = 2 << 20
 
     /// Checks the checksum of U-Boot's stored variables.
@@ -126,7 +130,7 @@ extension BootChainCheck {
         else { return }
         do {
             let bytes = try firmware.tree.read(node, atMost: Self.maximumEnvironmentSize)
-            // U-Boot ignores an empty file.
+            // U-Boot ignores a file without variables: an empty one, or one of only 0x00 or 0xFF bytes.
             guard bytes.contains(where: { $0 != 0 && $0 != 0xFF }), !UBootEnvironment.isSound(bytes) else { return }
             report(.bootEnvironment, "its sum is wrong", "/" + name, on: firmware)
         } catch {
@@ -135,7 +139,7 @@ extension BootChainCheck {
         }
     }
 
-    /// Whether a file is U-Boot, by its name or by the variables in it.
+    /// Whether a file is U-Boot, by its name or by the variables that are built into it.
     private func isUBoot(
         _ node: FileTree.NodeID, _ path: String, on firmware: Filesystem
     ) throws(ImageError) -> Bool {

@@ -1,10 +1,10 @@
-/// The files and filesystems that the kernel and the system look for.
+/// The check of the files and filesystems that the kernel and the system look for.
 extension BootChainCheck {
-    /// Checks a kernel's command line, the root filesystem and the `init` that it names.
+    /// Checks a kernel's command line: the root filesystem and the `init` that it names.
     ///
     /// - Parameters:
-    ///   - path: the file that has the command line.
-    ///   - entry: the label of the menu's entry, if the file is a menu.
+    ///   - path: the path of the file that has the command line, for findings.
+    ///   - entry: the label of the menu entry, if the file is a menu.
     func checkCommandLine(
         _ line: String, _ path: String, on filesystem: Filesystem, _ boot: inout Chain, entry: String? = nil
     ) {
@@ -36,11 +36,12 @@ extension BootChainCheck {
 
     /// The result of a search for the filesystem that a kernel parameter or a mount names.
     private enum Search {
-        /// The image has it. `nil` if its partition cannot be read.
+        /// The image has it. `nil` if its partition could not be read.
         case found(Filesystem?)
         /// The image does not have it.
         case missing
-        /// It may be outside the image: a network address, or a device name that depends on the order of detection.
+        /// It may be outside the image (a network address, or a device name that depends on the order of detection), or
+        /// on a partition that could not be read.
         case unknown
     }
 
@@ -51,7 +52,7 @@ extension BootChainCheck {
             // A label or UUID may belong to a filesystem that could not be read.
             return unreadIDs.isEmpty ? .missing : isPartition(identity) ? .missing : .unknown
         }
-        // A card's partition: its number is its index in the table.
+        // A partition of an SD card. The number in the name is the partition's number in the table.
         if source.hasPrefix("/dev/mmcblk"), let mark = source.lastIndex(of: "p"),
             let number = Int(source[source.index(after: mark)...])
         {
@@ -67,7 +68,7 @@ extension BootChainCheck {
 
     // MARK: fstab
 
-    /// Checks the filesystems in the `fstab` of each system, or in `/etc/fstab` if the image is not a NixOS system.
+    /// Checks the filesystems in the `fstab` of each toplevel, or in `/etc/fstab` if the boot chain leads to none.
     func checkMounts(of toplevels: Set<String>) throws(ImageError) {
         guard let system else { return }
         let paths = toplevels.isEmpty ? ["/etc/fstab"] : toplevels.sorted().map { $0 + "/etc/fstab" }

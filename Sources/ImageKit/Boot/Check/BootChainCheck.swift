@@ -6,15 +6,15 @@
 ///       └────────▶ kernel, cmdline.txt ───────▶ root= ─────────────────────────────────▲
 /// ```
 ///
-/// Files that are on no filesystem of the image and other ways to boot (EFI, a script for U-Boot) are not checked.
+/// Files outside the image's filesystems, and other ways to boot (EFI, a script for U-Boot), are not checked.
 struct BootChainCheck {
     /// A filesystem of the image.
     struct Filesystem {
         /// The number of its partition.
         var partition: Int
-        /// The identifier of its partition.
+        /// The identifier of its partition (`PARTUUID`); `nil` if it has none.
         var partitionID: String?
-        /// Its type, as in fstab.
+        /// Its type as `fstab` names it, such as `vfat` or `ext4`.
         var type: String
         var label: String?
         var uuid: String?
@@ -25,7 +25,7 @@ struct BootChainCheck {
         /// Whether it has the identity that a mount or the kernel asks for.
         func matches(_ identity: FilesystemTable.Identity) -> Bool {
             switch identity {
-            // FAT has no lower case.
+            // FAT stores labels in upper case.
             case .label(let name): label == name || isFAT && label?.uppercased() == name.uppercased()
             case .uuid(let name): uuid?.lowercased() == name.lowercased()
             case .partitionUUID(let name): partitionID?.lowercased() == name.lowercased()
@@ -36,19 +36,19 @@ struct BootChainCheck {
     let filesystems: [Filesystem]
     /// The numbers of all partitions, whatever their content.
     let partitions: Set<Int>
-    /// The identifiers of partitions that could not be read.
+    /// The identifiers of the partitions that could not be read, in lower case.
     let unreadIDs: Set<String>
-    /// Called for each finding, with the number of its partition.
+    /// Called with each finding, which has the number of its partition.
     private let onFinding: (Finding) -> Void
 
-    /// The effort that is left.
+    /// The budget for the check of the whole image.
     let effort: BootEffort
-    /// Finds files, by the number of the partition.
+    /// The lookup of files in each filesystem, by the number of its partition.
     private let files: [Int: BootFiles]
 
-    /// The longest text that is read (menu, command line, fstab), in bytes.
+    /// The longest text that is read (menu, command line, `fstab`), in bytes.
     static let maximumTextLength = 1 << 20
-    /// How many entries of a menu and lines of an fstab are checked; more do not occur in practice.
+    /// The limit for the entries of a menu, the mounts of an `fstab`, and the `fstab` files; real systems have fewer.
     static let maximumEntries = 1000
 
     init(
@@ -99,20 +99,20 @@ struct BootChainCheck {
         return boot.entries + boot.commandLines
     }
 
-    /// What the check has found out about the way to boot.
+    /// The state of the check: the parts of the boot chain that were found so far.
     struct Chain {
         /// Whether the firmware starts U-Boot.
         var hasUBoot = false
         var menus: UInt64 = 0, entries: UInt64 = 0
-        /// Kernels that the firmware starts itself.
+        /// The number of command-line files for kernels that the firmware starts itself.
         var commandLines: UInt64 = 0
-        /// Whether a finding already says why nothing starts.
+        /// Whether a finding already gives the reason why nothing starts.
         var isReported = false
-        /// The systems that are started: directories that have `init`.
+        /// The systems that command lines start: the directories of `init=`, if they are in the store.
         var toplevels: Set<String> = []
     }
 
-    /// Whether there is another file or directory that U-Boot boots from.
+    /// Whether there is a file or directory from which U-Boot can boot without an `extlinux.conf`.
     private var hasOtherMenu: Bool {
         let names = ["boot.scr", "boot.scr.uimg", "efi/boot", "pxelinux.cfg"]
         return filesystems.contains { filesystem in
@@ -122,7 +122,7 @@ struct BootChainCheck {
         }
     }
 
-    /// The filesystem of the system: the one with a store, or with `/etc`, or the first that is not FAT.
+    /// The root filesystem: the first with a Nix store, else the first with `/etc`, else the first that is not FAT.
     var system: Filesystem? {
         let candidates = filesystems.filter { !$0.isFAT }
         return candidates.first { $0.tree.node(at: StorePath.directory) != nil }
@@ -137,7 +137,7 @@ struct BootChainCheck {
     }
 
     /// Marks a file as checked.
-    /// - Returns: whether it was not checked before.
+    /// - Returns: whether this is the first time.
     private func markChecked(_ node: FileTree.NodeID, on filesystem: Filesystem) -> Bool {
         files[filesystem.partition]?.markChecked(node) ?? false
     }
@@ -178,10 +178,11 @@ struct BootChainCheck {
         return true
     }
 
-    /// How much of a boot file is checked for zeros, in bytes.
+    /// The length of the part of a boot file that is checked for zeros, in bytes.
     private static let headLength = 512
 
-    /// A file's text. `nil` if it cannot be read, which is reported as `kind`, or if the effort budget is spent.
+    /// A file's text, up to ``maximumTextLength``. `nil` if it cannot be read, which is reported as `kind`, or if the
+    /// effort budget is spent.
     func text(
         of node: FileTree.NodeID, _ path: String, on filesystem: Filesystem, orReport kind: Finding.Kind
     ) throws(ImageError) -> String? {

@@ -12,8 +12,9 @@
 ///     APPEND init=… console=…
 /// ```
 ///
-/// Keywords are in any case, and their values extend to the end of the line. If an entry has a keyword twice, U-Boot
-/// uses the last one. Source: U-Boot's documentation, "Generic Distro Configuration Concept" and "README.pxe".
+/// Keywords may be in upper or lower case, and their values extend to the end of the line. If an entry repeats a
+/// keyword, U-Boot uses the last one. Source: U-Boot's documentation, "Generic Distro Configuration Concept" and
+/// "README.pxe".
 struct ExtlinuxConfig: Sendable, Hashable {
     /// A system that can be chosen.
     struct Entry: Sendable, Hashable {
@@ -21,7 +22,7 @@ struct ExtlinuxConfig: Sendable, Hashable {
         var label: String
         /// The text in the menu.
         var menuLabel: String?
-        /// The kernel's file, as written.
+        /// The kernel's file. This path and the next ones are as written; see ``path(of:inMenuAt:)``.
         var kernel: String?
         /// The initial RAM disk's file.
         var initrd: String?
@@ -34,13 +35,13 @@ struct ExtlinuxConfig: Sendable, Hashable {
         /// The kernel's command line.
         var append: String?
 
-        /// The values of the command line's words `name=…`; of most parameters the last one counts.
+        /// The values of the command line's words `name=…`; for most parameters, the last one counts.
         func parameters(_ name: String) -> [String] {
             KernelCommandLine(append ?? "").values(of: name)
         }
     }
 
-    /// Tenths of a second until the default boots; 0 if U-Boot waits for ever, `nil` if the file has no timeout.
+    /// Tenths of a second until the default entry boots; 0 if U-Boot waits forever, `nil` if no number is given.
     private(set) var timeout: UInt64?
     /// The title above the entries.
     private(set) var title: String?
@@ -96,7 +97,7 @@ struct ExtlinuxConfig: Sendable, Hashable {
         if !entries.isEmpty { body(&entries[entries.count - 1]) }
     }
 
-    /// The first word of a line and the rest, without the spaces around them.
+    /// The first word of a line and the rest, without the white space around them.
     private static func split(_ line: Substring) -> (word: Substring, rest: Substring) {
         let line = line.drop(while: \.isWhitespace)
         let word = line.prefix { !$0.isWhitespace }
@@ -105,11 +106,11 @@ struct ExtlinuxConfig: Sendable, Hashable {
         return (word, rest)
     }
 
-    /// The paths at which U-Boot looks for a menu on the partition that it boots from, in this order.
+    /// The paths at which U-Boot looks for a menu on the partition from which it boots, in this order.
     static let menuPaths = ["/extlinux/extlinux.conf", "/boot/extlinux/extlinux.conf"]
 
-    /// The path in the filesystem of a file that the menu names: one without a leading slash is relative to the menu's
-    /// directory.
+    /// The absolute path, in its filesystem, of a file that the menu names. A name without a leading slash is relative
+    /// to the menu's directory.
     static func path(of file: String, inMenuAt directory: String = "/boot/extlinux") -> String {
         var names: [Substring] = []
         for name in (file.hasPrefix("/") ? file : directory + "/" + file).split(separator: "/") {

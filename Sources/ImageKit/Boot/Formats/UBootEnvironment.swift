@@ -1,14 +1,14 @@
-/// U-Boot's variables: those built into its binary, and those of a file `uboot.env` on the firmware partition, which
-/// replace them.
+/// U-Boot's variables: those built into its binary, or those of a file `uboot.env` on the firmware partition, which
+/// replaces them.
 ///
 /// ```
 ///   uboot.env (16 KiB)   0    CRC-32 of the rest of the file, little-endian
-///                        4    name=value NUL name=value NUL … NUL NUL, filled up with zeros
+///                        4    name=value NUL name=value NUL … NUL NUL, padded with zeros
 /// ```
 ///
-/// Sources: U-Boot's documentation, "Environment Variables", and its `env/fat.c` and `env/common.c`: once a file is
-/// read, no built-in variable is kept, so the file must have them all. The binary has them in the same form, without a
-/// checksum.
+/// After U-Boot has read the file, it keeps no built-in variable, so the file must have all of them. The binary has the
+/// variables in the same form, without a checksum. Sources: U-Boot's documentation, "Environment Variables", and its
+/// `env/fat.c` and `env/common.c`.
 struct UBootEnvironment {
     /// `CONFIG_ENV_SIZE` (bytes) and `CONFIG_ENV_FAT_FILE` of U-Boot's Raspberry Pi configurations.
     static let fileSize = 0x4000, fileName = "uboot.env"
@@ -17,14 +17,14 @@ struct UBootEnvironment {
     enum Field {
         static let checksum = 0
         static let variables = 4
-        /// In configurations that keep two copies, a byte of flags comes before the variables.
+        /// The variables in configurations that keep two copies: a byte of flags comes before them.
         static let redundantVariables = 5
     }
 
     /// The variables in the order of the file.
     private(set) var variables: [(name: String, value: [UInt8])]
 
-    /// Whether the checksum of a file `uboot.env` is right.
+    /// Whether the checksum of a file `uboot.env` is right, with or without a byte of flags.
     static func isSound(_ file: [UInt8]) -> Bool {
         guard let checksum: UInt32 = file.load(at: Field.checksum), file.count > Field.redundantVariables else {
             return false
@@ -35,7 +35,7 @@ struct UBootEnvironment {
 
     /// Finds the variables in U-Boot's binary; `nil` if it has none.
     init?(builtInto binary: [UInt8]) {
-        // All configurations have this variable. The zero before it excludes texts that only contain the name.
+        // All configurations have this variable. The zero before it excludes other texts that contain the name.
         guard let hit = Self.index(of: Array("\0ramdisk_addr_r=".utf8), in: binary) else { return nil }
         var start = hit + 1
         // Walk back to the first variable.
@@ -77,7 +77,7 @@ struct UBootEnvironment {
         }
     }
 
-    /// The value of a variable that holds an address.
+    /// The address in a variable, in hexadecimal digits; `nil` if it is missing or is not an address.
     private func address(_ name: String) -> UInt64? {
         guard let value = variables.last(where: { $0.name == name })?.value else { return nil }
         let text = String(decoding: value, as: UTF8.self)
@@ -90,41 +90,41 @@ struct UBootEnvironment {
     struct Room: Equatable {
         /// The load address of the kernel.
         var kernel: UInt64
-        /// The address of the next file behind it.
+        /// The load address of the next file after the kernel.
         var end: UInt64
 
-        /// The addresses of U-Boot 2023.01 and similar versions for the Raspberry Pi.
+        /// The addresses in U-Boot 2023.01 and similar versions for the Raspberry Pi.
         static let usual = Room(kernel: 0x80000, end: 0x260_0000)
 
         private static let alignment: UInt64 = 2 << 20
 
-        /// Whether U-Boot can load a kernel there and move it to where it runs without overwriting the device tree and
-        /// the initial RAM disk, which it loaded before.
+        /// Whether U-Boot can load a kernel there and move it to its final address without overwriting the device tree
+        /// and the initial RAM disk, which U-Boot has loaded before.
         func holds(_ image: KernelImage) -> Bool {
             guard kernel < 1 << 40, image.memorySize < 1 << 40, image.fileSize < 1 << 40, image.textOffset < 1 << 40
             else { return false }
             let loaded = kernel + image.fileSize
-            // 'booti' moves it to the next boundary.
+            // 'booti' moves the kernel to its text offset after the next boundary of 2 MiB.
             let moved = kernel.roundedUp(to: Self.alignment) + image.textOffset + image.memorySize
             return max(loaded, moved) <= end
         }
 
-        /// The largest kernel that fits, in bytes of memory.
+        /// The memory for the largest kernel that fits, in bytes, including its text offset.
         var capacity: UInt64 {
             let start = kernel.roundedUp(to: Self.alignment)
             return end > start ? end - start : 0
         }
     }
 
-    /// The room for a kernel; `nil` if an address is missing.
+    /// The room for a kernel; `nil` if the kernel's address is missing or no address is after it.
     var room: Room? {
         guard let kernel = address("kernel_addr_r"), kernel < 1 << 40 else { return nil }
         let behind = ["fdt_addr_r", "ramdisk_addr_r"].compactMap(address).filter { $0 > kernel }
         return behind.min().map { Room(kernel: kernel, end: $0) }
     }
 
-    /// Moves the load addresses behind the kernel so far that any kernel fits: 222 MiB are free then, and the initial
-    /// RAM disk still fits into the smallest board's 512 MiB.
+    /// Moves the load addresses after the kernel so far that any kernel fits. Then 222 MiB are free before the first of
+    /// them, and the initial RAM disk still fits into the smallest board's 512 MiB.
     mutating func makeRoom() {
         for (name, address) in [
             ("scriptaddr", "0x0e000000"), ("pxefile_addr_r", "0x0e100000"), ("fdt_addr_r", "0x0f000000"),
@@ -135,7 +135,7 @@ struct UBootEnvironment {
         }
     }
 
-    /// The file `uboot.env`; `nil` if the variables do not fit, or if one is missing that U-Boot cannot boot without.
+    /// The file `uboot.env`; `nil` if the variables do not fit, or if one is missing that U-Boot needs to boot.
     func encoded() -> [UInt8]? {
         guard ["bootcmd", "kernel_addr_r"].allSatisfy({ name in variables.contains { $0.name == name } }) else {
             return nil

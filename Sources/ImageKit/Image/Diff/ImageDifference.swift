@@ -1,4 +1,4 @@
-/// The changes between two images: of their disks, of the kernel that they boot, of store paths and of all other files.
+/// The changes between two images: of their disks, of the kernel that boots, of store paths and of all other files.
 ///
 /// The form of an image does not matter: a raw image and its compressed file are equal. Times are not compared.
 ///
@@ -16,10 +16,10 @@ public struct ImageDifference: Sendable, Encodable {
     public struct Options: Sendable, Hashable {
         /// Whether the bytes of store paths that both images have are compared.
         public var comparesContent = false
-        /// Whether the files inside of changed store paths are compared, and the files in added or removed directories
-        /// are listed one by one.
+        /// Whether the files in changed store paths are compared, and the files in added or removed directories are
+        /// listed one by one.
         public var listsFiles = false
-        /// Neither of the two.
+        /// Both options are off.
         public init() {}
     }
 
@@ -48,9 +48,9 @@ public struct ImageDifference: Sendable, Encodable {
         public var part: String
         /// The property's name: `label`, `size`, `kernel`.
         public var field: String
-        /// The value in the old image; `nil` where it has none.
+        /// The value in the old image; `nil` if the image has none.
         public var old: Value?
-        /// The value in the new image; `nil` where it has none.
+        /// The value in the new image; `nil` if the image has none.
         public var new: Value?
     }
 
@@ -58,13 +58,13 @@ public struct ImageDifference: Sendable, Encodable {
     public enum Action: String, Sendable, Hashable, Encodable {
         /// It is only in the new image, or only in the old one.
         case added, removed
-        /// A store path of the same package with another version.
+        /// A store path of the same package, with a later or an earlier version in the new image.
         case upgraded, downgraded
-        /// A store path of the same name with another hash.
+        /// A store path of the same package and version with another hash.
         case rebuilt
-        /// A store path with the same name and another content: one of the two is damaged.
+        /// A store path, with the same hash in both images, whose content differs: one of the two is damaged.
         case damaged
-        /// A file that differs.
+        /// A file, link or directory that both images have and that differs.
         case changed
     }
 
@@ -74,13 +74,14 @@ public struct ImageDifference: Sendable, Encodable {
         public var action: Action
         /// The package's name, with the output where it is not the main one: `openssl`, `openssl-man`.
         public var name: String
-        /// The versions; `nil` where a name has none.
+        /// The versions; `nil` if an image does not have the path, or if its name has no version.
         public var oldVersion: String?, newVersion: String?
-        /// The store paths; `nil` where an image has none.
+        /// The store paths; `nil` if the image does not have this package.
         public var oldPath: String?, newPath: String?
-        /// Bytes of the NARs where both images have a registration, otherwise of all files and links in the store path.
+        /// Bytes of the NARs if both images have a registration, otherwise of all files and links in the store path.
+        /// 0 without a path, and for a damaged path without a registration.
         public var oldSize: UInt64, newSize: UInt64
-        /// The files that differ, where the options ask for them, or where both images have the path.
+        /// The files that differ: always for a damaged path, otherwise only if the options ask for them.
         public var files: [FileChange] = []
     }
 
@@ -106,7 +107,7 @@ public struct ImageDifference: Sendable, Encodable {
         public var path: String
         /// The properties that differ.
         public var aspects: [Aspect] = []
-        /// Bytes; of an added or removed directory, of everything in it.
+        /// Bytes of the file; for an added or removed directory, bytes of everything in it.
         public var oldSize: UInt64, newSize: UInt64
         /// For an added or removed directory, the number of names below it, at any depth.
         public var entries: UInt64?
@@ -139,10 +140,10 @@ public struct ImageDifference: Sendable, Encodable {
     /// Whether nothing changed.
     public var isEmpty: Bool { disk.isEmpty && boot.isEmpty && paths.isEmpty && files.isEmpty }
 
-    /// Compares two images. Memory grows with the number of store paths, and of names in the directories from the top
-    /// down to the current one.
+    /// Compares two images. The memory needed grows with the number of store paths, and with the number of names in the
+    /// directories from the root down to the current one.
     ///
-    /// - Throws: errors of reading the images, such as ``ImageError/Code/corrupt`` where a filesystem is damaged.
+    /// - Throws: errors of reading the images, such as ``ImageError/Code/corrupt`` if a filesystem is damaged.
     public init(
         _ old: DiskImage, _ new: DiskImage, options: Options = Options(), progress: Progress? = nil
     ) throws(ImageError) {

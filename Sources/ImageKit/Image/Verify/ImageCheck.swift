@@ -9,13 +9,14 @@ public import SystemPackage
 ///   partitions  FAT, ext4 ──▶ trees ──▶ store paths ──▶ boot chain ───┘
 /// ```
 ///
-/// Each frame of a compressed image is decompressed once, most of them while store paths are hashed.
+/// Most frames of a compressed image are decompressed while store paths are hashed. The last step decompresses only the
+/// frames that no earlier step has read.
 public struct ImageCheck {
     /// The result of a check.
     public struct Report: Sendable {
         /// The form of the file: `raw`, `seekable`, `frames` or `stream`.
         public var form: String
-        /// Bytes of the file, and of the image in it.
+        /// The sizes of the file and of the image in it, in bytes.
         public var fileSize: UInt64, size: UInt64
         /// The findings. Offsets are from the beginning of the disk, except for findings about compression: their
         /// kinds' names begin with `zstd-`, their ``Finding/partition`` is `nil`, and their offsets are from the
@@ -30,15 +31,15 @@ public struct ImageCheck {
 
     /// How much was checked.
     public struct Checked: Sendable, Hashable {
-        /// The frames of a compressed image; 0 where the file has none, or they are not known.
+        /// The number of frames of a compressed image; 0 if the file has none, or if they are not known.
         public var frames: UInt64 = 0
-        /// The partitions in the table, and the filesystems that were checked.
+        /// The numbers of partitions in the table, and of filesystems that were checked.
         public var partitions: UInt64 = 0, filesystems: UInt64 = 0
-        /// The names in all filesystems: files, directories, links.
+        /// The number of names of files, directories and links in all filesystems.
         public var entries: UInt64 = 0
-        /// The counts of the Nix store; `nil` where there is none.
+        /// The counts of the Nix stores of all filesystems together; `nil` if there is none.
         public var store: StoreCheck.Counts?
-        /// The ways to boot that were checked: entries of menus, and command lines.
+        /// The number of ways to boot that were checked: menu entries, and command lines of the firmware.
         public var boots: UInt64 = 0
     }
 
@@ -50,8 +51,8 @@ public struct ImageCheck {
 
     /// Checks a file or a block device.
     ///
-    /// Damage is not an error: it is in the report.
-    /// - Throws: when the file is no image or cannot be read, or when `progress` is cancelled.
+    /// Damage is not an error; the report has it as findings.
+    /// - Throws: if the file is not an image or cannot be read, or if `progress` is cancelled.
     public static func run(
         _ path: FilePath, limits: ImageSource.Limits = ImageSource.Limits(), threads: Int = ImageRecipe.usefulThreads,
         progress: Progress? = nil
@@ -88,7 +89,7 @@ public struct ImageCheck {
 
     // MARK: Disk
 
-    /// Reads and checks the partition table; `nil`, and a finding, where there is none.
+    /// Reads and checks the partition table. If it is damaged, the result is `nil`, and a finding says why.
     private mutating func openDisk() throws(ImageError) -> DiskImage? {
         let disk: DiskImage
         do {
@@ -116,20 +117,20 @@ public struct ImageCheck {
     /// A filesystem that was checked, and the paths in it that a tree cannot hold: devices, pipes and sockets.
     private typealias CheckedFilesystem = (filesystem: BootChainCheck.Filesystem, specialPaths: [[UInt8]])
 
-    /// Checks the filesystem in each partition.
+    /// Checks the filesystem in each partition, except extended ones and those that overlap an earlier one.
     private mutating func checkFilesystems(_ disk: DiskImage) throws(ImageError) -> [CheckedFilesystem] {
         var found: [CheckedFilesystem] = []
         try progress?.begin(.filesystems, total: report.checked.partitions)
         var checked: [Range<UInt64>] = []
         for partition in disk.table.partitions where !partition.isExtended {
-            // Partitions that overlap are reported by the check of the table. To check the same bytes again and again
-            // could take for ever.
+            // The check of the table reports partitions that overlap. Checking the same bytes again for each of them
+            // could take very long.
             guard !checked.contains(where: { $0.overlaps(partition.bytes) }) else { continue }
             checked.append(partition.bytes)
             do {
                 if let filesystem = try checkFilesystem(partition, of: disk) { found.append(filesystem) }
             } catch {
-                // A damaged frame. Damage of the filesystem itself does not throw; its check reports it.
+                // A frame is damaged. Damage of the filesystem itself does not throw; its check reports it.
                 guard error.blame.isInput else { throw error }
                 var finding = Finding(.imageUnreadable, error.fault, offset: partition.bytes.lowerBound)
                 finding.partition = partition.number
@@ -140,7 +141,7 @@ public struct ImageCheck {
         return found
     }
 
-    /// - Returns: `nil` where there is no filesystem that can be read.
+    /// - Returns: `nil` if the partition has no filesystem that can be read.
     private mutating func checkFilesystem(
         _ partition: Partition, of disk: DiskImage
     ) throws(ImageError) -> CheckedFilesystem? {
@@ -229,14 +230,14 @@ public struct ImageCheck {
 }
 
 extension ByteSource {
-    /// Whether the first bytes are zero, at most `limit`.
+    /// Whether the first `limit` bytes are zero, or all bytes of a shorter source.
     fileprivate func isZero(first limit: Int) throws(ImageError) -> Bool {
         try read(Int(min(size, UInt64(limit))), at: 0).allSatisfy { $0 == 0 }
     }
 }
 
 extension Findings {
-    /// The findings of a partition's filesystem, with offsets from the disk's beginning.
+    /// The findings of a partition's filesystem, with the partition's number and offsets from the disk's beginning.
     fileprivate func moved(into partition: Partition) -> Findings {
         mapped { finding in
             var finding = finding

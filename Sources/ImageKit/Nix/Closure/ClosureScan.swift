@@ -1,19 +1,19 @@
 import Glibc
 import SystemPackage
 
-/// Finds a closure as Nix does after a build: by the hash parts in the serialisation of each path.
+/// Finds a closure as Nix does after a build: by the hash parts in the NAR of each path.
 ///
 /// Nix searches only for the paths that a build had access to; this searches for every path of the store. So it finds
-/// all references that Nix found, and also those that were discarded on purpose (`unsafeDiscardReferences`, source
-/// trees).
+/// all references that Nix found. It also finds references that Nix does not record on purpose: those that
+/// `unsafeDiscardReferences` discards, and those in source trees.
 struct ClosureScan {
     private let store: StoreLocation
-    /// Paths to search for, sorted.
+    /// The paths to search for, sorted. Their indices are those of ``parts``.
     private let candidates: [StorePath]
     private let parts: HashParts
     private let progress: Progress?
 
-    /// Lists the paths of `store`, and adds `roots`. Derivations are left out: no program needs them to run.
+    /// Lists the paths of `store` and adds `roots`. The store's derivations are left out: no program needs them to run.
     init(roots: [StorePath], store: StoreLocation, progress: Progress?) throws(ImageError) {
         self.store = store
         self.progress = progress
@@ -22,7 +22,8 @@ struct ClosureScan {
             guard let path = StorePath(entry: name), !path.isDerivation else { continue }
             paths.insert(path)
         }
-        // Nix's locks and build directories are beside the path that they belong to and share its hash part.
+        // Nix's locks and build directories are beside the path that they belong to and share its hash part. They are
+        // left out, unless they are roots.
         candidates = paths.filter { path in
             guard let suffix = Self.workSuffixes.first(where: path.baseName.hasSuffix) else { return true }
             guard let owner = StorePath(entry: path.baseName.utf8.dropLast(suffix.count)) else { return true }
@@ -62,7 +63,7 @@ struct ClosureScan {
     }
 
     /// Scans `roots` and all paths that they lead to, several at a time.
-    /// - Returns: the entries of the paths, in no particular order.
+    /// - Returns: the registration entries of the paths, in no particular order.
     func run(roots: [StorePath], threads count: Int) throws(ImageError) -> [PathInfo] {
         let work = Monitor(Work(waiting: roots.reversed(), seen: Set(roots)))
         var threads = Threads()
@@ -109,7 +110,7 @@ struct ClosureScan {
         _ path: StorePath, _ writer: inout NARWriter, _ scanner: inout ReferenceScanner
     ) throws(ImageError) -> PathInfo {
         var hasher = NARHasher()
-        // The serialisation is searched, not the files: it also has their names and the targets of links.
+        // The NAR is searched instead of the files alone, because it also has their names and the targets of links.
         try writer.write(store.physical(path)) { (chunk) throws(ImageError) in
             try progress?.checkCancelled()
             hasher.update(chunk)
@@ -121,8 +122,8 @@ struct ClosureScan {
         return PathInfo(path: path, narHash: hash, narSize: size, references: references)
     }
 
-    /// The path of a hash part.
-    /// - Throws: when two paths have the same hash part.
+    /// The path of a hash part that was found, by its index.
+    /// - Throws: if several paths have this hash part.
     private func candidate(_ number: Int, referrer: StorePath) throws(ImageError) -> StorePath {
         let path = candidates[number]
         if candidates.indices.contains(number + 1), candidates[number + 1].hashPart == path.hashPart {

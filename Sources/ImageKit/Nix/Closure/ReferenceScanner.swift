@@ -1,15 +1,16 @@
-/// The hash parts that a ``ReferenceScanner`` searches for, with the index of the store path of each.
+/// The hash parts that a ``ReferenceScanner`` searches for. Each leads to the index of its store path.
 ///
-/// It is an open-addressed table whose size is a power of two and which is at most half full, so that a lookup costs
-/// one or two comparisons.
+/// This is an open-addressed hash table. Its size is a power of two, and it is at most half full, so that a lookup
+/// usually costs one or two comparisons.
 struct HashParts: Sendable {
-    /// The keys' characters, 32 each, one after the other.
+    /// The characters of all hash parts, 32 each, in the order of the paths.
     private var keys: [UInt8] = []
     /// The index of each slot's key plus 1, or 0.
     private var slots: [UInt32]
     private let shift: UInt64
 
-    /// Adds the hash parts of `paths`, which must be sorted. If paths share a hash part, it has the first one's index.
+    /// Adds the hash parts of `paths`, which must be sorted. If several paths share a hash part, the lookup returns the
+    /// index of the first one.
     init(_ paths: [StorePath]) {
         var bits: UInt64 = 4
         while 1 << bits < paths.count * 2 { bits += 1 }
@@ -26,13 +27,13 @@ struct HashParts: Sendable {
         }
     }
 
-    /// The number of hash parts.
+    /// The number of store paths, including those that share a hash part. Every index is below it.
     var count: Int { keys.count / StorePath.hashLength }
 
     /// The index of a hash part, `window` (32 bytes); `nil` if the table does not have it.
     func index(of window: UnsafeRawBufferPointer) -> Int? { find(window).found }
 
-    /// The slot for a key, and the key's index if the table has it.
+    /// The slot of the hash part `window`, or the free slot for it; and its index if the table has it.
     private func find(_ window: UnsafeRawBufferPointer) -> (slot: Int, found: Int?) {
         let start = window.loadUnaligned(as: UInt64.self)
         let rest = window.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
@@ -53,15 +54,15 @@ struct HashParts: Sendable {
     }
 }
 
-/// Finds hash parts of store paths in bytes that come in chunks, also where they extend over several chunks.
+/// Finds the hash parts of store paths in bytes that arrive in chunks. A hash part may extend over several chunks.
 ///
-/// A window of 32 bytes is read from its end. At a byte that is no digit of base 32, the window moves past that byte,
-/// so most bytes of programs and texts are never read. Bytes that are known to be digits are not read again.
+/// The scanner reads a window of 32 bytes from its end. At a byte that is not a digit of Nix's base 32, the window
+/// moves past that byte, so most bytes of programs and texts are never read. Known digits are not read again.
 struct ReferenceScanner: ~Copyable {
     private let parts: HashParts
     private var isFound: [Bool]
     private var found: [Int] = []
-    /// The last bytes before the next chunk, at most one less than the length of a hash part.
+    /// The last bytes before the next chunk: at most 31, one less than the length of a hash part.
     private var tail: [UInt8] = []
 
     init(_ parts: HashParts) {
@@ -94,7 +95,7 @@ struct ReferenceScanner: ~Copyable {
     private mutating func search(_ bytes: UnsafeRawBufferPointer) {
         let length = StorePath.hashLength
         var start = 0
-        var known = 0  // bytes from `start` up to here are digits
+        var known = 0  // the bytes from `start` up to this index are digits
         NixBase32.values.withUnsafeBufferPointer { values in
             while bytes.count - start >= length {
                 var position = start + length - 1

@@ -1,7 +1,7 @@
 import Glibc
 import SystemPackage
 
-/// A temporary file without a name, with holes for zero blocks. It vanishes when it is closed.
+/// A temporary file without a name, with holes for blocks of zeros. The kernel removes it when it is closed.
 struct SpoolFile: ~Copyable {
     private let descriptor: Int32
     private let directory: FilePath
@@ -9,14 +9,14 @@ struct SpoolFile: ~Copyable {
     /// Bytes that can be written before the free space must be checked again.
     private var unchecked: UInt64 = 0
 
-    /// Bytes that are left free on its disk for others.
+    /// Bytes that stay free on the file's disk for other programs.
     private static let reserve: UInt64 = 64 << 20
-    /// Bytes that are written at most between two checks of the free space.
+    /// The maximum number of bytes that are written between two checks of the free space.
     private static let checkInterval: UInt64 = 32 << 20
 
     /// Creates the file. While it has a name, only its owner can read it, because images may hold secrets.
     init(in directory: FilePath) throws(ImageError) {
-        // If the filesystem supports it, the file never has a name, which would remain if this program was killed.
+        // If the filesystem supports it, the file never has a name. A name would remain if this program was killed.
         let unnamed = O_DIRECTORY | LinuxConstants.temporaryFile
         var descriptor = directory.withPlatformString { open($0, O_RDWR | O_CLOEXEC | unnamed, 0o600) }
         var code = Errno.fileExists
@@ -41,13 +41,13 @@ struct SpoolFile: ~Copyable {
 
     deinit { close(descriptor) }
 
-    /// The directory for such files: the one that TMPDIR names, or else `/var/tmp` (`/tmp` is often in memory).
+    /// The directory for spool files: the one that TMPDIR names, or else `/var/tmp` (`/tmp` is often in memory).
     static var defaultDirectory: FilePath {
         guard let name = getenv("TMPDIR"), name.pointee != 0 else { return "/var/tmp" }
         return FilePath(platformString: name)
     }
 
-    /// Appends bytes. Zero blocks take no space.
+    /// Appends bytes. Blocks of zeros become holes.
     mutating func append(_ bytes: UnsafeRawBufferPointer) throws(ImageError) {
         if !bytes.isZero {
             try checkSpace(for: UInt64(bytes.count))
@@ -57,7 +57,7 @@ struct SpoolFile: ~Copyable {
     }
 
     /// Ends writing, and returns the file for reading.
-    /// - Parameter name: the path for errors.
+    /// - Parameter name: the path to name in errors of reading.
     consuming func finish(as name: FilePath) throws(ImageError) -> FileSource {
         guard ftruncate(descriptor, off_t(length)) == 0 else {
             throw .system(.current, "cannot write a temporary file in", path: directory)
@@ -68,7 +68,7 @@ struct SpoolFile: ~Copyable {
     }
 
     private mutating func checkSpace(for bytes: UInt64) throws(ImageError) {
-        // The first write checks, too.
+        // `unchecked` begins at 0, so the first write also checks the space.
         if unchecked >= bytes {
             unchecked -= bytes
             return

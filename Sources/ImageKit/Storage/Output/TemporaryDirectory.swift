@@ -1,11 +1,11 @@
 import Glibc
 import SystemPackage
 
-/// A directory for files that get their final names when all are complete: `.mkpiimg-XXXXXXXX.tmp`. It is removed with
-/// this value, with its remaining content.
+/// A directory for files that get their final names when all are complete: `.mkpiimg-XXXXXXXX.tmp`. When this value
+/// ends, the directory is removed, together with its remaining content.
 ///
-/// It is locked while it is in use. Unlocked ones are leftovers of killed runs, and the next run in the same directory
-/// removes them.
+/// The directory is locked while it is in use. Unlocked ones are leftovers of killed runs, and the next run in the same
+/// parent directory removes them.
 struct TemporaryDirectory: ~Copyable {
     /// The directory, open.
     let directory: DirectoryWriter
@@ -42,13 +42,14 @@ struct TemporaryDirectory: ~Copyable {
         TemporaryFiles.forget(directory.path)
     }
 
-    /// Opens and locks the directory; `nil` if another run removed it as a leftover.
+    /// Opens and locks the directory; `nil` if another run took it for a leftover and removes it. A filesystem without
+    /// locks is not an error.
     private static func openLocked(_ path: FilePath) throws(ImageError) -> DirectoryWriter? {
         let directory: DirectoryWriter
         do throws(ImageError) {
             directory = try DirectoryWriter(at: path)
         } catch {
-            // Another run took it for a leftover in the moment before it was locked.
+            // Another run took the directory for a leftover in the moment before it was locked.
             if error.code == .notFound { return nil }
             path.withPlatformString { _ = rmdir($0) }
             throw error
@@ -58,7 +59,7 @@ struct TemporaryDirectory: ~Copyable {
         return directory
     }
 
-    /// Duplicates a descriptor as often as the removal of the directory needs.
+    /// Duplicates the directory's descriptor, once for each descriptor that the removal will need.
     private static func reserveDescriptors(in directory: borrowing DirectoryWriter) throws(ImageError) -> [Int32] {
         var reserved: [Int32] = []
         for _ in 0..<TemporaryFiles.descriptorsToRemove {
@@ -74,7 +75,7 @@ struct TemporaryDirectory: ~Copyable {
         return reserved
     }
 
-    /// Removes the leftovers of this user's killed runs from a directory.
+    /// Removes the temporary directories that this user's killed runs left in `parent`.
     static func removeLeftovers(in parent: FilePath) {
         TemporaryFiles.removeLeftovers(in: parent, prefix: prefix, O_RDONLY | O_DIRECTORY) { path, descriptor in
             var status = stat()

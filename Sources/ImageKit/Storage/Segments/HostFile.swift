@@ -6,14 +6,15 @@ struct HostFile: ~Copyable {
     private let descriptor: Int32
     private let path: [CChar]
     private let expected: HostFiles.Identity
-    /// Whether the file occupies less of its disk than its size. Only then may a search for holes pay off.
+    /// Whether the file was checked on opening and occupies less of its disk than its size. Only then does a read
+    /// search for holes.
     private let mayHaveHoles: Bool
 
     /// Opens the file.
     ///
     /// - Parameter isChecked: whether to check now that the file is the planned one: device, inode, size and
-    ///   modification
-    ///   time. Otherwise the caller reads without looking for holes, and calls ``checkUnchanged()``.
+    ///   modification time. Otherwise reads do not search for holes. In both cases, call ``checkUnchanged()`` after the
+    ///   last read.
     init(_ file: HostFiles.FileID, of files: HostFiles, isChecked: Bool = true) throws(ImageError) {
         let path = files.pathBytes(of: file)
         let expected = files.identity(of: file)
@@ -37,10 +38,12 @@ struct HostFile: ~Copyable {
 
     deinit { close(descriptor) }
 
-    /// Fills `buffer` from `offset` on.
+    /// Fills `buffer` with the file's bytes from `offset` on.
+    ///
+    /// - Throws: ``ImageError/Code/changed`` if the file ends before that.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(ImageError) {
         guard mayHaveHoles, buffer.count >= Self.minimumHole else { return try readData(into: buffer, at: offset) }
-        // Reading a hole through the page cache is ten times slower than this.
+        // Reading a hole through the page cache takes ten times as long as skipping it.
         var done = 0
         while done < buffer.count {
             let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
@@ -62,22 +65,22 @@ struct HostFile: ~Copyable {
         }
     }
 
-    /// Whether the host's filesystem reports that a range holds no data, so that it reads as zeros. `false` if it does
-    /// not know.
+    /// Whether the host's filesystem reports that a range has no data, so that it reads as zeros. `false` if the
+    /// filesystem cannot tell.
     func isHole(_ range: Range<UInt64>) -> Bool {
         let next = lseek(descriptor, off_t(range.lowerBound), LinuxConstants.seekData)
         return next < 0 ? errno == ENXIO : UInt64(next) >= range.upperBound
     }
 
-    /// The number of bytes from `offset` on that the host's filesystem reports as a hole. The last byte always remains
-    /// to be read, to check that the file still extends so far.
+    /// The number of bytes from `offset` on that the host's filesystem reports as a hole, at most `limit` − 1. The last
+    /// byte always remains to be read, to check that the file still extends that far.
     private func holeLength(at offset: UInt64, atMost limit: Int) -> Int {
         let next = lseek(descriptor, off_t(offset), LinuxConstants.seekData)
         if next < 0 { return errno == ENXIO ? limit - 1 : 0 }
         return UInt64(next) < offset ? 0 : min(limit - 1, Int(clamping: UInt64(next) - offset))
     }
 
-    /// The number of bytes from `offset` on, at least one, that are not in a hole.
+    /// The number of bytes from `offset` on that are not in a hole: at least 1 and at most `limit`.
     private func dataLength(at offset: UInt64, atMost limit: Int) -> Int {
         let next = lseek(descriptor, off_t(offset), LinuxConstants.seekHole)
         guard next > 0, UInt64(next) > offset else { return limit }
@@ -99,7 +102,7 @@ struct HostFile: ~Copyable {
         }
     }
 
-    /// Bytes of a request that every disk accepts: the kernel's smallest usual read-ahead.
+    /// Bytes of a request: the kernel's default read-ahead, which it does not truncate for any disk.
     private static let prefetchStep = 128 << 10
 
     /// Throws if the file is no longer the planned one. Call it after the last read.

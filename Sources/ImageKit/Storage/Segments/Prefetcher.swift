@@ -1,25 +1,26 @@
 /// Asks the kernel for file data before it is needed, so that a cold disk is read at its queue depth.
 ///
-/// Each thread has its own. Before it reads its chunk of the image, it requests the files of the next chunk. The
+/// Each thread has its own. Before it reads its range of the image, it requests the files of its next range. The
 /// requests of all threads together fill the queue.
 struct Prefetcher {
     private let map: SegmentMap
     /// The thread's disk reads since this value was made.
     private let reads = DiskReads()
-    /// The thread's disk reads since the last call.
+    /// The thread's disk reads since the start of the last call; `nil` before the first call.
     private var recentReads: DiskReads?
-    /// Shorter segments are read with one request anyway, in bytes.
+    /// The shortest segment that is prefetched while the disk seems warm, in bytes. Others take one request anyway.
     private static let minimumLength: UInt64 = 64 << 10
 
     init(_ map: SegmentMap) {
         self.map = map
     }
 
-    /// Prefetches the files in a range of the image once this thread has had to read from a disk, and on the first
-    /// call, when that is not known yet. Includes small files only if the disk was read since the last call, even if
-    /// the call itself caused that.
+    /// Prefetches the files in a range of the image.
     ///
-    /// A file that cannot be opened is no error here, because reading it will be.
+    /// The first call always does so. Later calls do nothing until this thread has read from a disk. Small files are
+    /// included only if the thread has read from a disk since the start of the last call, or in that call itself.
+    ///
+    /// A file that cannot be opened is not an error here: reading it will throw the error.
     mutating func run(_ range: Range<UInt64>) {
         // If all files are in memory, the requests would cost a hundredth of the run time.
         if recentReads != nil, !reads.isCold { return }

@@ -1,23 +1,24 @@
-/// A plan of a disk or of a part of one: the contents of each range of bytes. Bytes outside all segments are zero.
+/// A disk or a part of one, as a list of segments that do not overlap. Bytes that no segment covers are zero.
 ///
 /// ```
 ///   offset   0        512                     8 MiB            38 MiB
 ///            ├ memory ┤ ······ zero ········· ├ memory ┤ file ┤ ├ memory ┤ file ┤ file ┤ ···· │ size
-///                                             ▲ unit mark       ▲ region mark
+///                                             ▲ mark of a unit  ▲ mark without a unit
 /// ```
 ///
-/// Every producer (partition table, FAT, ext4) makes one, and every consumer (raw file, zstd frames, device) reads one.
-/// A map can be read at any offset, so it is a ``ByteSource`` itself. Segments are added in any order. ``seal()`` sorts
-/// them and refuses overlaps.
+/// Every producer (partition table, FAT, ext4) makes a map, and every consumer (raw file, zstd frames, device) reads
+/// one. A map can be read at any offset, so it is a ``ByteSource`` itself. Segments are added in any order. ``seal()``
+/// sorts them and refuses overlaps.
 public struct SegmentMap: Sendable {
-    /// The origin of a segment's bytes. The indices refer to the map's own tables.
+    /// The origin of a segment's bytes: an index into ``chunks``, ``tables`` or ``sources``, and the byte offset in the
+    /// origin.
     enum Content: Sendable {
         case memory(chunk: Int32, offset: Int)
         case file(table: Int32, file: HostFiles.FileID, offset: UInt64)
         case source(index: Int32, offset: UInt64)
     }
 
-    /// A contiguous range of the disk whose bytes have one origin.
+    /// A range of the disk whose bytes have one origin. Offsets and lengths are in bytes.
     struct Segment: Sendable {
         var offset: UInt64
         var length: UInt64
@@ -29,13 +30,12 @@ public struct SegmentMap: Sendable {
     public struct Mark: Sendable, Hashable {
         /// Byte offset on the disk.
         public var offset: UInt64
-        /// `nil`: the bytes before and after are of different kinds (file data, metadata) and never share a frame.
-        /// Otherwise a new unit of content (a store path) begins here, and this number depends only on the unit's
-        /// identity. It selects the offsets at which frames end, so that frames end at the same units in the next
-        /// image.
+        /// `nil` if the bytes before and after are of different kinds (file data, metadata) and never share a frame.
+        /// Otherwise a layout unit (a store path) begins here, and this number depends only on the package's name. It
+        /// selects the offsets at which frames end, so that frames end at the same units in the next image.
         public var unit: UInt64?
-        /// Whether similar parts of many files begin here, which were gathered. They repeat each other over long
-        /// distances.
+        /// Whether the data that begins here is gathered: it consists of clusters, whose similar parts of many files
+        /// repeat each other over long distances.
         public var isGathered: Bool
     }
 
@@ -61,13 +61,13 @@ public struct SegmentMap: Sendable {
         append(Segment(offset: offset, length: UInt64(bytes.count), content: .memory(chunk: 0, offset: start)))
     }
 
-    /// Adds the first `count` bytes of a block in memory, which is not copied. Meant for many or long blocks.
+    /// Adds the first `count` bytes of an array without copying it. Meant for many or long arrays.
     mutating func add(sharing block: [UInt8], count: Int, at offset: UInt64) {
         guard count > 0 else { return }
         add(chunk: addChunks([block]), 0..<count, at: offset)
     }
 
-    /// Registers bytes in memory, which are not copied, for ``add(chunk:_:at:)``.
+    /// Registers arrays of bytes in memory (chunks) without copying them, for ``add(chunk:_:at:)``.
     ///
     /// - Returns: the index of the first chunk. The other chunks have the next indices.
     mutating func addChunks(_ added: [[UInt8]]) -> Int {
@@ -85,6 +85,8 @@ public struct SegmentMap: Sendable {
     }
 
     /// Registers a table of host files, for ``add(file:of:start:length:at:)``.
+    ///
+    /// - Returns: the index of the table.
     public mutating func addTable(_ files: HostFiles) -> Int {
         tables.append(files)
         return tables.count - 1
@@ -109,7 +111,7 @@ public struct SegmentMap: Sendable {
                 offset: offset, length: length, content: .source(index: Int32(sources.count - 1), offset: start)))
     }
 
-    /// Adds the segments and marks of another map, moved by `offset` bytes: a partition into its disk.
+    /// Adds the segments and marks of another map, moved by `offset` bytes, such as those of a partition to its disk.
     public mutating func add(_ map: SegmentMap, at offset: UInt64) {
         let chunkBase = Int32(chunks.count), tableBase = Int32(tables.count), sourceBase = Int32(sources.count)
         chunks += map.chunks
@@ -129,7 +131,7 @@ public struct SegmentMap: Sendable {
         for mark in map.marks { addMark(at: mark.offset + offset, unit: mark.unit, isGathered: mark.isGathered) }
     }
 
-    /// Marks an offset at which a frame may end, because a unit of content begins, or must end (`unit` is `nil`).
+    /// Marks an offset at which a frame may end, because the layout unit `unit` begins there, or must end (`nil`).
     public mutating func addMark(at offset: UInt64, unit: UInt64? = nil, isGathered: Bool = false) {
         marks.append(Mark(offset: offset, unit: unit, isGathered: isGathered))
         isSealed = false
@@ -140,7 +142,9 @@ public struct SegmentMap: Sendable {
         isSealed = false
     }
 
-    /// Sorts the segments, and throws unless they are disjoint and within ``size``. Needed before reading.
+    /// Sorts the segments and the marks. Needed before reading.
+    ///
+    /// - Throws: ``ImageError/Code/internal`` if segments overlap or extend past ``size``.
     public mutating func seal() throws(ImageError) {
         if isSealed { return }
         segments.sort { $0.offset < $1.offset }
@@ -161,7 +165,7 @@ public struct SegmentMap: Sendable {
         isSealed = true
     }
 
-    /// The index of the first segment that ends after `offset`.
+    /// The index of the first segment that ends after `offset`; the number of segments if none does.
     func firstSegment(endingAfter offset: UInt64) -> Int {
         segments.partitioningIndex { $0.end > offset }
     }
@@ -172,7 +176,7 @@ public struct SegmentMap: Sendable {
         return index == segments.count || segments[index].offset >= range.upperBound
     }
 
-    /// The number of bytes in segments.
+    /// The number of bytes in all segments.
     public var mappedBytes: UInt64 { segments.reduce(0) { $0 + $1.length } }
 }
 
@@ -210,8 +214,8 @@ extension SegmentMap: ByteSource {
                 buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[start..<start + buffer.count]))
             }
         case .file(let table, let file, let start):
-            // The file must still be the planned one after the read. Before a large read it is checked, too: the read
-            // would be in vain otherwise, and the same check finds out whether there are holes to skip.
+            // The file must still be the planned one after the read. Before a large read, it is checked as well: this
+            // saves a read in vain, and the same check finds out whether there are holes to skip.
             let isLarge = buffer.count >= HostFile.minimumHole
             let open = try HostFile(file, of: tables[Int(table)], isChecked: isLarge)
             try open.read(into: buffer, at: start + skipping)

@@ -1,8 +1,8 @@
-/// A range of another source as a source of its own, such as a partition of a disk.
+/// A range of another byte source that is a byte source itself, such as a partition of a disk.
 public struct SourceSlice: ByteSource {
     private let source: any ByteSource
     private let start: UInt64
-    /// The length of the range in bytes.
+    /// The length of the range in bytes, up to the source's end.
     public let size: UInt64
 
     /// The bytes of `source` in `range`, without those past the source's end.

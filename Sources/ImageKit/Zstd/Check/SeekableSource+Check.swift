@@ -1,17 +1,16 @@
-/// The check of all frames. Each frame is decompressed only once.
+/// The check of all frames. Frames that other reads have decompressed without an error are not decompressed again.
 extension SeekableSource {
-    /// The number of frames after which findings are reported, so that the errors of a round fit in memory.
+    /// The number of frames in a round. After each round, its findings are reported, so that the errors fit in memory.
     private static let framesPerRound = 4096
-    /// Bytes that threads may use for frames, besides the cache.
+    /// Bytes that all threads together may use for frames, in addition to the cache.
     private static let maximumMemory: UInt64 = 512 << 20
 
-    /// Decompresses the frames that were not read yet, or could not be read, and reports the damaged ones.
+    /// Decompresses the frames that no read has decompressed without an error so far, and reports the damaged ones.
     ///
-    /// Frames that were read without an error are not decompressed again. Of equal frames of zeros, only one is
-    /// decompressed.
+    /// Of equal short frames of zeros, usually only one is decompressed.
     ///
-    /// The phase is ``Progress/Phase/decompress``, in plain bytes. Memory: a compressed and a plain frame for each
-    /// thread, at most 512 MiB in all. For larger frames, fewer threads run.
+    /// The phase is ``Progress/Phase/decompress``, counted in uncompressed bytes. Each thread needs memory for a
+    /// compressed and an uncompressed frame. With larger frames, fewer threads run, so that 512 MiB suffice for all.
     ///
     /// - Parameter onFinding: receives the findings in the order of the frames, with offsets in the compressed file.
     /// - Throws: errors of reading the file, and ``ImageError/Code/cancelled``.

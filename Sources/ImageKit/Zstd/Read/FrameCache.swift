@@ -1,7 +1,7 @@
 /// The frames that were read last, shared by threads. One thread decompresses a frame; others that need it wait.
 ///
-/// Keeps at most `capacity` bytes. The frames being decompressed at one time have at most `capacity` bytes together, or
-/// are a single larger frame.
+/// The cache keeps at most `capacity` bytes, or a single larger frame. The same holds for the frames that are being
+/// decompressed at one time.
 final class FrameCache: Sendable {
     /// The content of a frame.
     enum Content: Sendable {
@@ -12,13 +12,13 @@ final class FrameCache: Sendable {
 
     private enum Slot {
         case loading
-        /// `used` is the time of the last use, on ``State/clock``.
+        /// `weight` is in bytes. `used` is the time of the last use, on ``State/clock``.
         case ready(Content, weight: UInt64, used: UInt64)
     }
 
     private struct State {
         var slots: [Int: Slot] = [:]
-        /// Bytes that are kept.
+        /// The weights of all frames that are kept, in bytes.
         var kept: UInt64 = 0
         /// Bytes that are being decompressed.
         var loading: UInt64 = 0
@@ -28,20 +28,20 @@ final class FrameCache: Sendable {
     private let capacity: UInt64
     private let state = Monitor(State())
 
-    /// The weight of a frame without bytes: its entry also takes memory.
+    /// The least weight of a frame, in bytes, and that of a frame of zeros: its entry also takes memory.
     private static let minimumWeight: UInt64 = 64
-    /// From this number of frames on, trimming removes more than it must, so that it does not sort them for each new
-    /// one.
+    /// Above this number of frames, trimming goes down to three quarters of the capacity, so that it does not sort the
+    /// frames for each new one.
     private static let manyFrames = 256
 
-    /// - Parameter capacity: bytes.
+    /// - Parameter capacity: the limit for the frames that are kept, in bytes.
     init(capacity: UInt64) { self.capacity = capacity }
 
-    /// Bytes that are kept now.
+    /// The weights of the frames that are kept now, in bytes.
     var bytesKept: UInt64 { state.change { $0.kept } }
 
-    /// The content of a frame of `size` bytes: from the cache, or from `load`. If `load` fails, each waiting thread
-    /// tries again by itself.
+    /// The content of a frame of `size` uncompressed bytes: from the cache, or from `load`. If `load` fails, each
+    /// waiting thread tries again by itself.
     func content(
         of frame: Int, size: UInt64, load: () throws(ImageError) -> Content
     ) throws(ImageError) -> Content {
@@ -81,7 +81,7 @@ final class FrameCache: Sendable {
         }
     }
 
-    /// Removes the least recently used frames.
+    /// Removes the least recently used frames, except `frame`, until the rest fits in the capacity.
     private static func trim(_ state: inout State, to capacity: UInt64, keeping frame: Int) {
         var ready: [(used: UInt64, frame: Int, weight: UInt64)] = []
         for case (let frame, .ready(_, let weight, let used)) in state.slots { ready.append((used, frame, weight)) }

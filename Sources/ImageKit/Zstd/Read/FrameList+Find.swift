@@ -1,23 +1,25 @@
 extension FrameList {
-    /// What ends the search for frames early.
+    /// A reason to end the search for frames early.
     enum Fault {
         /// The file ends inside a frame.
         case cut
-        /// Bytes that are no frame.
+        /// There are bytes that do not begin a frame.
         case foreign
-        /// A block of the reserved type.
+        /// A frame has a block of the reserved type.
         case block
     }
 
     /// Finds the frames of a file without a seek table, by the headers of frames and blocks.
     ///
     /// - Parameters:
-    ///   - maximumSize: the largest frame that can be read by itself, in plain bytes.
-    ///   - onDamage: receives the first fault. If it returns, the result is the frames before the fault. The default
-    ///     throws the error.
-    /// - Returns: `nil` if the file can only be decompressed from beginning to end: a frame does not say its size, is
-    ///   larger than `maximumSize`, has more bytes than any compressor makes, or there are too many frames.
-    /// - Throws: ``ImageError/Code/corrupt`` if the file ends inside a frame or holds other bytes than frames.
+    ///   - maximumSize: the size of the largest frame that can be read by itself, in uncompressed bytes.
+    ///   - onDamage: receives the first fault and its error. If it returns, the result is the frames before the fault.
+    ///     The default throws the error.
+    /// - Returns: `nil` if the file can only be decompressed from beginning to end: there are too many frames, or a
+    ///   frame does not give the size of its content, is larger than `maximumSize`, or is longer than any compressor
+    ///   makes it.
+    /// - Throws: errors of reading, ``ImageError/Code/cancelled``, and any error that `onDamage` throws. The default
+    ///   throws ``ImageError/Code/corrupt`` for a fault.
     static func find(
         in file: any ByteSource, path: String, maximumSize: UInt64, progress: Progress? = nil,
         onDamage: (Fault, ImageError) throws(ImageError) -> Void = { (_, error) throws(ImageError) in throw error }
@@ -41,7 +43,7 @@ extension FrameList {
         return list
     }
 
-    /// What the search finds at an offset.
+    /// The result of the search at one offset.
     private enum Found {
         case frame(length: UInt64, contentSize: UInt64)
         /// A frame that cannot be read by itself.
@@ -78,7 +80,7 @@ extension FrameList {
         }
     }
 
-    /// Reads headers without the bytes between them.
+    /// Reads headers through a buffer of 512 bytes, and skips longer runs of bytes between them.
     private struct HeaderReader {
         let file: any ByteSource
         private var start: UInt64 = 0
@@ -86,7 +88,7 @@ extension FrameList {
 
         init(file: any ByteSource) { self.file = file }
 
-        /// `count` bytes from `offset` on, or fewer at the end of the file.
+        /// `count` bytes, at most 512, from `offset` on; fewer at the end of the file.
         mutating func read(_ count: Int, at offset: UInt64) throws(ImageError) -> [UInt8] {
             guard offset < file.size else { return [] }
             let wanted = min(UInt64(count), file.size - offset)

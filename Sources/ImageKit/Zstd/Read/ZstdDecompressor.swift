@@ -1,12 +1,13 @@
 import CZstd
 
-/// A zstd decompression context. It always compares the checksums of frames.
+/// A zstd decompression context. It compares the checksum of each frame that has one.
 struct ZstdDecompressor: ~Copyable {
     private let context: OpaquePointer
-    /// The image's path, for errors.
+    /// The path of the compressed file, for errors.
     private let path: String
 
-    /// The largest window that a stream may need, as a power of two: the limit of other decoders, too.
+    /// The largest window that a stream may need, as the exponent of a power of two: 128 MiB. Other decoders have the
+    /// same limit.
     static let maximumWindowLog: Int32 = 27
 
     init(path: String) throws(ImageError) {
@@ -26,7 +27,7 @@ struct ZstdDecompressor: ~Copyable {
     func decompress(
         frame: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, at offset: UInt64
     ) throws(ImageError) {
-        // zstd would also accept several frames, or a frame in a format older than the standard.
+        // zstd would also accept several frames, or a frame in a format from before the standard.
         guard frame.load(at: ZstdFrameHeader.Field.magic) == ZstdFrameHeader.magic else {
             throw refusal("there is no zstd frame", at: offset)
         }
@@ -44,7 +45,7 @@ struct ZstdDecompressor: ~Copyable {
     /// Decompresses the next part of a stream of frames.
     ///
     /// - Parameter offset: the offset of `input` in the file, for errors.
-    /// - Returns: the bytes consumed and produced, and whether a frame ended here.
+    /// - Returns: the numbers of bytes consumed and produced, and whether a frame ended after them.
     func stream(
         _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, at offset: UInt64
     ) throws(ImageError) -> (consumed: Int, produced: Int, isFrameEnd: Bool) {

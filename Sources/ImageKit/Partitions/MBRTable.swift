@@ -15,7 +15,7 @@
 public struct MBRTable: Hashable, Sendable {
     /// Bytes in a sector, the unit of every address in the table.
     public static let sectorSize: UInt64 = 512
-    /// The bytes of the disk with the table; the bytes before it are boot code.
+    /// The disk's bytes with the identifier, the entries and the signature; those before it are boot code.
     static let byteRange = UInt64(Field.diskID)..<UInt64(Field.end)
     /// The disk identifier. Linux makes PARTUUIDs from it (`2178694e-02`). NixOS images have 0x2178694e, "Nix!" on
     /// disk.
@@ -30,7 +30,7 @@ public struct MBRTable: Hashable, Sendable {
         static let signature = 510
         static let end = 512
 
-        /// The offset of the entry with a number, 1...4.
+        /// The offset of an entry by its number, 1...4.
         static func entry(_ number: Int) -> Int { entries + (number - 1) * EntryField.end }
     }
 
@@ -154,7 +154,7 @@ public struct MBRTable: Hashable, Sendable {
     }
 
     /// The identifier and the used entries of a sector with a partition table. The entries are not checked, but their
-    /// numbers have 32 bits.
+    /// starts and counts fit in 32 bits.
     static func entries(
         in sector: some Collection<UInt8>
     ) throws(ImageError) -> (diskID: UInt32, entries: [MBREntry]) {

@@ -15,14 +15,14 @@ public struct ImageError: Error, Sendable, Hashable {
     public let reason: String?
     /// What a person can do about it.
     public let remedy: Advice?
-    /// What brought the path in question ("root directory ./files"): follows ``message`` in parentheses.
+    /// The user's choice that brought the path ("root directory ./files"); it follows ``message`` in parentheses.
     var origin: Advice?
     /// The kind of damage, if a check may report it and continue.
     var damage: Finding.Kind?
-    /// The damaged structure ("inode 12"), if ``reason`` alone says how it is damaged.
+    /// The damaged structure ("inode 12"), which replaces ``message`` in ``fault``.
     var subject: String?
 
-    /// See the properties of the same names.
+    /// Makes an error; see the properties of the same names.
     public init(
         _ code: Code, _ message: String, path: String? = nil, offset: UInt64? = nil, reason: String? = nil,
         remedy: Advice? = nil
@@ -70,7 +70,7 @@ extension ImageError: CustomStringConvertible {
         return Self.printable(text)
     }
 
-    /// Escapes the control characters of a text, so that a terminal can show it.
+    /// Escapes the control characters of a text (C0, C1, DEL) as in `\x1b`, so that it cannot control a terminal.
     public static func printable(_ text: String) -> String {
         var shown = ""
         for scalar in text.unicodeScalars {

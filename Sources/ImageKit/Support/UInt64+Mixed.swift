@@ -1,5 +1,5 @@
 extension UInt64 {
-    /// 2⁶⁴ divided by the golden ratio. The multiples of this odd number are spread evenly.
+    /// 2⁶⁴ divided by the golden ratio, as an odd number. Its multiples modulo 2⁶⁴ are spread evenly.
     static let goldenRatio: UInt64 = 0x9E37_79B9_7F4A_7C15
 
     /// A bijective hash of this number: flipping one input bit flips about half of the output bits.

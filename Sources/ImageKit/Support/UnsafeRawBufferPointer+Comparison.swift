@@ -15,7 +15,7 @@ extension UnsafeRawBufferPointer {
         return memcmp(start, otherStart, count) == 0
     }
 
-    /// The number of bytes up to the last one that is not zero, or up to seven more.
+    /// The number of bytes up to and including the last one that is not zero, or up to seven more; 0 if all are zero.
     var lengthInUse: Int {
         var end = count
         while end >= 8, loadUnaligned(fromByteOffset: end - 8, as: UInt64.self) == 0 { end -= 8 }

@@ -40,7 +40,7 @@ struct DiskIDArgument: ExpressibleByArgument {
             value = .random(in: 1 ... .max)
         } else {
             let isHex = argument.lowercased().hasPrefix("0x")
-            // `UInt32` would accept a sign.
+            // `UInt32` would accept a plus sign.
             guard argument.utf8.allSatisfy({ $0 != UInt8(ascii: "+") }),
                 let value = UInt32(isHex ? String(argument.dropFirst(2)) : argument, radix: isHex ? 16 : 10)
             else {
@@ -97,6 +97,6 @@ extension ImageAddress: ExpressibleByArgument {
         self = address
     }
 
-    /// The path: the default is on the root partition.
+    /// Only the path, because a default is on the root partition.
     public var defaultValueDescription: String { path }
 }

@@ -3,9 +3,9 @@ import SystemPackage
 /// The files of the firmware partition that a set of boards needs: where they come from, which are missing, and the
 /// `config.txt` that goes with them.
 struct BoardFiles {
-    /// The paths on the host of files for the partition's top directory, by name.
+    /// The host paths of files from packages for the partition's top directory, by name.
     private(set) var picks: [String: FilePath] = [:]
-    /// The files that no package has, by board.
+    /// The needed files that neither a package nor a directory has, by board.
     private(set) var missing: [(board: Board, files: [String])] = []
     /// The `config.txt` for these boards.
     private(set) var config = ConfigTxtWriter()
@@ -13,8 +13,8 @@ struct BoardFiles {
     private(set) var uboots: [String] = []
 
     /// - Parameters:
-    ///   - present: names in the top directory that need not be picked, in lower case: directories that are copied
-    ///     whole have them.
+    ///   - present: the names in the top directory of the user's directories, in lower case. They are copied whole, so
+    ///     these files are not picked from packages.
     init(
         _ options: BootOptions, hasInitrd: Bool, packages: FirmwarePackages, present: Set<String>
     ) {
@@ -85,8 +85,9 @@ struct BoardFiles {
         }
     }
 
-    /// Whether all boards start from one U-Boot: if there is one, and no directory has one for each board. If there is
-    /// no U-Boot at all, the common one is what to ask for.
+    /// Whether all boards start from the common U-Boot: if a directory has it, or if all boards have 64 bits, a package
+    /// has it, and the directories lack the own U-Boot of a board. If there is no U-Boot at all, 64-bit boards lack the
+    /// common one.
     private static func usesCommonUBoot(
         _ boards: [Board], _ packages: FirmwarePackages, _ present: Set<String>
     ) -> Bool {

@@ -13,9 +13,9 @@ public enum BootStyle: String, Sendable, CaseIterable {
 
 /// The device tree that the kernel gets.
 public enum DeviceTreeChoice: Sendable, Hashable {
-    /// The system's own one for the board.
+    /// The one for the board in the system's `dtbs`.
     case system
-    /// One of the system's, by its path below `dtbs` (`hardware.deviceTree.name` in NixOS).
+    /// The same one for all boards, by its path below the system's `dtbs` (`hardware.deviceTree.name` in NixOS).
     case file(String)
     /// The one of the board's firmware (`useGenerationDeviceTree = false` in NixOS).
     case firmware
@@ -37,13 +37,13 @@ struct BootOptions: Sendable {
     var menuTimeout: MenuTimeout
     var deviceTree: DeviceTreeChoice
 
-    /// The parameters of a system's kernel, without `init=`.
+    /// The parameters of a system's kernel, without `init=`. The first element may hold several.
     func parameters(of toplevel: Toplevel) -> [String] {
         [toplevel.kernelParameters].filter { !$0.isEmpty } + kernelParameters
     }
 
     /// The chosen device tree in a system's `dtbs`; `nil` if none was chosen.
-    /// - Throws: when the system does not have it.
+    /// - Throws: ``ImageError/Code/notFound`` if the system does not have it as a regular file.
     func deviceTreeFile(of toplevel: Toplevel, in store: StoreLocation) throws(ImageError) -> ResolvedStorePath? {
         guard let name = deviceTree.file else { return nil }
         func refuse(_ path: String, _ reason: String) -> ImageError {
@@ -60,7 +60,7 @@ struct BootOptions: Sendable {
         return file
     }
 
-    /// Throws when an option would break the format of a generated file, or boards exclude each other.
+    /// Throws if an option would break the format of a generated file, or if there are both 32-bit and 64-bit boards.
     func check() throws(ImageError) {
         for line in configLines { try ConfigTxtWriter.check(line) }
         for parameter in kernelParameters {

@@ -19,8 +19,8 @@ struct ConfigTxtWriter {
 
     private var sections: [(filter: String?, lines: [String])] = [(nil, [])]
 
-    /// Adds a line for the boards that meet a filter, after the filter's other lines; `nil` for all boards. Filters are
-    /// written in the order of their first use.
+    /// Adds a line to the section of a filter, such as `pi4`, unless the section has it; `nil` for all boards. The
+    /// lines for all boards come first, then the filters in the order of their first use.
     mutating func add(_ line: String, filter: String? = nil) {
         if let index = sections.firstIndex(where: { $0.filter == filter }) {
             if !sections[index].lines.contains(line) { sections[index].lines.append(line) }
@@ -39,12 +39,12 @@ struct ConfigTxtWriter {
         return text
     }
 
-    /// Lines that the user asked for, as a section for every board at the end of the file.
+    /// The user's additional lines, as a section for all boards that belongs at the end of the file.
     static func addition(_ lines: [String]) -> String {
         lines.isEmpty ? "" : "\n[all]\n" + lines.map { $0 + "\n" }.joined()
     }
 
-    /// Throws when the firmware would not read the whole line.
+    /// Throws if the firmware would not read all of the text as one line.
     static func check(_ line: String) throws(ImageError) {
         func refuse(_ reason: String, _ remedy: Advice) -> ImageError {
             ImageError(.invalidInput, "config.txt cannot have the line", path: line, reason: reason, remedy: remedy)

@@ -13,7 +13,7 @@ import SystemPackage
 struct ExtlinuxFiles {
     private let options: BootOptions
     private let store: StoreLocation
-    /// Names of the copies so far, so that systems share a kernel.
+    /// Names of the copies so far. Systems with the same kernel share its copy.
     private var copied: Set<String> = []
 
     private init(_ options: BootOptions, _ store: StoreLocation) {

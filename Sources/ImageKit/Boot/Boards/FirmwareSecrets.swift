@@ -1,21 +1,22 @@
-/// Secrets among the files that directories bring to the firmware partition, where FAT keeps none of their modes.
+/// Secrets among the files that the user's directories bring to the firmware partition. FAT does not store their modes,
+/// so anybody may be able to read them there.
 struct FirmwareSecrets {
     /// Whether there is a file that not everybody may read on the host.
     private(set) var isPrivate = false
     /// A sentence for each private key.
     private(set) var warnings: [Advice] = []
 
-    /// Looks at each file that came from one of the directories and was not replaced by another.
+    /// Looks at each file of the directories that a later directory did not replace.
     ///
     /// - Parameters:
-    ///   - directories: the nodes of each directory.
-    ///   - root: the directories after each was merged into those before it.
+    ///   - directories: for each directory, the range of the indices of its nodes.
+    ///   - root: the top directory that results from merging the directories in their order.
     /// - Throws: when a file cannot be read.
     init(
         in directories: [Range<Int>], below root: FileTree.NodeID, of tree: FileTree
     ) throws(ImageError) {
         var hidden: Set<FileTree.NodeID> = []
-        // The content of a directory is added before the directory.
+        // A scan gives the content of a directory smaller indices than the directory, so this goes from the top down.
         for index in directories.joined().reversed() {
             let node = FileTree.NodeID(index: UInt32(index))
             guard tree.isClosed(node) || hidden.contains(node) else { continue }
@@ -36,7 +37,7 @@ struct FirmwareSecrets {
 }
 
 extension FileTree {
-    /// Whether a node is a directory that has something in it and hides that, or its names, from others.
+    /// Whether a node is a directory that is not empty, and that users other than owner and group cannot list or enter.
     func isClosed(_ node: NodeID) -> Bool {
         kind(of: node) == .directory && size(of: node) > 0 && attributes(of: node).permissions & 0o005 != 0o005
     }

@@ -6,7 +6,7 @@ extension FirmwareTree {
     struct Config {
         /// The text, with the lines that the user added.
         var bytes: [UInt8]
-        /// Whether a directory brought the file. Otherwise it is generated.
+        /// Whether the file comes from one of the user's directories. Otherwise it is generated.
         var isFromUser: Bool
         /// The settings, with those of included files.
         var settings: [ConfigTxt.Setting]
@@ -28,7 +28,7 @@ extension FirmwareTree {
         return Config(bytes: bytes, isFromUser: isFromUser, settings: settings)
     }
 
-    /// Replaces `config.txt` in the top directory, whatever its case.
+    /// Replaces `config.txt` in the top directory, whatever the case of its name.
     mutating func replaceConfig(with bytes: [UInt8]) throws(ImageError) {
         var children = tree.children(of: tree.root).map { (name: Array($0.name), node: $0.node) }
         let node = tree.addFile(bytes, Self.file)
@@ -67,7 +67,7 @@ extension FirmwareTree {
     static func overlayFiles(
         _ names: [String], _ packages: FirmwarePackages
     ) -> [(name: String, path: FilePath)] {
-        // A name with a slash leads out of the directory.
+        // A name with a slash would lead out of the directory of the overlays.
         let wanted = names.filter { !$0.contains("/") }.flatMap { ["\($0).dtbo", "\($0)-pi4.dtbo", "\($0)-pi5.dtbo"] }
         let found = wanted.compactMap { name in packages.overlay(name).map { (name, $0) } }
         guard !found.isEmpty, let map = packages.overlay("overlay_map.dtb") else { return found }

@@ -2,7 +2,12 @@ import Glibc
 
 /// U-Boot's variables on the firmware partition.
 extension FirmwareTree {
-    /// Adds variables with other load addresses if a kernel is too large for those built into U-Boot; warns of it.
+    /// Adds variables with other load addresses if a kernel is too large for the addresses built into U-Boot; warns of
+    /// that, and if no addresses help.
+    ///
+    /// - Parameters:
+    ///   - uboots: the names of the partition's U-Boots.
+    ///   - settings: those of `config.txt`, in which `kernel` may name other U-Boots.
     mutating func addEnvironment(
         for toplevel: Toplevel, _ uboots: [String], _ settings: [ConfigTxt.Setting]
     ) throws(ImageError) {
@@ -43,7 +48,7 @@ extension FirmwareTree {
         return kernels
     }
 
-    /// The variables that are built into files of the partition.
+    /// The variables that are built into the partition's files with these names, if they are U-Boots.
     private func environments(in names: [String]) throws(ImageError) -> [UBootEnvironment] {
         var environments: [UBootEnvironment] = []
         for name in names {

@@ -34,7 +34,7 @@ extension BootChainCheck {
             if isDefault { report(.bootMenu, "\(subject) names no kernel", menuPath, on: filesystem) }
             return
         }
-        // 'image#configuration' names a configuration in a file.
+        // U-Boot's 'image#configuration' names a configuration in the file 'image'.
         for (keyword, file) in [
             ("LINUX", kernel.split(separator: "#").first.map(String.init) ?? kernel), ("INITRD", entry.initrd),
         ] {
@@ -63,14 +63,14 @@ extension BootChainCheck {
         }
     }
 
-    /// Checks that a directory has a device tree.
+    /// Checks that a directory exists and that there is a device tree in it or below it.
     private func checkDeviceTrees(_ path: String, _ subject: String, on filesystem: Filesystem) {
         let tree = filesystem.tree
         guard let directory = node(at: path, on: filesystem), tree.kind(of: directory) == .directory else {
             return report(
                 .bootDeviceTree, "\(subject) names the folder (FDTDIR), and it is not there", path, on: filesystem)
         }
-        // U-Boot looks for a board's file in the directory of the board's vendor.
+        // U-Boot also looks for a board's file below the directory, in that of the board's vendor.
         if hasDeviceTree(in: directory, on: filesystem) { return }
         report(
             .bootDeviceTree, "\(subject) names the folder (FDTDIR), and there is no '.dtb' in it", path, on: filesystem)

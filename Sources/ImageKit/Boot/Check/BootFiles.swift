@@ -4,7 +4,7 @@
 /// maze of links, several hundred thousand times. An image that boots needs only a small part of the budget.
 final class BootEffort {
     private var names: Int, files: Int, bytes: UInt64
-    /// Whether the budget is spent. From then on, absence proves nothing.
+    /// Whether the budget is spent. From then on, files that are not found may still exist.
     private(set) var isExhausted = false
 
     /// - Parameters:
@@ -28,7 +28,7 @@ final class BootEffort {
         return true
     }
 
-    /// Spends a file and the bytes to be read of it.
+    /// Spends a file and the `count` bytes that will be read from it.
     /// - Returns: whether the budget allows it.
     func spend(fileOf count: UInt64) -> Bool {
         guard !isExhausted, files > 0, count <= bytes else {
@@ -41,7 +41,8 @@ final class BootEffort {
     }
 }
 
-/// Finds files of a filesystem as firmware and U-Boot do: on FAT without regard to case, elsewhere by following links.
+/// Finds files of a filesystem as firmware and U-Boot do: on FAT without regard to case, elsewhere through symbolic
+/// links.
 final class BootFiles {
     private let tree: FileTree
     private let ignoresCase: Bool
@@ -62,7 +63,7 @@ final class BootFiles {
         self.effort = effort
     }
 
-    /// The node at a path; `nil` if it does not exist, or if the budget is spent.
+    /// The node at a path; `nil` if it does not exist, if the path is too long, or if the budget is spent.
     func node(at path: String) -> FileTree.NodeID? {
         guard path.utf8.count <= Self.maximumPathLength else { return nil }
         guard ignoresCase else { return tree.node(followingLinksAt: path) { effort.spend(names: 1) } }
@@ -89,7 +90,8 @@ final class BootFiles {
     /// - Returns: whether it was not checked before.
     func markChecked(_ node: FileTree.NodeID) -> Bool { checked.insert(node).inserted }
 
-    /// Whether there is a device tree in a directory or below it. The search is not recursive.
+    /// Whether there is a device tree (`*.dtb`) in a directory or below it; `false` if the budget is spent. The search
+    /// uses a list instead of recursion, so a deep tree cannot exhaust the stack.
     func hasDeviceTree(in directory: FileTree.NodeID) -> Bool {
         var pending = [directory], visited: [FileTree.NodeID] = []
         var isFound = false

@@ -7,7 +7,7 @@ struct BootPreflight {
         var firmwareLabel: String, rootLabel: String
         /// The root filesystem's UUID as text.
         var rootUUID: String
-        /// The disk's identifier, and the firmware filesystem's serial number.
+        /// The disk's identifier, which is also the firmware filesystem's serial number.
         var diskID: UInt32
     }
 
@@ -21,7 +21,7 @@ struct BootPreflight {
         self.store = store
     }
 
-    /// What a person should know about the system.
+    /// Warnings about the system and its specialisations.
     func warnings() -> [Advice] {
         var warnings: [Advice] = []
         if let warning = architectureWarning() { warnings.append(warning) }
@@ -36,7 +36,7 @@ struct BootPreflight {
     private func architectureWarning() -> Advice? {
         guard let system = toplevel.system else { return nil }
         let architecture = system.split(separator: "-").first.map(String.init) ?? system
-        // Newer boards run the systems of older ones, but 64-bit boards are started in 64 bits.
+        // Newer 32-bit boards run the systems of older ones. 64-bit boards are started in 64 bits, so they do not.
         let generations = ["armv5tel", "armv6l", "armv7l"]
         let generation = generations.firstIndex(of: architecture)
         if architecture != "aarch64", architecture != "arm", generation == nil {
@@ -52,12 +52,13 @@ struct BootPreflight {
             + "choose boards with \(.board), such as \(.board, fitting)"
     }
 
-    /// Warns if the command line is too long, or if messages of the boot would not show on the serial console.
+    /// Warns if the command line is too long, or if messages of init would show on the screen but not on the serial
+    /// console.
     private func commandLineWarnings(_ system: Toplevel) -> [Advice] {
         var warnings: [Advice] = []
         let line = (options.parameters(of: system) + ["init=\(system.initPath)"]).joined(separator: " ")
-        // U-Boot's buffer for a line of the menu (CONFIG_SYS_CBSIZE of the Raspberry Pi's configurations), and Linux's
-        // buffer on ARM and arm64 (COMMAND_LINE_SIZE), each with a final zero.
+        // U-Boot's buffer for a line of the menu has 1024 bytes (CONFIG_SYS_CBSIZE of Raspberry Pi's configurations).
+        // Linux's buffer (COMMAND_LINE_SIZE) has 1024 bytes on ARM and 2048 on arm64. Each includes a final zero.
         let is64Bit = options.boards.allSatisfy(\.is64Bit)
         let limit = options.style == .extlinux || !is64Bit ? 1024 : 2048
         if line.utf8.count >= limit {
@@ -80,7 +81,8 @@ struct BootPreflight {
 
     // MARK: fstab
 
-    /// Throws when a system mounts the root or the firmware partition by a name that those of the image do not have.
+    /// Throws if a system mounts the root or the firmware partition by a name that the image's partition does not have,
+    /// or the root as another filesystem than ext4.
     func checkMounts(_ image: Identities) throws(ImageError) {
         for system in [toplevel] + toplevel.specialisations.map(\.toplevel) { try checkMounts(of: system, image) }
     }
@@ -106,7 +108,7 @@ struct BootPreflight {
     /// A partition of the image, by its number.
     private enum Partition: Int { case firmware = 1, root = 2 }
 
-    /// Throws when a mount asks for another filesystem than that of a partition.
+    /// Throws if a mount names another filesystem than that of a partition. Device names are not checked.
     private func check(
         _ mount: FilesystemTable.Mount, in file: ResolvedStorePath, _ partition: Partition, _ image: Identities
     ) throws(ImageError) {

@@ -53,7 +53,7 @@ struct ExtlinuxMenu {
 
             """
         switch timeout {
-        // To U-Boot, 0 means to wait for ever, so the shortest wait is a tenth of a second, without a menu.
+        // To U-Boot, 0 means to wait for ever. So it gets the shortest wait, a tenth of a second, without a menu.
         case .seconds(0): text += "TIMEOUT 1\n"
         case .seconds(let seconds): text += "TIMEOUT \(UInt64(seconds) * 10)\n" + Self.menuTitle
         case .forever: text += "TIMEOUT 0\n" + Self.menuTitle

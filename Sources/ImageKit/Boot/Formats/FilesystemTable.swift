@@ -7,7 +7,7 @@
 ///
 /// Source: fstab(5). `/dev/disk/by-…` are udev's links, in which special characters are escaped as in `\x20`.
 struct FilesystemTable {
-    /// A line.
+    /// One line: a filesystem and its mount point.
     struct Mount: Equatable {
         var source: String, mountPoint: String, type: String
     }
@@ -43,7 +43,8 @@ struct FilesystemTable {
 
     private static func unescaped(_ word: Substring) -> String { unescaped(word, digits: 3, radix: 8, after: "\\") }
 
-    /// Replaces escape sequences, a mark and a number of so many digits, by the bytes that they stand for.
+    /// Replaces escape sequences by the bytes that they stand for. A sequence is `mark` and a number of exactly
+    /// `digits` digits.
     private static func unescaped(_ word: Substring, digits: Int, radix: Int, after mark: String) -> String {
         var rest = Array(word.utf8)[...]
         var bytes: [UInt8] = []

@@ -22,14 +22,14 @@ struct KernelImage {
     /// The length of the header in bytes.
     static let headLength = 64
 
-    /// Where the kernel runs, in bytes from a 2 MiB boundary.
+    /// The offset of the running kernel from a 2 MiB boundary in memory, in bytes.
     let textOffset: UInt64
-    /// The bytes that the kernel takes in memory.
+    /// The bytes that the kernel takes in memory, including zero-initialised data.
     let memorySize: UInt64
     /// The bytes of the file.
     let fileSize: UInt64
 
-    /// Reads a header; `nil` if it is that of another file, such as a compressed or a 32-bit kernel.
+    /// Reads a header; `nil` if the file is of another kind, such as a compressed or a 32-bit kernel.
     init?(head: [UInt8], fileSize: UInt64) {
         guard head.count >= Self.headLength, Array(head[Field.magic]) == Self.magic,
             let textOffset: UInt64 = head.load(at: Field.textOffset),

@@ -4,7 +4,7 @@ import Glibc
 ///
 /// ```
 ///   -----BEGIN OPENSSH PRIVATE KEY-----      armour: OpenSSH, PEM (PKCS #1, PKCS #8, SEC 1) and PGP
-///   AGE-SECRET-KEY-1…                        age: digits of a Bech32 text, or the name of a newer kind, follow
+///   AGE-SECRET-KEY-1…                        age: the rest of a Bech32 text; newer kinds have a name before the 1
 /// ```
 ///
 /// Sources: RFC 7468, "Textual Encoding Structures"; OpenSSH's PROTOCOL.key; the age specification
@@ -13,9 +13,10 @@ enum PrivateKey {
     private static let ageKey = Array("AGE-SECRET-KEY-".utf8)
     private static let armour = Array("-----BEGIN ".utf8)
     private static let label = Array("PRIVATE KEY".utf8)
-    /// The longest line of armour that is searched for the label, in bytes.
+    /// The bytes of a line of armour that are searched for the label, from the end of ``armour`` on.
     private static let maximumLineLength = 80
-    /// The first bytes of an ELF program: those that read and write keys have all these words in them.
+    /// The first bytes of an ELF file. Programs that read and write keys contain all these words, so ELF files are not
+    /// searched.
     private static let program: [UInt8] = [0x7F, 0x45, 0x4C, 0x46]
 
     /// Bytes of a file that are searched, from its beginning: a key may follow a long chain of certificates.
@@ -25,7 +26,7 @@ enum PrivateKey {
     /// Bytes that two windows share, since a key may begin at the end of the first.
     private static let overlap = UInt64(armour.count + maximumLineLength)
 
-    /// Whether the first MiB of a file has a private key.
+    /// Whether there is a private key in the first MiB of a file that is not an ELF file.
     /// - Throws: when the file cannot be read.
     static func isIn(_ file: FileTree.NodeID, of tree: FileTree) throws(ImageError) -> Bool {
         let end = min(tree.size(of: file), searchedLength)
@@ -64,9 +65,9 @@ enum PrivateKey {
         (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
     }
 
-    /// The index behind the first occurrence of a word from `start` on.
+    /// The index after the first occurrence of a word from `start` on; `nil` if it does not occur.
     ///
-    /// The collection's own search takes seconds for large directories.
+    /// The search of Swift's collections would take seconds for large directories.
     private static func end(of word: [UInt8], in bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
         guard let base = bytes.baseAddress, let first = word.first else { return nil }
         var start = start

@@ -9,8 +9,8 @@ public import SystemPackage
 /// ```
 ///
 /// The copy appears whole or not at all: everything is created in a temporary directory beside the destination, and
-/// moved at the end. Nothing is written elsewhere, whatever the names in the image are, and no existing file is
-/// overwritten.
+/// moved at the end. (If content goes into an existing directory itself, its entries are moved one by one.) Nothing is
+/// written elsewhere, whatever the names in the image are, and no existing file is overwritten.
 public struct ImageExtraction: Sendable {
     /// What was copied.
     public struct Report: Sendable, Hashable {
@@ -19,10 +19,11 @@ public struct ImageExtraction: Sendable {
         /// Bytes of the files, holes included.
         public var bytes: UInt64 = 0
         /// The paths of devices (which only root may create) and sockets (which cannot be copied) that were left out.
+        /// They begin with a slash, which stands for the copied directory.
         public var skipped: [String] = []
     }
 
-    /// The parent of the topmost directory or file: the temporary directory.
+    /// The index that stands for the temporary directory, the parent of the topmost directory or file.
     private static let noDirectory = -1
 
     private struct Directory: Sendable {
@@ -64,18 +65,20 @@ public struct ImageExtraction: Sendable {
     /// Copies the file or directory at `path` of a volume.
     ///
     /// If `destination` is a directory, the copy goes into it under its own name; otherwise `destination` is the copy's
-    /// name. The content of the volume's top directory goes into `destination` itself, which must be empty or not
-    /// exist.
+    /// name. If `path` ends without a name (`/`, `.`, `..`), the directory's content goes into `destination` itself,
+    /// which must be empty or not exist.
     ///
-    /// Modes, times and links are copied, and owners if this process is root. Without owners, set-user-ID bits are not.
+    /// Modes, times and links are copied, and owners if this process is root. Without owners, set-user-ID and
+    /// set-group-ID bits are left out.
     ///
-    /// - Throws: ``ImageError/Code/notFound`` where there is no file at `path`; ``ImageError/Code/invalidInput`` where
-    ///   the destination exists; ``ImageError/Code/corrupt`` where the image is damaged there.
+    /// - Throws: ``ImageError/Code/notFound`` if the image has no file at `path`, or the parent of `destination` does
+    ///   not exist; ``ImageError/Code/invalidInput`` if the copy would replace something; ``ImageError/Code/corrupt``
+    ///   if the image is damaged where it is read.
     public static func run(
         _ volume: ImageVolume, path: String, to destination: FilePath, threads: Int = 1, progress: Progress? = nil
     ) throws(ImageError) -> Report {
         guard let top = try volume.node(at: path) else { throw .nothing(at: path) }
-        // The copy gets the name in `path`, not that of a link's target; `.` and `..` are no names.
+        // The copy gets the last name in `path`, not that of a link's target; `.` and `..` do not count as names.
         let name = path.utf8.split(separator: UInt8(ascii: "/")).last.map(Array.init) ?? []
         let isNamed = !name.isEmpty && name != [0x2E] && name != [0x2E, 0x2E]
         var extraction = ImageExtraction(top, threads, progress)
@@ -90,8 +93,8 @@ public struct ImageExtraction: Sendable {
 
     /// The destination on the host.
     private struct Target {
-        /// The directory of the copy, and the copy's name in it; `nil` where the copied directory's content goes into
-        /// `directory` itself.
+        /// The directory that receives the copy, and the copy's name in it; a `name` of `nil` if the copied directory's
+        /// content goes into `directory` itself.
         var directory: FilePath
         var name: [UInt8]?
 
@@ -165,7 +168,7 @@ public struct ImageExtraction: Sendable {
 
     // MARK: Directories, links and devices
 
-    /// Creates all directories, and everything in them but files.
+    /// Creates all directories, and everything in them except regular files and further names.
     private mutating func makeDirectories(
         _ name: [UInt8], in temporary: borrowing DirectoryWriter
     ) throws(ImageError) {
@@ -194,7 +197,7 @@ public struct ImageExtraction: Sendable {
         }
     }
 
-    /// Creates a link or device, or records a file that is written later.
+    /// Creates a symbolic link, device or pipe, or records a regular file or a further name, which are made later.
     ///
     /// - Parameters:
     ///   - directory: the index of its directory.
@@ -271,8 +274,8 @@ public struct ImageExtraction: Sendable {
         return try DirectoryWriter(names.reversed(), below: temporary)
     }
 
-    /// Writes all files in the order of their blocks on the disk, so that each frame of a compressed image is read
-    /// once.
+    /// Writes all files in the order of ``ImageNode/identity``, which is usually the order of their data on the disk.
+    /// So most frames of a compressed image are read once.
     private func writeFiles(in temporary: borrowing DirectoryWriter) throws(ImageError) {
         try progress?.begin(.write, total: report.bytes)
         let order = files.indices.sorted { files[$0].node.identity < files[$1].node.identity }
@@ -302,7 +305,7 @@ public struct ImageExtraction: Sendable {
 }
 
 extension ImageError {
-    /// The error for a path of an image without a file or directory.
+    /// The error for a path at which an image has no file or directory.
     package static func nothing(at path: String) -> ImageError {
         ImageError(
             .notFound, "there is nothing at", path: path, reason: "the filesystem has no such file or folder",

@@ -1,7 +1,7 @@
 /// The check of partition types against the filesystems in the partitions.
 extension PartitionCheck {
-    /// Compares each partition's type with its first bytes. Only a FAT filesystem in a partition for Linux, and the
-    /// reverse, are findings.
+    /// Compares each partition's type with the filesystem that its first bytes show. Only a FAT filesystem in a
+    /// partition for Linux, and an ext filesystem in a partition for FAT, are findings.
     ///
     /// - Parameter onFinding: receives the findings, with offsets from the disk's beginning.
     /// - Throws: only errors of reading the disk.
@@ -23,7 +23,7 @@ extension PartitionCheck {
 }
 
 extension Partition {
-    /// Whether its type is one for FAT filesystems.
+    /// Whether its type is one for FAT filesystems, which includes the EFI system partition.
     var isForFAT: Bool { typeName.map { $0.hasPrefix("FAT") || $0 == "EFI system" } ?? false }
 
     /// Whether its type is one for Linux filesystems.

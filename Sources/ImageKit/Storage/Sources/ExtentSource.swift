@@ -1,5 +1,5 @@
-/// Bytes that are in several extents of another source, such as a file on a filesystem. Bytes outside all extents are
-/// zero.
+/// A source whose bytes are in several extents of another source, such as a file on a filesystem. Bytes outside all
+/// extents are zero.
 ///
 /// ```
 ///   this      0            8192         12288 ··· 16384       size
@@ -7,7 +7,7 @@
 ///   source    offset 0 …    offset 1 …             offset 2 …        (in any order)
 /// ```
 struct ExtentSource: ByteSource {
-    /// A range of bytes that is contiguous in the source, too.
+    /// A range of bytes of this source that is contiguous in the underlying source, too.
     struct Extent: Hashable, Sendable {
         /// The byte offset at which it begins in this source.
         var start: UInt64
@@ -29,7 +29,8 @@ struct ExtentSource: ByteSource {
         self.extents = extents
     }
 
-    /// The first `size` bytes of ranges of a source, which are joined.
+    /// The first `size` bytes of ranges of a source, which are joined in their order. If the ranges are shorter, zeros
+    /// follow.
     init(_ source: any ByteSource, size: UInt64, joining ranges: [Range<UInt64>]) {
         var start: UInt64 = 0
         let extents = ranges.map { range in

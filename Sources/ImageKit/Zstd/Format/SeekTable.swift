@@ -36,7 +36,7 @@ struct SeekTable: Sendable, Hashable {
     static let seekableMagic: UInt32 = 0x8F92_EAB1
     private static let checksumFlag: UInt8 = 0x80
     private static let reservedBits: UInt8 = 0x7C
-    /// The largest frame that zstd's own reader accepts, in plain bytes.
+    /// The largest frame content that zstd's own reader of seekable files accepts, in bytes: 1 GiB.
     static let maximumFrameSize: UInt32 = 0x4000_0000
 
     /// Bytes of the header, and of the footer.
@@ -86,7 +86,7 @@ struct SeekTable: Sendable, Hashable {
     ///
     /// - Parameter path: the file's path, for errors.
     /// - Returns: `nil` if the file does not end with a table.
-    /// - Throws: ``ImageError/Code/corrupt`` if the table contradicts itself or the file.
+    /// - Throws: ``ImageError/Code/corrupt`` if the table contradicts itself or the file, or exceeds a limit.
     static func read(from file: any ByteSource, path: String? = nil) throws(ImageError) -> SeekTable? {
         guard file.size >= UInt64(footerSize + headerSize) else { return nil }
         let footer = try file.read(footerSize, at: file.size - UInt64(footerSize))

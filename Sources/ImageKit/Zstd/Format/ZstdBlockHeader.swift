@@ -1,16 +1,16 @@
 /// The header of a block in a frame.
 ///
 /// ```
-///   u24   bit 0: last block   bits 1–2: type   bits 3–23: length
+///   u24   bit 0: last block   bits 1–2: type   bits 3–23: size in bytes
 /// ```
 ///
 /// Source: RFC 8878, section 3.1.1.2.
 struct ZstdBlockHeader {
     /// How a block stores its content.
     enum BlockType: UInt32 {
-        /// As it is.
+        /// The content itself, uncompressed.
         case raw
-        /// One byte, to be repeated `length` times.
+        /// One byte, which is repeated: the size in the header is the number of times.
         case repeated
         case compressed
         /// No decoder accepts it.

@@ -2,17 +2,18 @@ import CZstd
 
 /// The settings for compression. The bytes of an image depend on them, on its content, and on the version of zstd.
 public struct ZstdParameters: Sendable, Hashable {
-    /// The levels that zstd has: fast ones below 0, ordinary ones from 1 to 19, and up to 22 with large windows.
+    /// The levels that zstd has: fast ones below 0, ordinary ones from 1 to 19, and up to 22 with large windows. 0
+    /// stands for zstd's own default.
     public static let levels = Int(max(-131_072, ZSTD_minCLevel()))...Int(ZSTD_maxCLevel())
     /// The level that is used by default.
     public static let defaultLevel = 3
 
     /// zstd's compression level.
     public let level: Int
-    /// zstd's parameters that are set beside the level.
+    /// zstd's parameters that are set in addition to the level.
     let settings: [Setting]
-    /// Whether zstd searches for long matches in the whole frame, if it holds gathered parts of similar files. (In
-    /// other frames the search finds little and takes a fifth of the time.)
+    /// Whether zstd searches at long range in frames that hold gathered parts of similar files. (In other frames the
+    /// search finds little and takes a fifth of the time of compression.)
     let findsLongMatches: Bool
 
     /// One of zstd's parameters.
@@ -28,10 +29,12 @@ public struct ZstdParameters: Sendable, Hashable {
     /// things:
     /// - The fastest match finder, with a table that fits the caches of a core.
     /// - Matches of at least 6 or 7 bytes. Shorter ones cost more to write than they save.
-    /// - A search for long matches in the whole frame, if it holds gathered parts of similar files.
+    /// - A search for matches at long range, in frames that hold gathered parts of similar files.
     ///
     /// `Benchmarks/` has the measurements. Other levels are zstd's, from 5 to 19 with a window of 16 MiB. No window is
-    /// larger than 2^27 bytes, so every decoder accepts the image.
+    /// larger than 2^27 bytes, the default limit of zstd's decoder.
+    ///
+    /// - Parameter level: one of ``levels``.
     public init(level: Int = defaultLevel) {
         self.level = level
         findsLongMatches = (1...4).contains(level)
@@ -56,8 +59,8 @@ public struct ZstdParameters: Sendable, Hashable {
         ]
     }
 
-    /// The search for matches of at least 32 bytes. It remembers one of 2^`rateLog` offsets, and tries up to
-    /// 2^`bucketLog` of them for each match.
+    /// The search at long range for matches of at least 32 bytes. It remembers one in 2^`rateLog` offsets, on average,
+    /// and tries up to 2^`bucketLog` of them for each match.
     private static func longMatches(rateLog: Int32, bucketLog: Int32) -> [Setting] {
         [
             Setting("ldm-min-match", ZSTD_c_ldmMinMatch, 32),

@@ -7,11 +7,12 @@ struct ZstdSpooler {
     let path: FilePath
     /// The directory for the temporary file.
     let directory: FilePath
-    /// The largest result, in plain bytes.
+    /// The maximum size of the decompressed content, in bytes.
     let maximumSize: UInt64
     let progress: Progress?
 
-    /// Bytes that are read and written at a time: a multiple of a file's blocks, so that holes match them.
+    /// Bytes that are read and written at a time: a multiple of the block size of filesystems, so that blocks of zeros
+    /// become holes.
     private static let bufferSize = 1 << 20
 
     /// Decompresses the file.
@@ -19,7 +20,7 @@ struct ZstdSpooler {
     /// - Parameter onDamage: receives the first damage. If it returns, the result is the content before the damage. The
     ///   default throws the error.
     /// - Throws: ``ImageError/Code/doesNotFit`` if the content has more than ``maximumSize`` bytes, and
-    ///   ``ImageError/Code/invalidInput`` if it needs a larger window or a dictionary.
+    ///   ``ImageError/Code/invalidInput`` if it needs a dictionary or a window of more than 128 MiB.
     func run(
         onDamage: (ImageError) throws(ImageError) -> Void = { (error) throws(ImageError) in throw error }
     ) throws(ImageError) -> FileSource {
@@ -37,7 +38,7 @@ struct ZstdSpooler {
             let compressed = input.prefix(count)
             try file.read(into: compressed, at: offset)
             var consumed = 0
-            // With all input consumed, zstd may still have output, as long as it fills the buffer.
+            // If zstd filled the output buffer, it may have more output, even though all input is consumed.
             var isFull = false
             while consumed < count || isFull {
                 // zstd fails if neither input nor output advances, so this loop ends.
@@ -53,7 +54,7 @@ struct ZstdSpooler {
                     isFrameEnd = true
                     break reading
                 }
-                // A call without input and output waits for the next frame.
+                // A call that neither consumed nor produced bytes says nothing about the end of a frame.
                 if step.consumed > 0 || step.produced > 0 { isFrameEnd = step.isFrameEnd }
                 consumed += step.consumed
                 filled += step.produced

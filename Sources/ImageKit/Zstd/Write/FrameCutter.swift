@@ -2,9 +2,9 @@
 struct Frame: Sendable, Hashable {
     /// Bytes on the disk.
     var range: Range<UInt64>
-    /// Whether the range holds only zeros.
+    /// Whether the range holds only zeros because no segment covers it.
     var isZero: Bool
-    /// Whether the range holds similar parts of files that were gathered from many files.
+    /// Whether the range holds similar parts that were gathered from many files.
     var isGathered = false
 
     /// Bytes of the frame's content.
@@ -17,10 +17,10 @@ struct Frame: Sendable, Hashable {
 /// fixed distances from their beginning. The offset of the data on the disk has no influence. After a small change the
 /// cuts soon match again, and most frames of the new image equal frames of the old one.
 struct FrameCutter {
-    /// The length to aim at, in bytes. Frames of data are at most twice as long.
+    /// The desired length of a frame's content, in bytes. Frames of data are at most twice as long.
     let target: UInt64
 
-    /// The number of frames of zeros above which they become longer than others.
+    /// The approximate maximum number of frames of zeros. If there would be more, these frames become longer.
     private static let maximumZeroFrames: UInt64 = 1 << 20
     /// The shortest range of zeros that becomes frames of its own, in bytes.
     private static let minimumZeroLength: UInt64 = 1 << 20
@@ -70,8 +70,8 @@ struct FrameCutter {
         }
     }
 
-    /// The offsets at which frames must end: hard marks, and the edges of long ranges of zeros. Ascending, from 0 to
-    /// the disk's size.
+    /// The offsets at which frames must end: marks that begin no unit, and the edges of long ranges of zeros.
+    /// Ascending, from 0 to the disk's size.
     private func edges(of map: SegmentMap) -> [UInt64] {
         var edges = map.marks.filter { $0.unit == nil }.map(\.offset)
         var covered: UInt64 = 0
@@ -91,8 +91,8 @@ struct FrameCutter {
     /// Cuts a range of data.
     ///
     /// From half the target on, a frame ends before the next unit whose key allows it, which is one in four. From the
-    /// target on, it ends before any unit. In a unit that is longer than that, frames end at multiples of the target
-    /// from the unit's beginning.
+    /// target on, it ends before any unit. If a unit would make a frame longer than twice the target, frames end inside
+    /// the unit, at multiples of the target from its beginning.
     private func cut(
         _ range: Range<UInt64>, units: [(offset: UInt64, key: UInt64)], into frames: inout [Frame]
     ) {
@@ -105,7 +105,8 @@ struct FrameCutter {
         for index in 0...units.count {
             let next = index < units.count ? units[index].offset : range.upperBound
             if next - start > 2 * target {
-                // The unit before `next` is long. It begins a frame of its own, unless the data before it is short.
+                // The unit before `next` is long. It begins a new frame, unless the data before it is shorter than half
+                // the target.
                 if unitStart - start >= target / 2 { end(at: unitStart) }
                 var offset = max(unitStart, start) + target
                 while offset + target / 2 <= next {

@@ -5,7 +5,8 @@ struct ZstdCompressor: ~Copyable {
     let context: OpaquePointer
     private let findsLongMatches: Bool
 
-    /// - Parameter workers: threads of zstd's own for a single frame; 0 for none.
+    /// - Parameter workers: the number of zstd's own threads for a single frame; 0 for none. It is ignored if zstd was
+    ///   built without threads.
     init(_ parameters: ZstdParameters, workers: Int = 0) throws(ImageError) {
         guard let context = ZSTD_createCCtx() else {
             throw ImageError(
@@ -32,8 +33,8 @@ struct ZstdCompressor: ~Copyable {
 
     deinit { ZSTD_freeCCtx(context) }
 
-    /// Whether zstd was built with threads of its own. (Debian's static library was not. The static program therefore
-    /// compresses a single frame with one thread, and to other bytes.)
+    /// Whether zstd was built with threads of its own. (Debian's static library was not. So the static program
+    /// compresses a single frame with one thread, and the bytes differ from those of the other program.)
     private static var hasWorkers: Bool {
         let bounds = ZSTD_cParam_getBounds(ZSTD_c_nbWorkers)
         return ZSTD_isError(bounds.error) == 0 && bounds.upperBound > 0
@@ -46,7 +47,7 @@ struct ZstdCompressor: ~Copyable {
     }
 
     /// Compresses `input` into one frame at the beginning of `output`, which must have
-    /// ``maximumCompressedSize(of:)`` bytes.
+    /// at least ``maximumCompressedSize(of:)`` bytes.
     ///
     /// - Parameter isGathered: whether `input` holds gathered parts of similar files.
     /// - Returns: the length of the frame in bytes.
@@ -54,7 +55,7 @@ struct ZstdCompressor: ~Copyable {
         _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, isGathered: Bool = false
     ) throws(ImageError) -> Int {
         if findsLongMatches {
-            // 0 leaves the search to the level, and no level with these parameters does it by itself.
+            // 0 leaves the choice to zstd, which does not search at long range with the parameters of these levels.
             try Self.set(ZSTD_c_enableLongDistanceMatching, isGathered ? 1 : 0, of: context)
         }
         return try Self.check(
@@ -62,14 +63,14 @@ struct ZstdCompressor: ~Copyable {
         )
     }
 
-    /// The longest frame that zstd makes of `count` plain bytes.
+    /// The maximum length in bytes of a frame for `count` plain bytes.
     static func maximumCompressedSize(of count: Int) -> Int { ZSTD_compressBound(count) }
 
-    /// The advice if memory for compression is missing.
+    /// The advice if there is too little memory for compression.
     static let memoryRemedy: Advice =
         "use fewer \(.threads) or a smaller \(.frameSize), or raise the limit that 'ulimit -v' or a container sets"
 
-    /// Throws the error that a result of zstd stands for.
+    /// Throws if a result of zstd is an error; otherwise returns the result.
     @discardableResult
     static func check(_ code: Int, _ message: String) throws(ImageError) -> Int {
         guard ZSTD_isError(code) == 0 else {

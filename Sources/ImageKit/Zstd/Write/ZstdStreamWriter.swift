@@ -1,7 +1,7 @@
 import CZstd
 
-/// Streams a planned disk into a single zstd frame, for programs that read only the size of the first frame. The result
-/// cannot be read in parts, because all compressed data depends on the data before it.
+/// Streams a planned disk into a single zstd frame, for programs that take the size of the first frame for the size of
+/// the image. The result cannot be read in parts, because all compressed data depends on the data before it.
 struct ZstdStreamWriter {
     let map: SegmentMap
     let parameters: ZstdParameters

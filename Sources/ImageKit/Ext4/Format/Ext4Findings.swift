@@ -20,7 +20,7 @@ extension Finding.Kind {
     /// The filesystem lists files that were deleted while they were open.
     public static let ext4Orphans = Self(
         "ext4-orphans", .warning, "Files that were deleted while they were open are cleared by the next mount.")
-    /// A part of the filesystem that ``Ext4Check`` cannot read.
+    /// A part of the filesystem that `Ext4Check` cannot read.
     public static let ext4Unsupported = Self(
         "ext4-unsupported", .note, "That part of the filesystem has not been checked.")
     /// A copy of the superblock differs from it.

@@ -1,5 +1,5 @@
 extension FATVolume {
-    /// The division of an existing FAT filesystem, read from its boot sector. (``FATGeometry`` is that of a new one.)
+    /// The division of an existing FAT filesystem, read from its boot sector. (`FATGeometry` is that of a new one.)
     ///
     /// ```
     ///   offset   0          fatOffset                    rootOffset     dataOffset                    size

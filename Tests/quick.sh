@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# quick.sh - run what a developer wants to know after a build, in under a minute. run.sh has all tests.
+# quick.sh - run what a developer wants to know after a build, in some minutes. run.sh has all tests.
 #
 #   swift build --build-tests && Tests/quick.sh
 set -euo pipefail

@@ -103,8 +103,6 @@ extension Advice.Setting {
     public static let rootFiles = Self("root directory")
     /// Single files copied to the root filesystem: see ``ImageRecipe/additions``.
     public static let copy = Self("copy")
-    /// See ``ImageRecipe/rawAreas``.
-    public static let rawAreas = Self("raw area")
     /// See ``ImageRecipe/hasProfile``.
     public static let profile = Self("profile")
     /// See ``ImageRecipe/registrationPath``.
@@ -125,8 +123,6 @@ extension Advice.Setting {
 
     /// See ``ImageRecipe/gap``.
     public static let gap = Self("gap")
-    /// See ``ImageRecipe/firmwareSize``.
-    public static let firmwareSize = Self("firmware size")
     /// See ``FATOptions/size``.
     public static let fatSize = Self("partition size")
     /// See ``ImageRecipe/firmwareLabel``.

@@ -11,9 +11,9 @@ extension Advice.Setting {
     private static let options: [Self: String] = [
         .closure: "--closure", .registration: "--registration", .scanReferences: "--scan-references",
         .storeRoot: "--store-root", .firmware: "--firmware", .rootFiles: "--root-files", .copy: "--copy",
-        .rawAreas: "--raw", .profile: "--profile", .registrationPath: "--registration-path", .boot: "--boot",
+        .profile: "--profile", .registrationPath: "--registration-path", .boot: "--boot",
         .board: "--board", .kernelParameter: "--kernel-param", .deviceTree: "--device-tree", .gap: "--gap",
-        .firmwareSize: "--firmware-size", .fatSize: "--firmware-size", .firmwareLabel: "--firmware-label",
+        .fatSize: "--firmware-size", .firmwareLabel: "--firmware-label",
         .rootSize: "--root-size", .rootSlack: "--root-slack", .rootLabel: "--root-label", .rootUUID: "--root-uuid",
         .diskID: "--disk-id", .threads: "--threads", .frameSize: "--frame-size", .output: "--out",
     ]
